@@ -1,0 +1,40 @@
+import type { EpochMs } from './time.ts';
+
+/** What somebody's work is, from the identity provider's attributes. Policy keeps duties apart. */
+export const DUTIES = ['data-scientist', 'ops-engineer', 'auditor', 'lead'] as const;
+
+/** One of {@link DUTIES}. */
+export type Duty = (typeof DUTIES)[number];
+
+/**
+ * The identity provider's word on somebody's groups. A list that overflowed is a fact of its own and is never
+ * read as "no groups".
+ */
+export type GroupFacts =
+  { readonly kind: 'listed'; readonly names: readonly string[] } | { readonly kind: 'overflowed' };
+
+/** Facts about a principal are fresh for this many minutes when they came with a token. */
+export const TOKEN_FACTS_FRESH_MINUTES = 60;
+
+/** A person or a workload, keyed by `iss` and `sub`. */
+export interface Principal {
+  /** The issuer that vouches for the subject. */
+  readonly iss: string;
+  /** The subject, unique within the issuer and never reused. */
+  readonly sub: string;
+  /** For people to read: user name or e-mail. Never a key. */
+  readonly userName: string;
+  readonly displayName: string;
+  readonly groups: GroupFacts;
+  readonly duty: Duty | undefined;
+  /** When the facts above were vouched for, in epoch milliseconds. */
+  readonly seenAtMs: EpochMs;
+}
+
+/** The part of a principal that identifies it. */
+export type PrincipalKey = Pick<Principal, 'iss' | 'sub'>;
+
+/** True if both name the same principal. */
+export function samePrincipal(a: PrincipalKey, b: PrincipalKey): boolean {
+  return a.iss === b.iss && a.sub === b.sub;
+}

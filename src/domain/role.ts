@@ -1,0 +1,86 @@
+/** How much harm a role can do. */
+export const SENSITIVITIES = ['low', 'medium', 'high'] as const;
+
+/** One of {@link SENSITIVITIES}. */
+export type Sensitivity = (typeof SENSITIVITIES)[number];
+
+/**
+ * How a role's credential is made: `member` adds the person to the role's group and their own token carries the
+ * right; `federated` mints a token for the role's service principal.
+ */
+export const CREDENTIAL_KINDS = ['member', 'federated'] as const;
+
+/** One of {@link CREDENTIAL_KINDS}. */
+export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
+
+/** The Databricks group that carries a role's rights. It exists beforehand and holds nobody but OAM's grants. */
+export interface JitGroup {
+  /** Databricks' numeric id, as the string that SCIM uses. */
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The service principal that a `federated` role acts as. */
+export interface RoleServicePrincipal {
+  /** Databricks' numeric id, as the string that SCIM uses. */
+  readonly id: string;
+  /** The OAuth client id (a UUID). */
+  readonly applicationId: string;
+}
+
+/** Who may approve in one stage, and how many of them must. */
+export interface ApprovalStage {
+  /** Identity-provider groups whose members may approve. */
+  readonly approverGroups: readonly string[];
+  readonly quorum: number;
+}
+
+/** An effective-permission read that must pass before a grant is called active. */
+export interface Probe {
+  /** Unity Catalog securable type; a registered model's is `function`. */
+  readonly securableType: string;
+  readonly fullName: string;
+  readonly privilege: string;
+}
+
+/** A row of the catalogue. */
+export interface Role {
+  readonly id: string;
+  readonly title: string;
+  /** What the role gives, in words that a data scientist reads. */
+  readonly gives: string;
+  /** Name of a workspace of the catalogue. */
+  readonly workspace: string;
+  /** Name of the team that owns the role. */
+  readonly team: string;
+  readonly sensitivity: Sensitivity;
+  readonly credential: CredentialKind;
+  readonly group: JitGroup;
+  /** Present exactly when `credential` is `federated`. */
+  readonly servicePrincipal: RoleServicePrincipal | undefined;
+  /** The longest window that can be asked for, in minutes. */
+  readonly maxMinutes: number;
+  /** The window that is offered first, in minutes. */
+  readonly defaultMinutes: number;
+  /** The life of one federated token, in minutes (1 to 60). */
+  readonly tokenMinutes: number;
+  /** Who must approve, in order, where policy does not approve by itself. */
+  readonly approval: readonly ApprovalStage[];
+  readonly probe: Probe | undefined;
+}
+
+/** A Databricks workspace of the catalogue. */
+export interface Workspace {
+  readonly name: string;
+  /** `https://…` origin without a trailing slash. */
+  readonly host: string;
+}
+
+/** A team of the catalogue. One team sees nothing of another. */
+export interface Team {
+  readonly name: string;
+  /** The identity-provider group whose members are the team. */
+  readonly group: string;
+  /** The identity-provider group whose members lead it. */
+  readonly leadGroup: string;
+}

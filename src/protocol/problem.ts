@@ -1,0 +1,61 @@
+import * as z from 'zod/mini';
+
+/** Every code that the control plane's `application/problem+json` can carry. */
+export const PROBLEM_CODES = [
+  // the caller
+  'not_signed_in',
+  'session_expired',
+  'wrong_issuer',
+  'wrong_audience',
+  'wrong_token_kind',
+  'groups_overflowed',
+  'not_allowed',
+  // the input
+  'bad_request',
+  'purpose_missing',
+  'purpose_too_long',
+  'window_too_short',
+  'window_too_long',
+  'unknown_role',
+  'not_found',
+  'idempotency_key_missing',
+  'idempotency_key_reused',
+  'precondition_failed',
+  'precondition_required',
+  'body_too_large',
+  // the state of things
+  'refused_by_policy',
+  'already_requested',
+  'already_held',
+  'already_decided',
+  'own_request',
+  'grant_not_active',
+  'role_unavailable',
+  'sign_in_again',
+  // the surroundings
+  'identity_provider_unavailable',
+  'databricks_unavailable',
+  'audit_unavailable',
+  'store_unavailable',
+  'too_many_requests',
+  'internal',
+] as const;
+
+/** One of {@link PROBLEM_CODES}. */
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
+
+/** RFC 9457 problem details, with the stable `code`, and the policy's explanation where there is one. */
+export const Problem = z.object({
+  /** `urn:oam:problem:<code>`. */
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  /** A sentence for the person, with the next step; the variable part last. */
+  detail: z.string(),
+  code: z.enum(PROBLEM_CODES),
+  /** The reasons that the policy gave, in its words, and the nearest rule that would have allowed. */
+  explanation: z.optional(z.array(z.string())),
+});
+
+/** See {@link Problem}. */
+export type Problem = z.infer<typeof Problem>;

@@ -1,0 +1,256 @@
+import * as z from 'zod/mini';
+
+import { END_REASONS, GRANT_STATES, REQUEST_STATES } from '../domain/lifecycle.ts';
+import { DUTIES } from '../domain/principal.ts';
+import { CREDENTIAL_KINDS, SENSITIVITIES } from '../domain/role.ts';
+import { PAGE_DEFAULT_ROWS, PAGE_MAX_ROWS, WINDOW_MAX_MINUTES } from './limits.ts';
+
+/** A point in time on the wire: ISO 8601 in UTC with milliseconds. */
+export const Timestamp = z.iso.datetime();
+
+/** What a client needs to know before anybody is signed in. */
+export const Configuration = z.object({
+  product: z.literal('databricks-ml-oam'),
+  version: z.string(),
+  identity: z.object({
+    issuer: z.string(),
+    /** The public client of the editor and the command line. */
+    clientId: z.string(),
+    /** The audience (RFC 8707 resource) of access tokens for this control plane. */
+    audience: z.string(),
+    scopes: z.array(z.string()),
+  }),
+  workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
+});
+/** See {@link Configuration}. */
+export type Configuration = z.infer<typeof Configuration>;
+
+/** Somebody, for others to read. */
+export const PersonView = z.object({
+  iss: z.string(),
+  sub: z.string(),
+  userName: z.string(),
+  displayName: z.string(),
+});
+/** See {@link PersonView}. */
+export type PersonView = z.infer<typeof PersonView>;
+
+/** The caller as the control plane sees them. */
+export const Me = z.extend(PersonView, {
+  groups: z.array(z.string()),
+  duty: z.nullable(z.enum(DUTIES)),
+  teams: z.array(z.object({ name: z.string(), lead: z.boolean() })),
+  seenAt: Timestamp,
+});
+/** See {@link Me}. */
+export type Me = z.infer<typeof Me>;
+
+/** What a request for a role would meet. */
+export const Outlook = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('granted_at_once'), because: z.array(z.string()) }),
+  z.object({
+    kind: z.literal('needs_approval'),
+    stages: z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() })),
+    because: z.array(z.string()),
+  }),
+  z.object({ kind: z.literal('refused'), because: z.array(z.string()) }),
+  z.object({ kind: z.literal('unavailable'), because: z.array(z.string()) }),
+]);
+/** See {@link Outlook}. */
+export type Outlook = z.infer<typeof Outlook>;
+
+/** A role of the catalogue as the caller sees it. */
+export const RoleView = z.object({
+  id: z.string(),
+  title: z.string(),
+  gives: z.string(),
+  workspace: z.object({ name: z.string(), host: z.string() }),
+  team: z.string(),
+  sensitivity: z.enum(SENSITIVITIES),
+  credential: z.enum(CREDENTIAL_KINDS),
+  maxMinutes: z.int(),
+  defaultMinutes: z.int(),
+  outlook: Outlook,
+});
+/** See {@link RoleView}. */
+export type RoleView = z.infer<typeof RoleView>;
+
+/** One approver's word. */
+export const ApprovalView = z.object({
+  stage: z.int(),
+  approver: PersonView,
+  verdict: z.enum(['approved', 'denied']),
+  comment: z.nullable(z.string()),
+  at: Timestamp,
+});
+/** See {@link ApprovalView}. */
+export type ApprovalView = z.infer<typeof ApprovalView>;
+
+/** Where in the code the need arose; the requester's word, shown to approvers. */
+export const CodeContext = z.object({
+  repository: z.optional(z.string().check(z.maxLength(500))),
+  branch: z.optional(z.string().check(z.maxLength(500))),
+  commit: z.optional(z.string().check(z.maxLength(100))),
+});
+/** See {@link CodeContext}. */
+export type CodeContext = z.infer<typeof CodeContext>;
+
+/** What a client sends to ask for a role. Purpose and window are judged by the server, with codes of their own. */
+export const RequestCreate = z.object({
+  roleId: z.string().check(z.minLength(1), z.maxLength(200)),
+  purpose: z.string(),
+  ticket: z.optional(z.string().check(z.maxLength(200))),
+  minutes: z.number(),
+  codeContext: z.optional(CodeContext),
+});
+/** See {@link RequestCreate}. */
+export type RequestCreate = z.infer<typeof RequestCreate>;
+
+/** A request as its requester, its approvers and auditors see it. */
+export const RequestView = z.object({
+  id: z.string(),
+  /** Goes up with every change; the `ETag` of the request. */
+  version: z.int(),
+  state: z.enum(REQUEST_STATES),
+  requester: PersonView,
+  role: z.object({
+    id: z.string(),
+    title: z.string(),
+    gives: z.string(),
+    workspace: z.string(),
+    sensitivity: z.enum(SENSITIVITIES),
+    credential: z.enum(CREDENTIAL_KINDS),
+  }),
+  purpose: z.string(),
+  ticket: z.nullable(z.string()),
+  codeContext: z.nullable(CodeContext),
+  minutes: z.int(),
+  /** Present once an approver lowered the window. */
+  approvedMinutes: z.nullable(z.int()),
+  stages: z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() })),
+  approvals: z.array(ApprovalView),
+  /** The hash that approvals are bound to. */
+  hash: z.string(),
+  policyVersion: z.string(),
+  because: z.array(z.string()),
+  createdAt: Timestamp,
+  /** When an unanswered request lapses. */
+  lapsesAt: Timestamp,
+  grantId: z.nullable(z.string()),
+});
+/** See {@link RequestView}. */
+export type RequestView = z.infer<typeof RequestView>;
+
+/** A grant with the facts that were read, not hoped. */
+export const GrantView = z.object({
+  id: z.string(),
+  version: z.int(),
+  requestId: z.string(),
+  state: z.enum(GRANT_STATES),
+  endReason: z.nullable(z.enum(END_REASONS)),
+  principal: PersonView,
+  role: z.object({
+    id: z.string(),
+    title: z.string(),
+    workspace: z.object({ name: z.string(), host: z.string() }),
+    credential: z.enum(CREDENTIAL_KINDS),
+  }),
+  purpose: z.string(),
+  minutes: z.int(),
+  createdAt: Timestamp,
+  activatedAt: z.nullable(Timestamp),
+  /** When the window ends; known from activation on. */
+  endsAt: z.nullable(Timestamp),
+  membershipPresentAt: z.nullable(Timestamp),
+  membershipAbsentAt: z.nullable(Timestamp),
+  /** Until when a token that was issued under the grant stays good after its end, where one does. */
+  outlivesUntil: z.nullable(Timestamp),
+  /** What stands in the way, in words, while a grant is provisioning, stuck or failed. */
+  trouble: z.nullable(z.string()),
+});
+/** See {@link GrantView}. */
+export type GrantView = z.infer<typeof GrantView>;
+
+/** A credential under a `federated` grant. Never stored: a replay names the same lease and mints afresh. */
+export const CredentialView = z.object({
+  leaseId: z.string(),
+  grantId: z.string(),
+  host: z.string(),
+  accessToken: z.string(),
+  tokenType: z.literal('Bearer'),
+  /** When the token itself expires; never after the grant's end. */
+  expiresAt: Timestamp,
+});
+/** See {@link CredentialView}. */
+export type CredentialView = z.infer<typeof CredentialView>;
+
+/** What happened, for the people it concerns. */
+export const EVENT_KINDS = [
+  'request.created',
+  'request.approval_added',
+  'request.approved',
+  'request.denied',
+  'request.cancelled',
+  'request.lapsed',
+  'grant.provisioning',
+  'grant.active',
+  'grant.revoking',
+  'grant.revoke_stuck',
+  'grant.ended',
+  'grant.failed',
+] as const;
+
+/** One event; `cursor` is the SSE id and the `after` of the next poll. */
+export const EventView = z.object({
+  cursor: z.string(),
+  kind: z.enum(EVENT_KINDS),
+  at: Timestamp,
+  requestId: z.nullable(z.string()),
+  grantId: z.nullable(z.string()),
+});
+/** See {@link EventView}. */
+export type EventView = z.infer<typeof EventView>;
+
+/** One row of the audit trail. */
+export const AuditRowView = z.object({
+  /** Place in the chain; null until the chainer has been there. */
+  sequence: z.nullable(z.int()),
+  id: z.string(),
+  at: Timestamp,
+  /** Static and low in cardinality: `grant.activated`, `request.refused`, … */
+  event: z.string(),
+  actor: z.nullable(PersonView),
+  requestId: z.nullable(z.string()),
+  grantId: z.nullable(z.string()),
+  roleId: z.nullable(z.string()),
+  detail: z.record(z.string(), z.unknown()),
+  hash: z.nullable(z.string()),
+});
+/** See {@link AuditRowView}. */
+export type AuditRowView = z.infer<typeof AuditRowView>;
+
+/** The query of a list. */
+export const PageQuery = z.object({
+  cursor: z.optional(z.string().check(z.maxLength(200))),
+  limit: z._default(
+    z.coerce.number().check(z.int(), z.minimum(1), z.maximum(PAGE_MAX_ROWS)),
+    PAGE_DEFAULT_ROWS,
+  ),
+});
+
+/** A page of rows; `nextCursor` is null on the last one. */
+export function page<T extends z.core.$ZodType>(row: T) {
+  return z.object({ items: z.array(row), nextCursor: z.nullable(z.string()) });
+}
+
+/** What an approver sends. `approvedMinutes` may only lower what was asked. */
+export const ApproveBody = z.object({
+  approvedMinutes: z.optional(z.int().check(z.minimum(1), z.maximum(WINDOW_MAX_MINUTES))),
+  comment: z.optional(z.string().check(z.maxLength(1_000))),
+});
+
+/** What somebody sends who denies or revokes. */
+export const ReasonBody = z.object({ reason: z.string().check(z.minLength(1), z.maxLength(1_000)) });
+
+/** A POST without content. */
+export const EmptyBody = z.object({});
