@@ -1,0 +1,68 @@
+import type { Principal, PrincipalKey } from '../../domain/principal.ts';
+import type { ApprovalStage, Role } from '../../domain/role.ts';
+
+/** A team that a principal belongs to, by the catalogue and the groups that the identity provider lists. */
+export interface TeamMembership {
+  readonly name: string;
+  /** True if the principal is in the team's lead group. */
+  readonly lead: boolean;
+}
+
+/** What policy is asked when somebody asks for a role. */
+export interface RequestFacts {
+  readonly principal: Principal;
+  readonly teams: readonly TeamMembership[];
+  readonly role: Role;
+  /** The window asked for, in minutes. */
+  readonly minutes: number;
+  readonly ticket: string | undefined;
+  readonly purposeCharacters: number;
+  /** 0 to 23, in UTC. */
+  readonly hourUtc: number;
+  /** 1 (Monday) to 7 (Sunday), in UTC. */
+  readonly weekday: number;
+}
+
+/** What policy answers: at once, after approvals, or not. Every sentence is the policy's own. */
+export type RequestDecision =
+  | { readonly kind: 'granted_at_once'; readonly because: readonly string[] }
+  | {
+      readonly kind: 'needs_approval';
+      readonly because: readonly string[];
+      readonly stages: readonly ApprovalStage[];
+    }
+  | {
+      readonly kind: 'refused';
+      /** Why not, and the nearest rule that would have allowed. */
+      readonly because: readonly string[];
+    };
+
+/** What policy is asked when somebody wants to approve (or deny) a request in one of its stages. */
+export interface ApprovalFacts {
+  readonly approver: Principal;
+  readonly teams: readonly TeamMembership[];
+  readonly requester: PrincipalKey;
+  readonly role: Role;
+  readonly stage: ApprovalStage;
+  /** The window that would be approved, in minutes. */
+  readonly minutes: number;
+}
+
+/** What policy is asked when somebody wants to end another's grant. */
+export interface RevocationFacts {
+  readonly revoker: Principal;
+  readonly teams: readonly TeamMembership[];
+  readonly holder: PrincipalKey;
+  readonly role: Role;
+}
+
+/** What policy is asked when somebody wants to read the audit trail. */
+export interface AuditReadFacts {
+  readonly reader: Principal;
+  readonly teams: readonly TeamMembership[];
+}
+
+/** Yes or no, with the policy's reasons. */
+export type Verdict =
+  | { readonly allowed: true; readonly because: readonly string[] }
+  | { readonly allowed: false; readonly because: readonly string[] };

@@ -1,0 +1,20 @@
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type {
+  ApprovalFacts,
+  AuditReadFacts,
+  RequestDecision,
+  RequestFacts,
+  RevocationFacts,
+  Verdict,
+} from './facts.ts';
+
+/** A published policy: catalogue, schema and rules that were checked together and never change. */
+export interface PolicyVersion {
+  /** SHA-256, in hexadecimal, over everything that decides. */
+  readonly hash: string;
+  readonly catalogue: Catalogue;
+  decideRequest(facts: RequestFacts): RequestDecision;
+  decideApproval(facts: ApprovalFacts): Verdict;
+  decideRevocation(facts: RevocationFacts): Verdict;
+  decideAuditRead(facts: AuditReadFacts): Verdict;
+}

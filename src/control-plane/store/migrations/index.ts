@@ -1,0 +1,5 @@
+import type { Migration } from '../migrate.ts';
+import { clock } from './0001-clock.ts';
+
+/** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
+export const migrations: readonly Migration[] = [clock];
