@@ -66,6 +66,8 @@ export function axiosTransport(): HttpTransport {
         ...(request.headers && { headers: { ...request.headers } }),
         ...(request.body !== undefined && { data: request.body }),
         ...(request.signal && { signal: request.signal }),
+        // A proxy cannot reach this machine's own addresses, and must not see what goes there.
+        ...(isLoopback(request.url) && { proxy: false }),
         timeout: request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       });
       const headers: Record<string, string> = {};
@@ -77,6 +79,11 @@ export function axiosTransport(): HttpTransport {
       throw asTransportError(error, request.url);
     }
   };
+}
+
+function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 function asTransportError(error: unknown, url: string): OamError {

@@ -53,6 +53,18 @@ describe('transport', () => {
     );
   });
 
+  it("goes to this machine's own addresses without the proxy of the environment", async () => {
+    await using server = await serve((_, res) => res.end('direct'));
+    const before = process.env['http_proxy'];
+    process.env['http_proxy'] = 'http://127.0.0.1:9';
+    try {
+      assert.equal((await transport({ method: 'GET', url: server.url })).text, 'direct');
+    } finally {
+      if (before === undefined) delete process.env['http_proxy'];
+      else process.env['http_proxy'] = before;
+    }
+  });
+
   it('stops when it is called off', async () => {
     const controller = new AbortController();
     await using server = await serve(() => controller.abort());
