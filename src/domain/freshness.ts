@@ -1,0 +1,10 @@
+import { TOKEN_FACTS_FRESH_MINUTES, type Principal } from './principal.ts';
+import { type EpochMs, minutesToMs } from './time.ts';
+
+/**
+ * True if what is known about a principal is recent enough to grant on. Stale facts are neither a yes nor a no:
+ * they wait for the principal to sign in again.
+ */
+export function areFactsFresh(principal: Pick<Principal, 'seenAtMs'>, nowMs: EpochMs): boolean {
+  return nowMs - principal.seenAtMs <= minutesToMs(TOKEN_FACTS_FRESH_MINUTES);
+}

@@ -1,0 +1,178 @@
+import { OamError } from './errors.ts';
+import type { EndReason, GrantState } from './lifecycle.ts';
+import type { PrincipalKey } from './principal.ts';
+import { type EpochMs, minutesToMs } from './time.ts';
+
+/** How long Databricks may take to show a new membership before the grant is given up, in minutes. */
+export const PROVISIONING_MAX_MINUTES = 30;
+
+/** The window in which a role is active for a principal. */
+export interface Grant {
+  readonly id: string;
+  /** Goes up by one with every transition; a store writes only where the version is still the one that was read. */
+  readonly version: number;
+  readonly requestId: string;
+  readonly principal: PrincipalKey;
+  readonly roleId: string;
+  /** How long the window lasts once it has begun. */
+  readonly minutes: number;
+  readonly state: GrantState;
+  readonly endReason: EndReason | undefined;
+  /** True once provisioning was given up: when the membership is seen to be absent the grant is `failed`. */
+  readonly givenUp: boolean;
+  readonly createdAtMs: EpochMs;
+  /** When something must happen by itself: before activation giving up, afterwards the end of the window. */
+  readonly deadlineAtMs: EpochMs;
+  readonly activatedAtMs: EpochMs | undefined;
+  readonly endsAtMs: EpochMs | undefined;
+  /** When a read first showed the membership. */
+  readonly membershipPresentAtMs: EpochMs | undefined;
+  /** When a read first showed its absence, a second read having confirmed it. */
+  readonly membershipAbsentAtMs: EpochMs | undefined;
+  /** Until when a token that was issued under the grant stays good after its end, where one does. */
+  readonly outlivesUntilMs: EpochMs | undefined;
+  /** What stands in the way, in words. */
+  readonly trouble: string | undefined;
+}
+
+/** What a new grant is made of. */
+export type GrantSeed = Pick<Grant, 'id' | 'requestId' | 'principal' | 'roleId' | 'minutes'>;
+
+/** A grant as it is committed before Databricks is called for the first time. */
+export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
+  return {
+    ...seed,
+    version: 1,
+    state: 'scheduled',
+    endReason: undefined,
+    givenUp: false,
+    createdAtMs: nowMs,
+    deadlineAtMs: nowMs + minutesToMs(PROVISIONING_MAX_MINUTES),
+    activatedAtMs: undefined,
+    endsAtMs: undefined,
+    membershipPresentAtMs: undefined,
+    membershipAbsentAtMs: undefined,
+    outlivesUntilMs: undefined,
+    trouble: undefined,
+  };
+}
+
+/**
+ * Writing to Databricks begins, eligibility having been checked once more. Unchanged where the grant is past that.
+ */
+export function startProvisioning(grant: Grant): Grant {
+  if (grant.state !== 'scheduled') return grant;
+  return { ...grant, version: grant.version + 1, state: 'provisioning' };
+}
+
+/** True while the grant demands the membership: before its end has begun. */
+export function isLive(grant: Pick<Grant, 'state'>): boolean {
+  return grant.state === 'scheduled' || grant.state === 'provisioning' || grant.state === 'active';
+}
+
+/** True once nothing more happens to the grant. */
+export function isFinal(grant: Pick<Grant, 'state'>): boolean {
+  return grant.state === 'ended' || grant.state === 'failed';
+}
+
+/**
+ * The membership was read: the window begins now. Unchanged where the grant no longer waits for it.
+ *
+ * @param presentAtMs when the read was made.
+ */
+export function activate(grant: Grant, presentAtMs: EpochMs, nowMs: EpochMs): Grant {
+  if (grant.state !== 'provisioning') return grant;
+  const endsAtMs = nowMs + minutesToMs(grant.minutes);
+  return {
+    ...grant,
+    version: grant.version + 1,
+    state: 'active',
+    activatedAtMs: nowMs,
+    endsAtMs,
+    deadlineAtMs: endsAtMs,
+    membershipPresentAtMs: presentAtMs,
+    trouble: undefined,
+  };
+}
+
+/**
+ * Begins the end of a grant. It is over only when {@link confirmAbsent} was reached.
+ *
+ * @param outlivesUntilMs when the last token under the grant expires, where that is later than now.
+ * @throws {OamError} `grant_not_active` where the end has begun already.
+ */
+export function beginRevoking(grant: Grant, reason: EndReason, outlivesUntilMs: EpochMs | undefined): Grant {
+  if (!isLive(grant)) {
+    throw new OamError('grant_not_active', 'This access has ended or is ending. Refresh to see its state.', {
+      detail: grant.state,
+    });
+  }
+  return {
+    ...grant,
+    version: grant.version + 1,
+    state: 'revoking',
+    endReason: reason,
+    outlivesUntilMs,
+    trouble: undefined,
+  };
+}
+
+/** Gives up a grant that never became active; what may have been written is taken back first. */
+export function giveUp(grant: Grant, trouble: string): Grant {
+  if (grant.state !== 'provisioning' && grant.state !== 'scheduled') return grant;
+  return { ...grant, version: grant.version + 1, state: 'revoking', givenUp: true, trouble };
+}
+
+/**
+ * The deadline of a grant has come: an active one expires, one that never became active is given up. Unchanged
+ * before the deadline, and where the end has begun already.
+ */
+export function atDeadline(grant: Grant, nowMs: EpochMs, outlivesUntilMs: EpochMs | undefined): Grant {
+  if (!isLive(grant) || nowMs < grant.deadlineAtMs) return grant;
+  return grant.state === 'active'
+    ? beginRevoking(grant, 'expired', outlivesUntilMs)
+    : giveUp(
+        grant,
+        grant.trouble ??
+          'Databricks did not show the membership in time. Ask again, or ask your administrator.',
+      );
+}
+
+/** Records what stands in the way of a write without changing the grant's state. */
+export function withTrouble(grant: Grant, trouble: string | undefined): Grant {
+  if (isFinal(grant) || grant.trouble === trouble) return grant;
+  return { ...grant, version: grant.version + 1, trouble };
+}
+
+/** Removing has failed for long enough to alarm. It goes on being tried. */
+export function markStuck(grant: Grant, trouble: string): Grant {
+  if (grant.state !== 'revoking') return withTrouble(grant, trouble);
+  return { ...grant, version: grant.version + 1, state: 'revoke_stuck', trouble };
+}
+
+/** A write got through again. */
+export function unstick(grant: Grant): Grant {
+  if (grant.state !== 'revoke_stuck') return grant;
+  return { ...grant, version: grant.version + 1, state: 'revoking', trouble: undefined };
+}
+
+/** How a membership came to be no longer this grant's. */
+export type Departure =
+  | { readonly kind: 'absent'; readonly absentAtMs: EpochMs }
+  /** Another live grant of the same member demands the membership: it stays, and this grant has let go of it. */
+  | { readonly kind: 'kept'; readonly absentAtMs: undefined };
+
+/**
+ * Reads have shown that the grant has no effect any more: it is `ended`, or `failed` where it was given up.
+ * Unchanged where the grant is not on its way out.
+ */
+export function confirmAbsent(grant: Grant, departure: Departure): Grant {
+  if (grant.state !== 'revoking' && grant.state !== 'revoke_stuck') return grant;
+  return {
+    ...grant,
+    version: grant.version + 1,
+    state: grant.givenUp ? 'failed' : 'ended',
+    membershipAbsentAtMs: departure.absentAtMs,
+    trouble: grant.givenUp ? grant.trouble : undefined,
+  };
+}

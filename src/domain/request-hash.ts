@@ -1,0 +1,44 @@
+import { canonicalJson, sha256Hex } from './canonical.ts';
+import type { PrincipalKey } from './principal.ts';
+import type { Role } from './role.ts';
+
+/** What an approver's word is bound to. */
+export interface RequestSubstance {
+  readonly requester: PrincipalKey;
+  readonly role: Role;
+  readonly policyVersion: string;
+  /** The most that can be approved; a lowered window stays outside the hash. */
+  readonly minutes: number;
+  readonly purpose: string;
+  readonly ticket: string | undefined;
+  readonly codeContext: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** The content of a role as one hash: a role whose row of the catalogue changed in anything is another role. */
+export function roleHash(role: Role): string {
+  return sha256Hex(
+    canonicalJson({
+      ...role,
+      group: { ...role.group },
+      servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
+      approval: role.approval.map((stage) => ({ ...stage })),
+      probe: role.probe && { ...role.probe },
+    }),
+  );
+}
+
+/** The hash of everything that an approver judges. It changes if anything of it does. */
+export function requestHash(substance: RequestSubstance): string {
+  return sha256Hex(
+    canonicalJson({
+      requester: { iss: substance.requester.iss, sub: substance.requester.sub },
+      role: substance.role.id,
+      roleHash: roleHash(substance.role),
+      policyVersion: substance.policyVersion,
+      minutes: substance.minutes,
+      purpose: substance.purpose,
+      ticket: substance.ticket,
+      codeContext: substance.codeContext && { ...substance.codeContext },
+    }),
+  );
+}

@@ -1,0 +1,294 @@
+import { OamError } from './errors.ts';
+import type { RequestState } from './lifecycle.ts';
+import { type Principal, type PrincipalKey, samePrincipal } from './principal.ts';
+import type { ApprovalStage } from './role.ts';
+import type { EpochMs } from './time.ts';
+
+/** One approver's word on one stage of one request, bound to the hash of what the approver saw. */
+export interface Approval {
+  /** Index into the request's stages. */
+  readonly stage: number;
+  readonly approver: PrincipalKey;
+  readonly verdict: 'approved' | 'denied';
+  /** The {@link AccessRequest.hash} that the approver saw. A word on another hash counts for nothing. */
+  readonly requestHash: string;
+  readonly comment: string | undefined;
+  readonly atMs: EpochMs;
+}
+
+/** Somebody's wish for a role, on its way to a decision. */
+export interface AccessRequest {
+  readonly id: string;
+  /** Goes up by one with every transition; a store writes only where the version is still the one that was read. */
+  readonly version: number;
+  readonly state: RequestState;
+  readonly requester: PrincipalKey;
+  readonly roleId: string;
+  /** The window that was asked for: the most that can be approved. */
+  readonly minutes: number;
+  /** Set once an approver lowered the window. */
+  readonly approvedMinutes: number | undefined;
+  readonly stages: readonly ApprovalStage[];
+  readonly approvals: readonly Approval[];
+  /** See `requestHash` in `request-hash.ts`. */
+  readonly hash: string;
+  readonly policyVersion: string;
+  readonly createdAtMs: EpochMs;
+  /** When the request lapses unless it was decided. */
+  readonly lapsesAtMs: EpochMs;
+  /** Present exactly when the request is `approved`. */
+  readonly grantId: string | undefined;
+}
+
+/** Where the approvals of a request have got to. */
+export type Standing =
+  | { readonly kind: 'denied' }
+  | { readonly kind: 'waiting'; readonly stage: number }
+  | { readonly kind: 'complete' };
+
+/** True while a request can still be decided. */
+export function isOpen(request: Pick<AccessRequest, 'state'>): boolean {
+  return request.state === 'pending' || request.state === 'awaiting_requester';
+}
+
+/**
+ * Counts the words that were given. A single denial outweighs any number of approvals; words on another hash, a
+ * requester's own word and a second word of the same approver do not count.
+ */
+export function standing(
+  request: Pick<AccessRequest, 'stages' | 'approvals' | 'hash' | 'requester'>,
+): Standing {
+  const valid = request.approvals.filter(
+    (approval) =>
+      approval.requestHash === request.hash && !samePrincipal(approval.approver, request.requester),
+  );
+  if (valid.some((approval) => approval.verdict === 'denied')) return { kind: 'denied' };
+  const spoken: PrincipalKey[] = [];
+  for (const [stage, { quorum }] of request.stages.entries()) {
+    let count = 0;
+    for (const approval of valid) {
+      if (approval.stage !== stage) continue;
+      if (spoken.some((earlier) => samePrincipal(earlier, approval.approver))) continue;
+      spoken.push(approval.approver);
+      count += 1;
+    }
+    if (count < quorum) return { kind: 'waiting', stage };
+  }
+  return { kind: 'complete' };
+}
+
+/** An approver's word as it arrives. */
+export interface ApproverWord {
+  readonly approver: Pick<Principal, 'iss' | 'sub' | 'groups'>;
+  readonly comment: string | undefined;
+  readonly atMs: EpochMs;
+}
+
+/** What approving needs to know besides the word. */
+export interface ApprovalContext extends ApproverWord {
+  /** Lowers the window; undefined leaves it. */
+  readonly approvedMinutes: number | undefined;
+  /** True if the facts about the requester are fresh enough to grant on. */
+  readonly requesterFresh: boolean;
+  /** The id that the grant gets if this word completes the request. */
+  readonly grantId: string;
+}
+
+/**
+ * Adds an approval. The request becomes `approved` with its grant id when this completes the last stage, and
+ * `awaiting_requester` when it would but what is known about the requester is too old.
+ *
+ * @throws {OamError} `own_request`, `not_allowed` (not an approver of the present stage), `already_decided`,
+ * `window_too_long` (an approver may only lower the window), `groups_overflowed`.
+ */
+export function approve(request: AccessRequest, context: ApprovalContext): AccessRequest {
+  const stage = presentStage(request, context.approver);
+  const minutes = lowered(request, context.approvedMinutes);
+  const next: AccessRequest = {
+    ...request,
+    version: request.version + 1,
+    approvedMinutes: minutes,
+    approvals: [...request.approvals, word(request, stage, 'approved', context)],
+  };
+  if (standing(next).kind !== 'complete') return next;
+  return context.requesterFresh
+    ? { ...next, state: 'approved', grantId: context.grantId }
+    : { ...next, state: 'awaiting_requester' };
+}
+
+/**
+ * Denies a request, at any stage, for good.
+ *
+ * @throws {OamError} `own_request`, `not_allowed`, `already_decided`, `groups_overflowed`.
+ */
+export function deny(request: AccessRequest, context: ApproverWord): AccessRequest {
+  expectOpen(request);
+  const { approver } = context;
+  refuseOwn(request, approver);
+  const stage = request.stages.findIndex((candidate) => mayApprove(candidate, approver));
+  if (stage < 0) throw notAnApprover();
+  return {
+    ...request,
+    version: request.version + 1,
+    state: 'denied',
+    approvals: [...request.approvals, word(request, stage, 'denied', context)],
+  };
+}
+
+/**
+ * The requester takes the request back.
+ *
+ * @throws {OamError} `not_allowed` (somebody else's request), `already_decided`.
+ */
+export function cancel(request: AccessRequest, caller: PrincipalKey): AccessRequest {
+  if (!samePrincipal(request.requester, caller)) {
+    throw new OamError('not_allowed', 'Only the requester can cancel a request. Deny it instead.');
+  }
+  expectOpen(request);
+  return { ...request, version: request.version + 1, state: 'cancelled' };
+}
+
+/**
+ * An unanswered request ends by itself. Returns the request unchanged where its time has not come or it was decided.
+ */
+export function lapse(request: AccessRequest, nowMs: EpochMs): AccessRequest {
+  if (!isOpen(request) || nowMs < request.lapsesAtMs) return request;
+  return { ...request, version: request.version + 1, state: 'lapsed' };
+}
+
+/**
+ * Fresh facts about the requester have come: a request that waited for nothing else becomes `approved`. Any other
+ * request is returned unchanged.
+ */
+export function requesterReturned(request: AccessRequest, grantId: string): AccessRequest {
+  if (request.state !== 'awaiting_requester') return request;
+  const next: AccessRequest = { ...request, version: request.version + 1 };
+  return standing(request).kind === 'complete'
+    ? { ...next, state: 'approved', grantId }
+    : { ...next, state: 'pending' };
+}
+
+/** What a request was judged by anew, after its role or the policy changed. */
+export type NewGround = Pick<AccessRequest, 'hash' | 'policyVersion' | 'stages'>;
+
+/**
+ * Puts a request back to `pending` on new ground. The words that were given were given on other ground: they fall.
+ *
+ * @throws {OamError} `already_decided` where the request ended without a grant.
+ */
+export function reopen(request: AccessRequest, ground: NewGround): AccessRequest {
+  if (!isOpen(request) && request.state !== 'approved') throw alreadyDecided(request.state);
+  return {
+    ...request,
+    ...ground,
+    version: request.version + 1,
+    state: 'pending',
+    approvals: [],
+    approvedMinutes: undefined,
+    grantId: undefined,
+  };
+}
+
+/**
+ * Policy, asked again at the decision, refuses what it had let pass: the request ends as denied, by nobody's word.
+ *
+ * @throws {OamError} `already_decided`.
+ */
+export function refuse(request: AccessRequest): AccessRequest {
+  expectOpen(request);
+  return { ...request, version: request.version + 1, state: 'denied' };
+}
+
+/** The identity-provider groups whose members can speak now; empty where nobody is waited for. */
+export function awaitedGroups(request: AccessRequest): readonly string[] {
+  if (!isOpen(request)) return [];
+  const now = standing(request);
+  return now.kind === 'waiting' ? (request.stages[now.stage]?.approverGroups ?? []) : [];
+}
+
+/** The window that the grant gets, in minutes. */
+export function windowMinutes(request: Pick<AccessRequest, 'minutes' | 'approvedMinutes'>): number {
+  return request.approvedMinutes ?? request.minutes;
+}
+
+function presentStage(request: AccessRequest, approver: ApproverWord['approver']): number {
+  expectOpen(request);
+  refuseOwn(request, approver);
+  const now = standing(request);
+  if (now.kind !== 'waiting') throw alreadyDecided(request.state);
+  if (request.approvals.some((earlier) => samePrincipal(earlier.approver, approver))) {
+    throw new OamError(
+      'already_decided',
+      'You have already approved this request. It waits for another approver; there is nothing more to do.',
+    );
+  }
+  const stage = request.stages[now.stage];
+  if (stage === undefined || !mayApprove(stage, approver)) throw notAnApprover();
+  return now.stage;
+}
+
+function lowered(request: AccessRequest, asked: number | undefined): number | undefined {
+  const present = windowMinutes(request);
+  if (asked === undefined || asked === present) return request.approvedMinutes;
+  if (asked > present) {
+    throw new OamError(
+      'window_too_long',
+      'An approver can shorten the window, not lengthen it. Approve it as it is, or for less.',
+      { detail: `at most ${present} minutes` },
+    );
+  }
+  return asked;
+}
+
+function mayApprove(stage: ApprovalStage, approver: ApproverWord['approver']): boolean {
+  if (approver.groups.kind === 'overflowed') {
+    throw new OamError(
+      'groups_overflowed',
+      'You are in more groups than your identity provider puts into a token, so your right to approve cannot be seen. Ask your administrator to send only the groups that OAM needs.',
+    );
+  }
+  const { names } = approver.groups;
+  return stage.approverGroups.some((group) => names.includes(group));
+}
+
+function word(
+  request: AccessRequest,
+  stage: number,
+  verdict: Approval['verdict'],
+  { approver, comment, atMs }: ApproverWord,
+): Approval {
+  return {
+    stage,
+    approver: { iss: approver.iss, sub: approver.sub },
+    verdict,
+    requestHash: request.hash,
+    comment,
+    atMs,
+  };
+}
+
+function refuseOwn(request: AccessRequest, caller: PrincipalKey): void {
+  if (samePrincipal(request.requester, caller)) {
+    throw new OamError(
+      'own_request',
+      'Nobody decides on their own request. Ask another approver, or cancel it.',
+    );
+  }
+}
+
+function expectOpen(request: AccessRequest): void {
+  if (!isOpen(request)) throw alreadyDecided(request.state);
+}
+
+function notAnApprover(): OamError {
+  return new OamError(
+    'not_allowed',
+    'This request waits for approvers of another group. Ask one of them to decide.',
+  );
+}
+
+function alreadyDecided(state: RequestState): OamError {
+  return new OamError('already_decided', 'This request is decided already. Refresh to see how.', {
+    detail: state,
+  });
+}
