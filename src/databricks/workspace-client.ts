@@ -1,0 +1,226 @@
+import * as z from 'zod/mini';
+
+import type { HttpRequest, HttpTransport } from '../protocol/transport.ts';
+import { DatabricksError, isRefusal, readRefusal, unexpectedAnswer } from './errors.ts';
+import { DEFAULT_RETRY, type RetryPolicy, withRetries } from './retry.ts';
+import * as shapes from './shapes.ts';
+import type { CallOptions, WorkspaceClient } from './workspace.ts';
+
+/** What {@link createWorkspaceClient} needs. */
+export interface WorkspaceClientOptions {
+  /** Origin of the workspace, without a trailing slash. */
+  readonly host: string;
+  /** A token that is good now; asked for before every attempt. */
+  readonly token: () => Promise<string>;
+  readonly transport: HttpTransport;
+  /** `dbx-oam/1` unless given. */
+  readonly userAgent?: string;
+  /** One minute of patience unless given. Only calls that may be repeated are. */
+  readonly retry?: RetryPolicy;
+}
+
+interface Call extends Pick<HttpRequest, 'method'> {
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+}
+
+const SCIM_MEDIA_TYPE = 'application/scim+json';
+const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
+
+/** More pages than any list has: a server that never ends its list is not Databricks. */
+const MAX_PAGES = 1_000;
+
+/** Creates a client of one workspace. See {@link WorkspaceClient} for what its methods throw. */
+export function createWorkspaceClient(options: WorkspaceClientOptions): WorkspaceClient {
+  const host = new URL(options.host).origin;
+  const userAgent = options.userAgent ?? 'dbx-oam/1';
+
+  const once = async (call: Call, callOptions: CallOptions): Promise<string> => {
+    const suffix = callOptions.userAgentSuffix === undefined ? '' : ` ${callOptions.userAgentSuffix}`;
+    const answer = await options.transport({
+      method: call.method,
+      url: host + call.path + queryOf(call.query),
+      headers: {
+        accept: call.contentType ?? 'application/json',
+        authorization: `Bearer ${await options.token()}`,
+        'user-agent': userAgent + suffix,
+        ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
+      },
+      ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
+      ...(callOptions.signal && { signal: callOptions.signal }),
+    });
+    if (isRefusal(answer)) throw new DatabricksError(readRefusal(answer));
+    return answer.text;
+  };
+
+  // Every call here may be repeated: reads, searches, and adding or removing one member, which is done or not.
+  const send = (call: Call, callOptions: CallOptions = {}): Promise<string> =>
+    withRetries(options.retry ?? DEFAULT_RETRY, callOptions.signal, () => once(call, callOptions));
+
+  const read = async <Output>(
+    schema: z.ZodMiniType<Output>,
+    call: Call,
+    callOptions?: CallOptions,
+  ): Promise<Output> => parse(schema, await send(call, callOptions), call.path);
+
+  /** Reads a list to its end; a page may be empty and still not be the last. */
+  const readPages = async <Row, Page extends { readonly next_page_token?: string | undefined }>(
+    schema: z.ZodMiniType<Page>,
+    call: (pageToken: string | undefined) => Call,
+    rowsOf: (page: Page) => readonly Row[],
+    callOptions?: CallOptions,
+  ): Promise<Row[]> => {
+    const rows: Row[] = [];
+    let pageToken: string | undefined;
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const page = await read(schema, call(pageToken), callOptions);
+      rows.push(...rowsOf(page));
+      pageToken = page.next_page_token;
+      if (pageToken === undefined || pageToken === '') return rows;
+    }
+    throw unexpectedAnswer(`${call(undefined).path}, a list without an end`);
+  };
+
+  const groupPath = (groupId: string): string =>
+    `/api/2.0/account/scim/v2/Groups/${encodeURIComponent(groupId)}`;
+
+  const patchGroup = async (groupId: string, operation: object, callOptions?: CallOptions): Promise<void> => {
+    await send(
+      {
+        method: 'PATCH',
+        path: groupPath(groupId),
+        body: { schemas: [PATCH_OP], Operations: [operation] },
+        contentType: SCIM_MEDIA_TYPE,
+      },
+      callOptions,
+    );
+  };
+
+  return {
+    host,
+
+    me: (o) => read(shapes.Me, { method: 'GET', path: '/api/2.0/preview/scim/v2/Me' }, o),
+
+    models: (o = {}) =>
+      readPages(
+        shapes.ModelsPage,
+        (page_token) => ({
+          method: 'GET',
+          path: '/api/2.1/unity-catalog/models',
+          query: { catalog_name: o.catalog, schema_name: o.schema, max_results: 0, page_token },
+        }),
+        (page) => page.registered_models ?? [],
+        o,
+      ),
+
+    effectivePermissions: (securableType, fullName, principal, o) =>
+      readPages(
+        shapes.EffectivePermissionsPage,
+        (page_token) => ({
+          method: 'GET',
+          path: `/api/2.1/unity-catalog/effective-permissions/${encodeURIComponent(securableType)}/${encodeURIComponent(fullName)}`,
+          query: { principal, max_results: 0, page_token },
+        }),
+        (page) => (page.privilege_assignments ?? []).flat(),
+        o,
+      ),
+
+    experiments: (o) =>
+      readPages(
+        shapes.ExperimentsPage,
+        (page_token) => ({
+          method: 'POST',
+          path: '/api/2.0/mlflow/experiments/search',
+          body: {
+            max_results: 200,
+            view_type: 'ACTIVE_ONLY',
+            ...(page_token !== undefined && { page_token }),
+          },
+        }),
+        (page) => page.experiments ?? [],
+        o,
+      ),
+
+    servingEndpoints: async (o) => {
+      const list = await read(shapes.EndpointsList, { method: 'GET', path: '/api/2.0/serving-endpoints' }, o);
+      return [...(list.endpoints ?? [])];
+    },
+
+    servingEndpointLevel: async (name, o) => {
+      const path = `/api/2.0/serving-endpoints/${encodeURIComponent(name)}`;
+      return (await read(shapes.EndpointDetail, { method: 'GET', path }, o)).permission_level;
+    },
+
+    clusters: (o) =>
+      readPages(
+        shapes.ClustersPage,
+        (page_token) => ({
+          method: 'GET',
+          path: '/api/2.1/clusters/list',
+          query: { page_size: 100, page_token },
+        }),
+        (page) => page.clusters ?? [],
+        o,
+      ),
+
+    jobs: (o) =>
+      readPages(
+        shapes.JobsPage,
+        (page_token) => ({ method: 'GET', path: '/api/2.2/jobs/list', query: { limit: 100, page_token } }),
+        (page) => page.jobs ?? [],
+        o,
+      ),
+
+    objectPermissions: async (type, id, o) => {
+      const path = `/api/2.0/permissions/${type}/${encodeURIComponent(id)}`;
+      return (await read(shapes.ObjectAccess, { method: 'GET', path }, o)).flat();
+    },
+
+    resolveUserByExternalId: async (externalId, o) => {
+      const { user } = await read(
+        shapes.ResolvedUser,
+        {
+          method: 'POST',
+          path: '/api/2.0/identity/users/resolve-by-external-id',
+          body: { external_id: externalId },
+        },
+        o,
+      );
+      return { id: user.user_id, userName: user.username };
+    },
+
+    group: (groupId, o) =>
+      read(shapes.GroupRead, { method: 'GET', path: groupPath(groupId), contentType: SCIM_MEDIA_TYPE }, o),
+
+    addGroupMember: (groupId, principalId, o) =>
+      patchGroup(groupId, { op: 'add', path: 'members', value: [{ value: principalId }] }, o),
+
+    removeGroupMember: (groupId, principalId, o) => {
+      // The id goes into a filter; anything but digits could reach other members.
+      if (!/^\d+$/.test(principalId)) throw new TypeError(`Not a principal id: ${principalId}`);
+      return patchGroup(groupId, { op: 'remove', path: `members[value eq "${principalId}"]` }, o);
+    },
+  };
+}
+
+function queryOf(query: Call['query']): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) search.set(name, String(value));
+  }
+  return search.size === 0 ? '' : `?${search.toString()}`;
+}
+
+function parse<Output>(schema: z.ZodMiniType<Output>, text: string, path: string): Output {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw unexpectedAnswer(`${path}, not JSON`);
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw unexpectedAnswer(`${path}, ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}

@@ -1,0 +1,158 @@
+import type { EpochMs } from '../domain/time.ts';
+
+/** What every call takes. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Goes to the end of the `User-Agent`, which Databricks' audit keeps: `grant/<id>`. */
+  readonly userAgentSuffix?: string;
+}
+
+/** The caller as Databricks knows it. */
+export interface CurrentPrincipal {
+  /** Databricks' numeric id, as the string that SCIM uses. */
+  readonly id: string;
+  /** E-mail of a person; application id of a service principal. */
+  readonly userName: string;
+  readonly displayName: string;
+  readonly active: boolean;
+  readonly externalId: string | undefined;
+  /** Groups that the principal is in, directly. */
+  readonly groups: readonly { readonly id: string; readonly name: string }[];
+  /** `workspace-access`, `databricks-sql-access`, `allow-cluster-create`, … */
+  readonly entitlements: readonly string[];
+}
+
+/** A model registered in Unity Catalog. */
+export interface RegisteredModel {
+  /** `catalog.schema.name`. */
+  readonly fullName: string;
+  readonly catalog: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly owner: string | undefined;
+  readonly comment: string | undefined;
+  readonly updatedAtMs: EpochMs | undefined;
+}
+
+/** A privilege on a securable, granted on it or inherited from the catalog or schema above. */
+export interface EffectivePrivilege {
+  /** User name, group name or application id. */
+  readonly principal: string;
+  readonly privilege: string;
+  readonly inheritedFrom: { readonly type: string; readonly name: string } | undefined;
+}
+
+/** An MLflow experiment. */
+export interface Experiment {
+  readonly id: string;
+  readonly name: string;
+  readonly lastUpdatedAtMs: EpochMs | undefined;
+}
+
+/** A model serving endpoint. */
+export interface ServingEndpoint {
+  /** What the permissions API wants; other calls take the name. */
+  readonly id: string;
+  readonly name: string;
+  readonly ready: boolean;
+  readonly creator: string | undefined;
+  readonly task: string | undefined;
+}
+
+/** A cluster. */
+export interface Cluster {
+  readonly id: string;
+  readonly name: string;
+  /** `RUNNING`, `TERMINATED`, … */
+  readonly state: string;
+  readonly creator: string | undefined;
+}
+
+/** A job. */
+export interface Job {
+  readonly id: string;
+  readonly name: string;
+  readonly creator: string | undefined;
+}
+
+/** Object types of the permissions API whose rights the product reads. */
+export type ObjectType =
+  | 'clusters'
+  | 'cluster-policies'
+  | 'jobs'
+  | 'experiments'
+  | 'registered-models'
+  | 'serving-endpoints'
+  | 'notebooks'
+  | 'directories'
+  | 'warehouses';
+
+/** One principal's level on an object. */
+export interface ObjectPermission {
+  readonly principal:
+    | { readonly kind: 'user'; readonly name: string }
+    | { readonly kind: 'group'; readonly name: string }
+    | { readonly kind: 'service-principal'; readonly applicationId: string };
+  /** `CAN_QUERY`, `CAN_MANAGE`, … */
+  readonly level: string;
+  readonly inherited: boolean;
+}
+
+/** A group of the account. */
+export interface Group {
+  readonly id: string;
+  readonly displayName: string;
+  /** Direct members only, by their numeric ids. */
+  readonly members: readonly GroupMember[];
+}
+
+/** A direct member of a group. */
+export interface GroupMember {
+  /** The member's numeric id, as SCIM's string. */
+  readonly value: string;
+  readonly display: string | undefined;
+}
+
+/**
+ * A typed client of one workspace, acting as whoever the token stands for. Every method throws
+ * `DatabricksError` for a refusal, `databricks_unexpected_answer` for an answer of another shape, and the
+ * transport's `unreachable`, `timed_out` and `cancelled`. Lists are read to their end.
+ */
+export interface WorkspaceClient {
+  /** Origin of the workspace. */
+  readonly host: string;
+  me(options?: CallOptions): Promise<CurrentPrincipal>;
+  /** The registered models that the caller may see. */
+  models(
+    options?: CallOptions & { readonly catalog?: string; readonly schema?: string },
+  ): Promise<RegisteredModel[]>;
+  /**
+   * Privileges on a Unity Catalog securable. A registered model's type is `function`. Groups are not expanded:
+   * ask for each of a person's groups, or leave `principal` out.
+   */
+  effectivePermissions(
+    securableType: string,
+    fullName: string,
+    principal?: string,
+    options?: CallOptions,
+  ): Promise<EffectivePrivilege[]>;
+  experiments(options?: CallOptions): Promise<Experiment[]>;
+  servingEndpoints(options?: CallOptions): Promise<ServingEndpoint[]>;
+  /** The caller's own level on an endpoint (`CAN_QUERY`, …), undefined where it has none that it may know of. */
+  servingEndpointLevel(name: string, options?: CallOptions): Promise<string | undefined>;
+  clusters(options?: CallOptions): Promise<Cluster[]>;
+  jobs(options?: CallOptions): Promise<Job[]>;
+  /** The object's list of rights. 403 says "not visible to you", never "no access". */
+  objectPermissions(type: ObjectType, id: string, options?: CallOptions): Promise<ObjectPermission[]>;
+  /** The user whose `externalId` is the identity provider's subject. */
+  resolveUserByExternalId(
+    externalId: string,
+    options?: CallOptions,
+  ): Promise<{ readonly id: string; readonly userName: string }>;
+  /** An account group, through the workspace's account proxy. */
+  group(groupId: string, options?: CallOptions): Promise<Group>;
+  /** Adds one direct member. Databricks takes adding somebody who is in as done. Reads may lag behind. */
+  addGroupMember(groupId: string, principalId: string, options?: CallOptions): Promise<void>;
+  /** Removes one direct member. Removing somebody who is out is done too. Reads may lag behind. */
+  removeGroupMember(groupId: string, principalId: string, options?: CallOptions): Promise<void>;
+}
