@@ -1,4 +1,6 @@
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
+
+import type { EndReason, GrantState, LeaseState, RequestState } from '../../domain/lifecycle.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
 export interface ClockTable {
@@ -6,7 +8,191 @@ export interface ClockTable {
   ahead_ms: number;
 }
 
+/** JSON as it is stored: read as a value that a schema has yet to vouch for, written as text. */
+type JsonColumn = ColumnType<unknown, string, string>;
+
+type NullableJsonColumn = ColumnType<unknown, string | null, string | null>;
+
+/** The store's own identity. A store that was made anew has another. */
+export interface StoreTable {
+  singleton: ColumnType<boolean, never, never>;
+  epoch: Generated<string>;
+}
+
+/** What the identity provider last said about everybody who was ever here. */
+export interface PrincipalTable {
+  iss: string;
+  sub: string;
+  user_name: string;
+  display_name: string;
+  /** Null where the list overflowed. */
+  groups: string[] | null;
+  duty: string | null;
+  seen_at: Date;
+}
+
+/** Requests. `role` is the row of the catalogue as it was when the request was judged. */
+export interface AccessRequestTable {
+  id: string;
+  version: number;
+  state: RequestState;
+  iss: string;
+  sub: string;
+  role_id: string;
+  team: string;
+  role: JsonColumn;
+  role_hash: string;
+  minutes: number;
+  approved_minutes: number | null;
+  purpose: string;
+  ticket: string | null;
+  code_context: NullableJsonColumn;
+  stages: JsonColumn;
+  approvals: JsonColumn;
+  /** The groups of all stages: who may see the request. */
+  approver_groups: string[];
+  /** The groups of the stage that is waited for. */
+  awaited_groups: string[];
+  hash: string;
+  policy_version: string;
+  because: JsonColumn;
+  created_at: Date;
+  lapses_at: Date;
+  grant_id: string | null;
+}
+
+/** Grants. */
+export interface AccessGrantTable {
+  id: string;
+  version: number;
+  request_id: string;
+  iss: string;
+  sub: string;
+  role_id: string;
+  team: string;
+  role: JsonColumn;
+  role_hash: string;
+  workspace_host: string;
+  group_id: string;
+  member_key: string;
+  /** Databricks' id of the member, once it was looked up. */
+  member_id: string | null;
+  minutes: number;
+  purpose: string;
+  state: GrantState;
+  end_reason: EndReason | null;
+  given_up: boolean;
+  created_at: Date;
+  deadline_at: Date;
+  activated_at: Date | null;
+  ends_at: Date | null;
+  membership_present_at: Date | null;
+  membership_absent_at: Date | null;
+  outlives_until: Date | null;
+  trouble: string | null;
+}
+
+/** The Databricks groups that OAM writes to, once adopted, and who writes at the moment. */
+export interface JitGroupTable {
+  group_id: string;
+  name: string;
+  workspace_host: string;
+  adoption: ColumnType<'unchecked' | 'adopted' | 'refused', string | undefined, string>;
+  reason: string | null;
+  adopted_at: Date | null;
+  epoch: string | null;
+  next_check_at: ColumnType<Date, Date | undefined, Date>;
+  lease_holder: string | null;
+  lease_until: Date | null;
+}
+
+/** Writes to Databricks that the state demands. */
+export interface EffectTable {
+  id: ColumnType<number, never, never>;
+  grant_id: string;
+  kind: 'add_member' | 'remove_member';
+  group_id: string;
+  state: ColumnType<'due' | 'done' | 'dropped', 'due' | undefined, 'due' | 'done' | 'dropped'>;
+  attempts: Generated<number>;
+  next_attempt_at: Date;
+  written_at: Date | null;
+  first_absent_at: Date | null;
+  created_at: Date;
+  settled_at: Date | null;
+}
+
+/** Credentials that were issued; never the credentials themselves. */
+export interface CredentialLeaseTable {
+  id: string;
+  grant_id: string;
+  iss: string;
+  sub: string;
+  idempotency_key: string;
+  state: LeaseState;
+  issued_at: Date;
+  expires_at: Date;
+}
+
+/** Answers to POSTs by their keys. */
+export interface IdempotencyTable {
+  iss: string;
+  sub: string;
+  key: string;
+  operation: string;
+  body_hash: string;
+  answer: NullableJsonColumn;
+  created_at: Date;
+}
+
+/** What happened, and whom it concerns. */
+export interface EventTable {
+  id: ColumnType<number, never, never>;
+  transaction_id: ColumnType<string, never, never>;
+  kind: string;
+  at: Date;
+  request_id: string | null;
+  grant_id: string | null;
+  iss: string;
+  sub: string;
+  approver_groups: string[];
+  team: string;
+}
+
+/** The audit trail. */
+export interface AuditTable {
+  id: string;
+  transaction_id: ColumnType<string, never, never>;
+  at: Date;
+  event: string;
+  actor: NullableJsonColumn;
+  request_id: string | null;
+  grant_id: string | null;
+  role_id: string | null;
+  detail: JsonColumn;
+  /** Null until the chainer has been there. */
+  sequence: number | null;
+  hash: string | null;
+}
+
+/** The head of the audit trail's chain. */
+export interface AuditChainTable {
+  singleton: ColumnType<boolean, never, never>;
+  sequence: Generated<number>;
+  hash: Generated<string>;
+}
+
 /** The tables of the schema `oam`. */
 export interface Database {
   clock: ClockTable;
+  store: StoreTable;
+  principal: PrincipalTable;
+  access_request: AccessRequestTable;
+  access_grant: AccessGrantTable;
+  jit_group: JitGroupTable;
+  effect: EffectTable;
+  credential_lease: CredentialLeaseTable;
+  idempotency: IdempotencyTable;
+  event: EventTable;
+  audit: AuditTable;
+  audit_chain: AuditChainTable;
 }
