@@ -1,0 +1,128 @@
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+
+import { OamError } from '../../domain/errors.ts';
+import type { Logger } from '../../domain/logger.ts';
+import { startEmbeddedPostgres } from './embedded/server.ts';
+import { migrate } from './migrate.ts';
+import { migrations } from './migrations/index.ts';
+import type { Database } from './tables.ts';
+
+/** The product's tables, at this version's schema. */
+export interface Store {
+  /** Table names are taken from the schema `oam`; in `sql` templates they are written with it. */
+  readonly db: Kysely<Database>;
+  /** Ends the connections, and the embedded server if there is one. */
+  close(): Promise<void>;
+}
+
+/** What {@link openStore} needs. */
+export interface StoreOptions {
+  /** Holds the embedded database. Not touched where `databaseUrl` is given. */
+  readonly dataFolder: string;
+  /** A PostgreSQL (16 or later) to use in place of the embedded one. */
+  readonly databaseUrl?: string | undefined;
+  readonly logger: Logger;
+}
+
+const DATABASE_NAME = 'oam';
+
+const MAX_CONNECTIONS = 20;
+
+/**
+ * Opens the store: the PostgreSQL at `databaseUrl`, or the embedded one in `dataFolder`, with its schema brought
+ * to this version.
+ *
+ * @throws {OamError} `data_folder_in_use`, `data_folder_not_ours`, `data_folder_damaged`, `postgres_missing`,
+ * `postgres_cannot_run`, `postgres_failed`, `postgres_will_not_stop` from the embedded server; `store_unavailable`
+ * when the database does not answer; `store_newer`, `store_changed` when its schema is not for this version.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  if (options.databaseUrl !== undefined) {
+    const pool = createPool({ connectionString: options.databaseUrl }, options.logger);
+    return openOn(pool, options.logger, () => Promise.resolve());
+  }
+  const server = await startEmbeddedPostgres(options);
+  try {
+    await ensureDatabase(server.connection);
+    const pool = createPool({ ...server.connection, database: DATABASE_NAME }, options.logger);
+    return await openOn(pool, options.logger, () => server.close());
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+/** A connection pool whose rows carry numbers for `bigint`, as everything that we count fits. */
+export function createPool(config: pg.PoolConfig, logger: Logger): pg.Pool {
+  const pool = new pg.Pool({
+    max: MAX_CONNECTIONS,
+    application_name: 'oam',
+    types: { getTypeParser: parserFor },
+    ...config,
+  });
+  pool.on('error', (error) => {
+    logger.warn('An idle database connection broke; a new one is made when it is needed.', {
+      reason: error.message,
+    });
+  });
+  return pool;
+}
+
+async function openOn(pool: pg.Pool, logger: Logger, stopServer: () => Promise<void>): Promise<Store> {
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await answering(pool);
+    await migrate(db, migrations, logger);
+    await warnOfMovedClock(db, logger);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await db.destroy();
+    await stopServer();
+  };
+  return { db: db.withSchema('oam'), close: () => (closing ??= close()) };
+}
+
+async function answering(pool: pg.Pool): Promise<void> {
+  try {
+    await pool.query('select 1');
+  } catch (error) {
+    throw new OamError(
+      'store_unavailable',
+      'The database cannot be reached. Check databaseUrl, its account and the network, then start again.',
+      { detail: error instanceof Error ? error.message : 'unknown', cause: error },
+    );
+  }
+}
+
+async function warnOfMovedClock(db: Kysely<Database>, logger: Logger): Promise<void> {
+  const { rows } = await sql<{ ahead_ms: number }>`select ahead_ms from oam.clock`.execute(db);
+  const aheadMs = rows[0]?.ahead_ms ?? 0;
+  if (aheadMs !== 0) logger.warn("The store's clock is moved. That is for tests only.", { aheadMs });
+}
+
+async function ensureDatabase(connection: pg.ClientConfig): Promise<void> {
+  const client = new pg.Client({ ...connection, database: 'postgres' });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE_NAME]);
+    if (rowCount === 0) await client.query(`create database ${DATABASE_NAME}`);
+  } finally {
+    await client.end();
+  }
+}
+
+function parserFor(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (oid === pg.types.builtins.INT8 && format !== 'binary') return parseCount;
+  return pg.types.getTypeParser(oid, 'text') as (value: string) => unknown;
+}
+
+function parseCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`Too large for a number: ${text}`);
+  return value;
+}
