@@ -18,7 +18,7 @@ export interface Refusal {
 
 /**
  * A call that Databricks refused. Codes:
- * `databricks_unauthenticated` (401: the token is not accepted), `databricks_token_refused` (the token endpoint
+ * `databricks_unauthenticated` (401, or 403 "Invalid access token"), `databricks_token_refused` (the token endpoint
  * would not issue one), `databricks_permission_denied`, `databricks_not_found` (also the 400s that mean it),
  * `databricks_conflict`, `databricks_throttled`, `databricks_unavailable` (5xx), `databricks_private_link`,
  * `databricks_rejected` (any other refusal).
@@ -185,7 +185,8 @@ function meaningOf({ status, errorCode, message }: Refusal): { code: string; sen
         'Databricks issued no token for this sign-in. Sign in again; if it stays so, ask an account admin to check the federation policy.',
     };
   }
-  if (status === 401) {
+  // An expired or revoked token is answered with 403 in these words, not with 401.
+  if (status === 401 || (status === 403 && /^invalid (access )?token\b/i.test(message))) {
     return {
       code: 'databricks_unauthenticated',
       sentence: 'Databricks does not accept the token. Sign in again.',

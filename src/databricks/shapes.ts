@@ -131,10 +131,11 @@ export const EndpointsList = z.object({
     z.array(
       z.pipe(
         z.object({
-          id: z.string(),
+          id: optionalText,
           name: z.string(),
           creator: optionalText,
           task: optionalText,
+          permission_level: optionalText,
           state: z.optional(z.object({ ready: optionalText })),
         }),
         z.transform((row): ServingEndpoint => ({

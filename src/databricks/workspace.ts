@@ -51,12 +51,14 @@ export interface Experiment {
 
 /** A model serving endpoint. */
 export interface ServingEndpoint {
-  /** What the permissions API wants; other calls take the name. */
-  readonly id: string;
+  /** What the permissions API wants; other calls take the name. Databricks' own pay-per-token endpoints have none. */
+  readonly id: string | undefined;
   readonly name: string;
   readonly ready: boolean;
   readonly creator: string | undefined;
   readonly task: string | undefined;
+  /** The caller's own level, where the list carries it. */
+  readonly permissionLevel: string | undefined;
 }
 
 /** A cluster. */

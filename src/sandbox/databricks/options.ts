@@ -1,0 +1,95 @@
+import type { Clock, EpochMs } from '../../domain/time.ts';
+
+/** Somebody of the identity provider who is a user of the account, too. */
+export interface SandboxPerson {
+  /** The identity provider's subject; the user's `externalId`. */
+  readonly sub: string;
+  /** E-mail address; the user's `userName`. */
+  readonly userName: string;
+  readonly displayName: string;
+  /** Names of groups; made if the seed has none of that name. */
+  readonly groups: readonly string[];
+  /** What the stand-in's own sign-in page (U2M) asks for; without one nobody can sign in there. */
+  readonly password?: string;
+}
+
+/** What {@link startSandboxDatabricks} takes. */
+export interface SandboxDatabricksOptions {
+  /** What the account-wide federation policy accepts: its issuer, and the audience of its ID tokens. */
+  readonly identityProvider: { readonly issuer: string; readonly audience: string };
+  /** The issuer of the deployer's own federation policy. Settable later; without one there is no such policy. */
+  readonly controlPlaneIssuer?: string;
+  /** Zero or absent: any free port. */
+  readonly ports?: { readonly account?: number; readonly prod?: number; readonly dev?: number };
+  /** The longest life of an issued OAuth token, in seconds; 3600 unless given. */
+  readonly tokenSeconds?: number;
+  readonly people: readonly SandboxPerson[];
+  /** The machine's unless given. */
+  readonly clock?: Clock;
+}
+
+/** A failure to play. */
+export interface InjectedFailure {
+  /** The status to answer with; 0 cuts the connection without an answer. */
+  readonly status: number;
+  /** How many calls it meets. */
+  readonly count: number;
+  /** Only calls whose path matches. */
+  readonly path?: RegExp;
+  /** Only calls of this method. */
+  readonly method?: string;
+  /** `before` (unless given): nothing happened. `after`: the call took effect and only its answer is lost. */
+  readonly when?: 'before' | 'after';
+  /** Seconds in `Retry-After`, sent with 429 and 503; 1 unless given. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** What can be changed while the stand-in runs; what is left out stays as it is. */
+export interface Tuning {
+  /** How long after a membership write reads and rights show it, in milliseconds. Applies to later writes. */
+  readonly membershipLagMs?: number;
+  /** The most calls a minute that one principal may make before 429; `null` lifts it. */
+  readonly rateLimitPerMinute?: number | null;
+  readonly failNext?: InjectedFailure;
+}
+
+/** A call as the stand-in saw it. It holds no token, no body and no query. */
+export interface RecordedRequest {
+  readonly atMs: EpochMs;
+  readonly host: 'account' | 'prod' | 'dev';
+  readonly method: string;
+  readonly path: string;
+  /** What it was answered with; 0 when the connection was cut. */
+  readonly status: number;
+  /** User name, or application id of a service principal; undefined for calls without a good token. */
+  readonly principal: string | undefined;
+  readonly userAgent: string;
+}
+
+/** A service principal's secret. */
+export interface SandboxCredentials {
+  readonly applicationId: string;
+  readonly secret: string;
+}
+
+/** A stand-in that runs. */
+export interface RunningSandboxDatabricks {
+  readonly account: { readonly host: string; readonly accountId: string };
+  readonly workspaces: {
+    readonly prod: { readonly name: 'ml-prod'; readonly host: string; readonly id: string };
+    readonly dev: { readonly name: 'ml-dev'; readonly host: string; readonly id: string };
+  };
+  /** OAM's own service principal; its secret differs from start to start. */
+  readonly coreCredentials: SandboxCredentials;
+  /** The administrator, for whatever happens behind OAM's back. */
+  readonly adminCredentials: SandboxCredentials;
+  tune(tuning: Tuning): void;
+  /** Registers the control plane as the issuer of the deployer's federation policy, in the place of any other. */
+  setControlPlaneIssuer(issuer: string): void;
+  /** A group's direct members as written: ahead of what lagging reads show. */
+  members(groupId: string): readonly string[];
+  /** A personal access token such as a person makes in the web page, for tests of clients. */
+  personalAccessToken(workspace: 'prod' | 'dev', userName: string): string;
+  requests(): readonly RecordedRequest[];
+  close(): Promise<void>;
+}
