@@ -144,6 +144,7 @@ export const EndpointsList = z.object({
           ready: row.state?.ready === 'READY',
           creator: row.creator,
           task: row.task,
+          permissionLevel: row.permission_level,
         })),
       ),
     ),
