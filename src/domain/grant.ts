@@ -60,7 +60,7 @@ export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
 /**
  * Writing to Databricks begins, eligibility having been checked once more. Unchanged where the grant is past that.
  */
-export function startProvisioning(grant: Grant): Grant {
+export function startProvisioning<G extends Grant>(grant: G): G {
   if (grant.state !== 'scheduled') return grant;
   return { ...grant, version: grant.version + 1, state: 'provisioning' };
 }
@@ -80,7 +80,7 @@ export function isFinal(grant: Pick<Grant, 'state'>): boolean {
  *
  * @param presentAtMs when the read was made.
  */
-export function activate(grant: Grant, presentAtMs: EpochMs, nowMs: EpochMs): Grant {
+export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs: EpochMs): G {
   if (grant.state !== 'provisioning') return grant;
   const endsAtMs = nowMs + minutesToMs(grant.minutes);
   return {
@@ -101,7 +101,11 @@ export function activate(grant: Grant, presentAtMs: EpochMs, nowMs: EpochMs): Gr
  * @param outlivesUntilMs when the last token under the grant expires, where that is later than now.
  * @throws {OamError} `grant_not_active` where the end has begun already.
  */
-export function beginRevoking(grant: Grant, reason: EndReason, outlivesUntilMs: EpochMs | undefined): Grant {
+export function beginRevoking<G extends Grant>(
+  grant: G,
+  reason: EndReason,
+  outlivesUntilMs: EpochMs | undefined,
+): G {
   if (!isLive(grant)) {
     throw new OamError('grant_not_active', 'This access has ended or is ending. Refresh to see its state.', {
       detail: grant.state,
@@ -118,7 +122,7 @@ export function beginRevoking(grant: Grant, reason: EndReason, outlivesUntilMs: 
 }
 
 /** Gives up a grant that never became active; what may have been written is taken back first. */
-export function giveUp(grant: Grant, trouble: string): Grant {
+export function giveUp<G extends Grant>(grant: G, trouble: string): G {
   if (grant.state !== 'provisioning' && grant.state !== 'scheduled') return grant;
   return { ...grant, version: grant.version + 1, state: 'revoking', givenUp: true, trouble };
 }
@@ -127,7 +131,11 @@ export function giveUp(grant: Grant, trouble: string): Grant {
  * The deadline of a grant has come: an active one expires, one that never became active is given up. Unchanged
  * before the deadline, and where the end has begun already.
  */
-export function atDeadline(grant: Grant, nowMs: EpochMs, outlivesUntilMs: EpochMs | undefined): Grant {
+export function atDeadline<G extends Grant>(
+  grant: G,
+  nowMs: EpochMs,
+  outlivesUntilMs: EpochMs | undefined,
+): G {
   if (!isLive(grant) || nowMs < grant.deadlineAtMs) return grant;
   return grant.state === 'active'
     ? beginRevoking(grant, 'expired', outlivesUntilMs)
@@ -139,21 +147,32 @@ export function atDeadline(grant: Grant, nowMs: EpochMs, outlivesUntilMs: EpochM
 }
 
 /** Records what stands in the way of a write without changing the grant's state. */
-export function withTrouble(grant: Grant, trouble: string | undefined): Grant {
-  if (isFinal(grant) || grant.trouble === trouble) return grant;
+export function withTrouble<G extends Grant>(grant: G, trouble: string | undefined): G {
+  // Why a grant was given up is what its holder needs to read to the end.
+  if (isFinal(grant) || grant.givenUp || grant.trouble === trouble) return grant;
   return { ...grant, version: grant.version + 1, trouble };
 }
 
 /** Removing has failed for long enough to alarm. It goes on being tried. */
-export function markStuck(grant: Grant, trouble: string): Grant {
+export function markStuck<G extends Grant>(grant: G, trouble: string): G {
   if (grant.state !== 'revoking') return withTrouble(grant, trouble);
-  return { ...grant, version: grant.version + 1, state: 'revoke_stuck', trouble };
+  return {
+    ...grant,
+    version: grant.version + 1,
+    state: 'revoke_stuck',
+    trouble: grant.givenUp ? grant.trouble : trouble,
+  };
 }
 
 /** A write got through again. */
-export function unstick(grant: Grant): Grant {
+export function unstick<G extends Grant>(grant: G): G {
   if (grant.state !== 'revoke_stuck') return grant;
-  return { ...grant, version: grant.version + 1, state: 'revoking', trouble: undefined };
+  return {
+    ...grant,
+    version: grant.version + 1,
+    state: 'revoking',
+    trouble: grant.givenUp ? grant.trouble : undefined,
+  };
 }
 
 /** How a membership came to be no longer this grant's. */
@@ -166,7 +185,7 @@ export type Departure =
  * Reads have shown that the grant has no effect any more: it is `ended`, or `failed` where it was given up.
  * Unchanged where the grant is not on its way out.
  */
-export function confirmAbsent(grant: Grant, departure: Departure): Grant {
+export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): G {
   if (grant.state !== 'revoking' && grant.state !== 'revoke_stuck') return grant;
   return {
     ...grant,

@@ -101,10 +101,10 @@ export interface ApprovalContext extends ApproverWord {
  * @throws {OamError} `own_request`, `not_allowed` (not an approver of the present stage), `already_decided`,
  * `window_too_long` (an approver may only lower the window), `groups_overflowed`.
  */
-export function approve(request: AccessRequest, context: ApprovalContext): AccessRequest {
+export function approve<R extends AccessRequest>(request: R, context: ApprovalContext): R {
   const stage = presentStage(request, context.approver);
   const minutes = lowered(request, context.approvedMinutes);
-  const next: AccessRequest = {
+  const next: R = {
     ...request,
     version: request.version + 1,
     approvedMinutes: minutes,
@@ -121,7 +121,7 @@ export function approve(request: AccessRequest, context: ApprovalContext): Acces
  *
  * @throws {OamError} `own_request`, `not_allowed`, `already_decided`, `groups_overflowed`.
  */
-export function deny(request: AccessRequest, context: ApproverWord): AccessRequest {
+export function deny<R extends AccessRequest>(request: R, context: ApproverWord): R {
   expectOpen(request);
   const { approver } = context;
   refuseOwn(request, approver);
@@ -140,7 +140,7 @@ export function deny(request: AccessRequest, context: ApproverWord): AccessReque
  *
  * @throws {OamError} `not_allowed` (somebody else's request), `already_decided`.
  */
-export function cancel(request: AccessRequest, caller: PrincipalKey): AccessRequest {
+export function cancel<R extends AccessRequest>(request: R, caller: PrincipalKey): R {
   if (!samePrincipal(request.requester, caller)) {
     throw new OamError('not_allowed', 'Only the requester can cancel a request. Deny it instead.');
   }
@@ -151,7 +151,7 @@ export function cancel(request: AccessRequest, caller: PrincipalKey): AccessRequ
 /**
  * An unanswered request ends by itself. Returns the request unchanged where its time has not come or it was decided.
  */
-export function lapse(request: AccessRequest, nowMs: EpochMs): AccessRequest {
+export function lapse<R extends AccessRequest>(request: R, nowMs: EpochMs): R {
   if (!isOpen(request) || nowMs < request.lapsesAtMs) return request;
   return { ...request, version: request.version + 1, state: 'lapsed' };
 }
@@ -160,9 +160,9 @@ export function lapse(request: AccessRequest, nowMs: EpochMs): AccessRequest {
  * Fresh facts about the requester have come: a request that waited for nothing else becomes `approved`. Any other
  * request is returned unchanged.
  */
-export function requesterReturned(request: AccessRequest, grantId: string): AccessRequest {
+export function requesterReturned<R extends AccessRequest>(request: R, grantId: string): R {
   if (request.state !== 'awaiting_requester') return request;
-  const next: AccessRequest = { ...request, version: request.version + 1 };
+  const next: R = { ...request, version: request.version + 1 };
   return standing(request).kind === 'complete'
     ? { ...next, state: 'approved', grantId }
     : { ...next, state: 'pending' };
@@ -176,7 +176,7 @@ export type NewGround = Pick<AccessRequest, 'hash' | 'policyVersion' | 'stages'>
  *
  * @throws {OamError} `already_decided` where the request ended without a grant.
  */
-export function reopen(request: AccessRequest, ground: NewGround): AccessRequest {
+export function reopen<R extends AccessRequest>(request: R, ground: NewGround): R {
   if (!isOpen(request) && request.state !== 'approved') throw alreadyDecided(request.state);
   return {
     ...request,
@@ -194,7 +194,7 @@ export function reopen(request: AccessRequest, ground: NewGround): AccessRequest
  *
  * @throws {OamError} `already_decided`.
  */
-export function refuse(request: AccessRequest): AccessRequest {
+export function refuse<R extends AccessRequest>(request: R): R {
   expectOpen(request);
   return { ...request, version: request.version + 1, state: 'denied' };
 }

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Insertable } from 'kysely';
+
+import { canonicalJson, type JsonObject } from '../../domain/canonical.ts';
+import { OamError } from '../../domain/errors.ts';
+import type { Principal } from '../../domain/principal.ts';
+import type { EpochMs } from '../../domain/time.ts';
+import { type Change, toDate } from '../changes/change.ts';
+import type { AuditTable } from '../store/tables.ts';
+
+/** Somebody as the audit trail names them: as they were called at that moment. */
+export type Actor = Pick<Principal, 'iss' | 'sub' | 'userName' | 'displayName'>;
+
+/** One row of the audit trail before it is written. */
+export interface AuditEntry {
+  /** Static and low in cardinality: `grant.activated`, `request.refused`, … */
+  readonly event: string;
+  /** Absent where OAM acted by itself. */
+  readonly actor?: Actor | undefined;
+  readonly requestId?: string | undefined;
+  readonly grantId?: string | undefined;
+  readonly roleId?: string | undefined;
+  readonly detail?: JsonObject;
+}
+
+/** The row of an entry; the id makes a second insert of the same row harmless. */
+export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTable> {
+  const { actor } = entry;
+  return {
+    id: randomUUID(),
+    at: toDate(atMs),
+    event: entry.event,
+    actor:
+      actor === undefined
+        ? null
+        : canonicalJson({
+            iss: actor.iss,
+            sub: actor.sub,
+            userName: actor.userName,
+            displayName: actor.displayName,
+          }),
+    request_id: entry.requestId ?? null,
+    grant_id: entry.grantId ?? null,
+    role_id: entry.roleId ?? null,
+    detail: canonicalJson(entry.detail ?? {}),
+    sequence: null,
+    hash: null,
+  };
+}
+
+/**
+ * Writes a row in the change that it tells of: neither is true without the other.
+ *
+ * @throws {OamError} `audit_unavailable`: whatever the change was, it does not happen.
+ */
+export async function recordAudit(change: Change, entry: AuditEntry): Promise<void> {
+  try {
+    await change.trx.insertInto('audit').values(auditRow(entry, change.nowMs)).execute();
+  } catch (error) {
+    throw new OamError(
+      'audit_unavailable',
+      'The audit trail cannot be written, so nothing was granted. Try again in a few minutes, and tell your administrator if it stays so.',
+      { cause: error },
+    );
+  }
+}

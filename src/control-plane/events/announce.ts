@@ -1,0 +1,35 @@
+import type { EVENT_KINDS } from '../../protocol/schemas.ts';
+import { type Change, toDate } from '../changes/change.ts';
+
+/** One of the kinds of the protocol. */
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** What happened, and whom it concerns. */
+export interface Announcement {
+  readonly kind: EventKind;
+  readonly requestId?: string | undefined;
+  readonly grantId?: string | undefined;
+  /** Whose request or grant it is. */
+  readonly concerns: { readonly iss: string; readonly sub: string };
+  /** Members of these identity-provider groups learn of it too: those who may approve. */
+  readonly approverGroups: readonly string[];
+  /** The leads of this team learn of it too. */
+  readonly team: string;
+}
+
+/** Tells of a change in the change itself. */
+export async function announce(change: Change, what: Announcement): Promise<void> {
+  await change.trx
+    .insertInto('event')
+    .values({
+      kind: what.kind,
+      at: toDate(change.nowMs),
+      request_id: what.requestId ?? null,
+      grant_id: what.grantId ?? null,
+      iss: what.concerns.iss,
+      sub: what.concerns.sub,
+      approver_groups: [...what.approverGroups],
+      team: what.team,
+    })
+    .execute();
+}
