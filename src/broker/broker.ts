@@ -1,0 +1,296 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { CancelledError, OamError } from '../domain/errors.ts';
+import type { Logger } from '../domain/logger.ts';
+import type { Redactor } from '../domain/redaction.ts';
+import { type Clock, SECOND_MS, toUnixSeconds } from '../domain/time.ts';
+import type { BearerToken } from '../databricks/index.ts';
+import { normaliseHost, refuseForm, refuseForPath, type RequestFacts, UNKNOWN_PATH } from './admission.ts';
+import { type HeldToken, holdToken } from './held-token.ts';
+import { listen } from './listener.ts';
+import { type UidOf, uidFromProc } from './peer.ts';
+import { endedRefusal, isPathEnd, type PathEnd, type Refusal, sourceRefusal } from './refusal.ts';
+import type { TokenSource } from './token-source.ts';
+
+/** However long a token lives, the broker's answer says at most this: a revocation bites within minutes. */
+export const MAX_ANSWERED_LIFE_MS = 120 * SECOND_MS;
+
+/** The Python and Go SDKs wait 10 seconds; a reason that comes later is never read. */
+const ANSWER_WITHIN_MS = 8 * SECOND_MS;
+
+/** 128 bits in base64url; what the broker makes itself has 256. */
+const PATH_FORM = /^[A-Za-z0-9_-]{22,128}$/;
+
+/** What {@link startBroker} needs. */
+export interface BrokerOptions {
+  /** The port to take, so that pointers of before a reload stay good; any free one unless given. */
+  readonly port?: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Every path is registered with it: whoever knows a path can use it. */
+  readonly redactor: Redactor;
+  /** Whose the other end of a connection is; from `/proc/net/tcp` on Linux, unchecked elsewhere, unless given. */
+  readonly uidOf?: UidOf;
+  /** Told of refusals that belong to no path. */
+  readonly onRefusal?: (refusal: Refusal) => void;
+  /** How long a token may be waited for before the request is refused, in milliseconds; 8 seconds unless given. */
+  readonly answerWithinMs?: number;
+  /** How long a client may take to send its request, in milliseconds; 5 seconds unless given. */
+  readonly requestWithinMs?: number;
+}
+
+/** What {@link Broker.open} needs. */
+export interface OpenPath {
+  /** A path of before a reload; 256 random bits unless given. At least 22 characters of base64url. */
+  readonly path?: string;
+  /** The one workspace that the path answers for. */
+  readonly host: string;
+  /** The one principal that the path answers as. */
+  readonly source: TokenSource;
+  /** Told of every refusal on this path, after its end as well. */
+  readonly onRefusal?: (refusal: Refusal) => void;
+}
+
+/** An open path: one principal, one workspace. Disposing ends it as `closed`. */
+export interface BrokerPath extends Disposable {
+  readonly path: string;
+  /** What `DATABRICKS_METADATA_SERVICE_URL` points at. A secret of the same user. */
+  readonly url: string;
+  /** Ends the path: it refuses for ever, and never answers as somebody else. The first reason stays. */
+  end(reason: PathEnd): void;
+}
+
+/** A running broker. */
+export interface Broker {
+  readonly port: number;
+  /**
+   * @throws {OamError} `path_in_use`, `path_ended`, `path_too_weak`, `bad_host`.
+   */
+  open(place: OpenPath): BrokerPath;
+  /** Ends all paths and stops listening. */
+  close(): Promise<void>;
+}
+
+interface Route {
+  readonly host: string;
+  readonly held: HeldToken;
+  readonly onRefusal: ((refusal: Refusal) => void) | undefined;
+  ended: PathEnd | undefined;
+}
+
+/**
+ * Starts the broker on 127.0.0.1: Databricks' metadata service, version 1. It answers GET with
+ * `{"access_token","token_type","expires_on"}` (`expires_on` in whole Unix seconds) and everything that it refuses
+ * with `{"error","message"}`, always in JSON, because the Python SDK looks at no status.
+ *
+ * @throws {OamError} `port_taken` when `port` belongs to another program.
+ */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { clock, logger, redactor } = options;
+  // By their hashes, so that the time of a look-up says nothing about the path.
+  const routes = new Map<string, Route>();
+  const uidOf = options.uidOf ?? (process.platform === 'linux' ? uidFromProc : undefined);
+
+  const report = (refusal: Refusal, route: Route | undefined): void => {
+    logger.warn('The broker refused a request', { code: refusal.code, status: refusal.status });
+    (route?.onRefusal ?? options.onRefusal)?.(refusal);
+  };
+
+  const judge = async (request: IncomingMessage): Promise<Verdict> => {
+    const facts = factsOf(request);
+    const route = routes.get(keyOf(facts.target.slice(1)));
+    const early = (await refusePeer(request, uidOf)) ?? refuseForm(facts, listener.port);
+    if (early !== undefined) return { refusal: early, route };
+    if (route === undefined) return { refusal: UNKNOWN_PATH, route };
+    const refusal = refuseRoute(route, facts);
+    if (refusal !== undefined) return { refusal, route };
+    const outcome = await tokenOf(route, options.answerWithinMs ?? ANSWER_WITHIN_MS);
+    // Once more, because the path may have ended while the token was under way.
+    return route.ended === undefined ? { ...outcome, route } : { refusal: endedRefusal(route.ended), route };
+  };
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const verdict = await judge(request);
+    if (verdict.token === undefined) {
+      refuse(response, verdict.refusal);
+      report(verdict.refusal, verdict.route);
+      return;
+    }
+    const latestMs = clock.nowMs() + MAX_ANSWERED_LIFE_MS;
+    send(response, 200, {
+      access_token: verdict.token.accessToken,
+      token_type: 'Bearer',
+      expires_on: toUnixSeconds(Math.min(verdict.token.expiresAtMs, latestMs)),
+    });
+  };
+
+  const listener = await listen({
+    port: options.port ?? 0,
+    requestWithinMs: options.requestWithinMs ?? 5 * SECOND_MS,
+    onRequest(request, response) {
+      answer(request, response).catch((error: unknown) => {
+        logger.error('The broker failed to answer', {
+          error: error instanceof Error ? error.name : 'unknown',
+        });
+        if (!response.headersSent) {
+          refuse(response, {
+            code: 'internal',
+            status: 500,
+            sentence: 'The broker failed. Read its log and report this.',
+          });
+        }
+      });
+    },
+    onMalformed: (refusal) => {
+      report(refusal, undefined);
+    },
+  });
+
+  return {
+    port: listener.port,
+    open(place) {
+      const host = normaliseHost(place.host);
+      if (host === undefined) {
+        throw new OamError(
+          'bad_host',
+          'This is not the address of a workspace. Give it as https://host, without a path.',
+          { detail: place.host },
+        );
+      }
+      const path = place.path ?? randomBytes(32).toString('base64url');
+      if (!PATH_FORM.test(path)) {
+        throw new OamError('path_too_weak', 'The path can be guessed. Let the broker choose one.');
+      }
+      const key = keyOf(path);
+      const before = routes.get(key);
+      if (before !== undefined) {
+        throw before.ended === undefined
+          ? new OamError('path_in_use', 'The path is open already. Let the broker choose another.')
+          : new OamError('path_ended', 'The path has ended and stays so. Let the broker choose another.');
+      }
+
+      const end = (reason: PathEnd): void => {
+        if (route.ended !== undefined) return;
+        route.ended = reason;
+        route.held.drop();
+      };
+      const held = holdToken({
+        source: place.source,
+        clock,
+        logger,
+        onFailure: ({ code }) => {
+          if (isPathEnd(code)) end(code);
+        },
+      });
+      const route: Route = { host, held, onRefusal: place.onRefusal, ended: undefined };
+      routes.set(key, route);
+      redactor.register(path);
+      return {
+        path,
+        url: `http://127.0.0.1:${listener.port}/${path}`,
+        end,
+        [Symbol.dispose]: () => {
+          end('closed');
+        },
+      };
+    },
+    async close() {
+      for (const route of routes.values()) {
+        route.ended ??= 'closed';
+        route.held.drop();
+      }
+      await listener.close();
+    },
+  };
+}
+
+function keyOf(path: string): string {
+  return createHash('sha256').update(path).digest('base64');
+}
+
+function factsOf(request: IncomingMessage): RequestFacts {
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? '',
+    target: request.url ?? '',
+    header: (name) => request.headersDistinct[name] ?? [],
+  };
+}
+
+function refuseRoute(route: Route, facts: RequestFacts): Refusal | undefined {
+  return route.ended === undefined ? refuseForPath(facts, route.host) : endedRefusal(route.ended);
+}
+
+const STRANGER: Refusal = {
+  code: 'other_user',
+  status: 403,
+  sentence: 'The broker answers only programs of the same user.',
+};
+
+async function refusePeer(request: IncomingMessage, uidOf: UidOf | undefined): Promise<Refusal | undefined> {
+  if (uidOf === undefined) return undefined;
+  const { remoteAddress = '', remotePort = 0, localPort = 0 } = request.socket;
+  try {
+    const uid = await uidOf({ remoteAddress, remotePort, localPort });
+    if (uid !== undefined && uid === process.geteuid?.()) return undefined;
+    return STRANGER;
+  } catch (error) {
+    return {
+      code: 'peer_unknown',
+      status: 403,
+      sentence: 'The system does not show whose program is asking, so it got no token. Make /proc readable.',
+      ...(error instanceof Error && { detail: error.message }),
+    };
+  }
+}
+
+type Outcome =
+  | { readonly token: BearerToken; readonly refusal?: undefined }
+  | { readonly token?: undefined; readonly refusal: Refusal };
+
+type Verdict = Outcome & { readonly route: Route | undefined };
+
+/** The route's token, or why there is none by the time at which the client stops listening. */
+async function tokenOf(route: Route, withinMs: number): Promise<Outcome> {
+  const late = Promise.withResolvers<Outcome>();
+  const timer = setTimeout(() => {
+    late.resolve({
+      refusal: {
+        code: 'token_slow',
+        status: 503,
+        sentence: 'The token is taking too long. Try again in a moment; it may be there by then.',
+      },
+    });
+  }, withinMs);
+  const token = route.held.get().then(
+    (held): Outcome => ({ token: held }),
+    (error: unknown): Outcome => ({
+      refusal: sourceRefusal(error instanceof OamError ? error : new CancelledError()),
+    }),
+  );
+  try {
+    return await Promise.race([token, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refuse(response: ServerResponse, refusal: Refusal): void {
+  response.setHeader('connection', 'close');
+  if (refusal.code === 'method') response.setHeader('allow', 'GET');
+  const message = refusal.detail === undefined ? refusal.sentence : `${refusal.sentence} (${refusal.detail})`;
+  send(response, refusal.status, { error: refusal.code, message });
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response
+    .writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+    .end(text);
+}

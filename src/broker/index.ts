@@ -1,0 +1,18 @@
+export {
+  type Broker,
+  type BrokerOptions,
+  type BrokerPath,
+  MAX_ANSWERED_LIFE_MS,
+  type OpenPath,
+  startBroker,
+} from './broker.ts';
+export type { UidOf } from './peer.ts';
+export { pointerEnvironment, type PointerEnvironment } from './pointer.ts';
+export { PATH_ENDS, type PathEnd, type Refusal } from './refusal.ts';
+export {
+  type PersonTokenOptions,
+  personTokenSource,
+  type RoleTokenOptions,
+  roleTokenSource,
+  type TokenSource,
+} from './token-source.ts';

@@ -1,0 +1,62 @@
+import { type OamError } from '../domain/errors.ts';
+
+/**
+ * Why the broker gave no token. Databricks' SDKs show their users next to nothing of it, so whoever opened the
+ * path is told as well.
+ */
+export interface Refusal {
+  /** Stable: one of the broker's own codes below, or the code of the {@link OamError} that a token source threw. */
+  readonly code: string;
+  /** The HTTP status that went out. Never 429 or 504: Databricks' Go SDK repeats those until its time is up. */
+  readonly status: number;
+  /** A sentence for the person, with the next step. */
+  readonly sentence: string;
+  /** What differs from one occurrence to the next. Never a secret and never a path. */
+  readonly detail?: string;
+}
+
+/** Why a path was ended. It refuses for ever after. */
+export const PATH_ENDS = {
+  grant_ended: 'The access behind this address has ended. Ask for it again if you still need it.',
+  signed_out: 'You signed out, so this address is closed. Sign in and start the program anew.',
+  principal_changed:
+    'Somebody else has signed in, and this address stays with the first person. Start the program anew.',
+  closed: 'This address is closed. Start the program anew from a place where OAM is in use.',
+} as const;
+
+/** One of {@link PATH_ENDS}. */
+export type PathEnd = keyof typeof PATH_ENDS;
+
+/** True for an error code after which a path has nothing to give any more. */
+export function isPathEnd(code: string): code is PathEnd {
+  return Object.hasOwn(PATH_ENDS, code);
+}
+
+const GONE = 410;
+
+/** The refusal of a path that was ended. */
+export function endedRefusal(end: PathEnd): Refusal {
+  return { code: end, status: GONE, sentence: PATH_ENDS[end] };
+}
+
+const UNAVAILABLE = 503;
+
+const STATUS_OF_SOURCE_CODE: Readonly<Record<string, number>> = {
+  not_signed_in: 401,
+  session_expired: 401,
+  wrong_audience: 401,
+  untrusted_host: 403,
+  untrusted_token_endpoint: 403,
+  databricks_token_refused: 403,
+  databricks_permission_denied: 403,
+};
+
+/** The refusal for what a token source threw. */
+export function sourceRefusal(error: OamError): Refusal {
+  return {
+    code: error.code,
+    status: STATUS_OF_SOURCE_CODE[error.code] ?? UNAVAILABLE,
+    sentence: error.sentence,
+    ...(error.detail !== undefined && { detail: error.detail }),
+  };
+}
