@@ -19,6 +19,8 @@ export interface VscodeServerOptions {
   settings?: Readonly<Record<string, unknown>>;
   /** Put in front of PATH, so that terminals and kernels find the programs of the stage. */
   path?: readonly string[];
+  /** Added to what VS Code and all that it starts inherit. */
+  env?: NodeJS.ProcessEnv;
   /** Only for tests that run inside the extension host; it refuses dialogs and switches trust off. */
   testDriver?: boolean;
   onLine?: (line: string) => void;
@@ -71,7 +73,7 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
     JSON.stringify({ ...QUIET, ...options.settings }, undefined, 2),
   );
 
-  const env = environment(home, options.path ?? []);
+  const env = { ...environment(home, options.path ?? []), ...options.env };
   if (options.extensions.length > 0) {
     await run({
       name: 'Installing the extensions',

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { lock } from 'proper-lockfile';
+
+import { TOOLS } from './folders.ts';
+import { MissingPrerequisite, requirePython } from './preflight.ts';
+import { run } from './processes.ts';
+
+/** A virtual environment with Databricks' Python SDK and what a notebook kernel needs. */
+export interface PythonEnvironment {
+  /** Put it in front of PATH. */
+  readonly bin: string;
+  readonly python: string;
+  readonly jupyter: string;
+}
+
+const REQUIREMENTS = join(dirname(fileURLToPath(import.meta.url)), 'requirements.txt');
+
+/**
+ * Makes the virtual environment once.
+ *
+ * @throws MissingPrerequisite where there is no Python, none that makes virtual environments, or no PyPI.
+ */
+export async function installPython(log: (line: string) => void): Promise<PythonEnvironment> {
+  const python = requirePython();
+  const version = await run({ name: python, command: python, arguments: ['-VV'] });
+  const requirements = await readFile(REQUIREMENTS, 'utf8');
+  const content = createHash('sha256').update(version).update(requirements).digest('hex').slice(0, 12);
+  const folder = join(TOOLS, `python-${content}`);
+  // Programs in a virtual environment name its path, so it is made where it stays, and marked when it is whole.
+  const whole = join(folder, 'whole');
+  await mkdir(folder, { recursive: true });
+  const unlock = await lock(folder, {
+    stale: 15_000,
+    retries: { retries: 600, minTimeout: 500, maxTimeout: 500 },
+  });
+  try {
+    if (!existsSync(whole)) {
+      log("Installing Databricks' Python SDK and a notebook kernel (from PyPI), once.");
+      await rm(join(folder, 'venv'), { recursive: true, force: true });
+      await run({ name: 'venv', command: python, arguments: ['-m', 'venv', join(folder, 'venv')] });
+      await install(join(folder, 'venv/bin/python'));
+      await writeFile(whole, '');
+    }
+  } finally {
+    await unlock();
+  }
+  const bin = join(folder, 'venv/bin');
+  return { bin, python: join(bin, 'python'), jupyter: join(bin, 'jupyter') };
+}
+
+async function install(python: string): Promise<void> {
+  try {
+    await run({
+      name: 'pip',
+      command: python,
+      arguments: [
+        ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input'],
+        ...['--requirement', REQUIREMENTS],
+      ],
+      timeoutMs: 5 * 60_000,
+    });
+  } catch (error) {
+    const last = (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1) ?? '';
+    throw new MissingPrerequisite(
+      `Databricks' Python SDK could not be installed: check that pip reaches PyPI, then try again. (${last})`,
+    );
+  }
+}

@@ -1,0 +1,35 @@
+import { readFile, writeFile } from 'node:fs/promises';
+
+import * as z from 'zod/mini';
+
+const Skipped = z.object({ title: z.string(), reason: z.string() });
+
+/** What a suite came to. */
+export const Counts = z.object({
+  passed: z.int(),
+  failed: z.int(),
+  skipped: z.array(Skipped),
+});
+/** See {@link Counts}. */
+export type Counts = z.infer<typeof Counts>;
+
+/** The environment variable that names the file into which a suite's process writes its counts. */
+export const COUNTS_FILE = 'OAM_TEST_COUNTS';
+
+export const writeCounts = (file: string, counts: Counts): Promise<void> =>
+  writeFile(file, JSON.stringify(counts));
+
+/** The counts that a suite's process left behind; undefined if it died before. */
+export async function readCounts(file: string): Promise<Counts | undefined> {
+  try {
+    return Counts.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The closing line: `N passed, N failed[, N skipped]`. */
+export function closingLine(counts: Counts): string {
+  const skipped = counts.skipped.length === 0 ? '' : `, ${String(counts.skipped.length)} skipped`;
+  return `${String(counts.passed)} passed, ${String(counts.failed)} failed${skipped}`;
+}

@@ -1,0 +1,48 @@
+import { writeFileSync } from 'node:fs';
+
+import type { MochaOptions, Runner } from 'mocha';
+import Mocha from 'mocha';
+
+import { COUNTS_FILE, type Counts } from './counts.ts';
+import { reasonFor } from './skip.ts';
+
+/** Prints what failed and what was skipped, and why, and leaves the counts to the process that started us. */
+export default class Reporter extends Mocha.reporters.Base {
+  /** Where the lines go; replaced where nobody sees the console. */
+  static print: (line: string) => void = (line) => {
+    Mocha.reporters.Base.consoleLog('%s', line);
+  };
+
+  constructor(runner: Runner, options: MochaOptions) {
+    super(runner, options);
+    const quiet = process.env['OAM_TEST_QUIET'] === '1';
+    const counts: Counts = { passed: 0, failed: 0, skipped: [] };
+    const say = (line: string): void => {
+      Reporter.print(line);
+    };
+
+    runner.on('pass', (test) => {
+      counts.passed += 1;
+      if (!quiet) say(`  ok       ${test.fullTitle()} (${String(test.duration ?? 0)} ms)`);
+    });
+    runner.on('pending', (test) => {
+      const reason = reasonFor(test);
+      if (reason === undefined) {
+        counts.failed += 1;
+        say(`  FAILED   ${test.fullTitle()}: skipped without a reason`);
+      } else {
+        counts.skipped.push({ title: test.fullTitle(), reason });
+        say(`  SKIPPED  ${test.fullTitle()}: ${reason}`);
+      }
+    });
+    runner.on('fail', (test, error: unknown) => {
+      counts.failed += 1;
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      say(`  FAILED   ${test.fullTitle()}\n${text.replace(/^/gm, '           ')}`);
+    });
+    runner.once('end', () => {
+      const file = process.env[COUNTS_FILE];
+      if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
+    });
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * `npm test [-- suite…]`: every suite in order, then one closing line. What cannot be had on this machine is
+ * skipped aloud, by name, with the reason, and counted as skipped.
+ */
+import { globSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+import { ROOT, temporaryFolder } from '../demo/stage/folders.ts';
+import { startProcess } from '../demo/stage/processes.ts';
+import { Cleanup, cleanUpOnSignals } from '../demo/stage/cleanup.ts';
+import { closingLine, COUNTS_FILE, readCounts, type Counts } from './reporting/counts.ts';
+
+interface Suite {
+  readonly name: string;
+  readonly what: string;
+  /** Files for mocha, or a program of the suite's own that leaves its counts in the same way. */
+  readonly runs: { readonly files: string; readonly timeoutMs: number } | { readonly program: string };
+  /** For all of it, in minutes. */
+  readonly limitMinutes: number;
+  readonly quiet?: true;
+}
+
+const SUITES: readonly Suite[] = [
+  {
+    name: 'unit',
+    what: 'the rules, room by room',
+    runs: { files: 'test/unit/**/*.test.ts', timeoutMs: 10_000 },
+    limitMinutes: 10,
+    quiet: true,
+  },
+  {
+    name: 'faults',
+    what: 'a control plane that is killed at any moment',
+    runs: { files: 'test/faults/**/*.test.ts', timeoutMs: 120_000 },
+    limitMinutes: 15,
+  },
+  {
+    name: 'host',
+    what: "inside a real VS Code's extension host",
+    runs: { program: 'test/host/run.ts' },
+    limitMinutes: 10,
+  },
+  {
+    name: 'e2e',
+    what: 'the editor in a browser',
+    runs: { files: 'test/e2e/**/*.test.ts', timeoutMs: 180_000 },
+    limitMinutes: 15,
+  },
+  {
+    name: 'clients',
+    what: "Databricks' own Python SDK and notebook kernels",
+    runs: { files: 'test/clients/**/*.test.ts', timeoutMs: 180_000 },
+    limitMinutes: 15,
+  },
+];
+
+const mocha = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin/mocha.js');
+
+async function runSuite(suite: Suite, cleanup: Cleanup): Promise<Counts> {
+  const folder = await temporaryFolder('counts');
+  const file = join(folder.path, 'counts.json');
+  const running = startProcess({
+    name: suite.name,
+    command: process.execPath,
+    arguments:
+      'program' in suite.runs
+        ? [suite.runs.program]
+        : [
+            mocha,
+            ...['--reporter', join(ROOT, 'test/reporting/reporter.ts')],
+            ...['--timeout', String(suite.runs.timeoutMs), '--forbid-only'],
+            ...globSync(suite.runs.files, { cwd: ROOT }).sort(),
+          ],
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      [COUNTS_FILE]: file,
+      ...(suite.quiet === true ? { OAM_TEST_QUIET: '1' } : {}),
+    },
+    onLine: (line) => {
+      console.log(line);
+    },
+  });
+  cleanup.add(() => running.stop(20_000));
+  let outOfTime = false;
+  const limit = setTimeout(() => {
+    outOfTime = true;
+    void running.stop(20_000);
+  }, suite.limitMinutes * 60_000);
+  const { code } = await running.ended;
+  clearTimeout(limit);
+  await running.stop(5_000);
+  const counts = (await readCounts(file)) ?? { passed: 0, failed: 0, skipped: [] };
+  await folder.remove();
+
+  const fail = (why: string): Counts => {
+    console.log(`  FAILED   the suite ${suite.name}: ${why}`);
+    return { ...counts, failed: counts.failed + 1 };
+  };
+  if (outOfTime) return fail(`not done after ${String(suite.limitMinutes)} minutes`);
+  if (counts.passed + counts.failed + counts.skipped.length === 0) return fail('it ran no test');
+  if (code !== 0 && counts.failed === 0) return fail(`its process ended with exit code ${String(code)}`);
+  return counts;
+}
+
+const wished = process.argv.slice(2);
+const unknown = wished.filter((name) => !SUITES.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `There is no suite ${unknown.join(', ')}. Choose from: ${SUITES.map((suite) => suite.name).join(', ')}.`,
+  );
+  process.exit(2);
+}
+
+const cleanup = new Cleanup();
+cleanUpOnSignals(cleanup);
+const total: Counts = { passed: 0, failed: 0, skipped: [] };
+for (const suite of SUITES) {
+  if (wished.length > 0 && !wished.includes(suite.name)) continue;
+  console.log(`\n${suite.name}: ${suite.what}`);
+  const started = performance.now();
+  const counts = await runSuite(suite, cleanup);
+  const seconds = Math.round((performance.now() - started) / 1000);
+  console.log(`${suite.name}: ${closingLine(counts)} (${String(seconds)} s)`);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped.push(...counts.skipped);
+}
+
+if (total.skipped.length > 0) {
+  console.log('\nSkipped:');
+  for (const { title, reason } of total.skipped) console.log(`  ${title}: ${reason}`);
+}
+console.log(`\n${closingLine(total)}`);
+process.exitCode = total.failed === 0 ? 0 : 1;
