@@ -1,0 +1,143 @@
+import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+
+import { OamError } from '../domain/errors.ts';
+import { stateMismatch } from './failures.ts';
+
+/** Listens on the loopback interface for one answer of the browser, and takes no second one. */
+export interface CallbackServer {
+  /** Where the identity provider sends the browser back to. */
+  readonly redirectUri: string;
+  /**
+   * The address that the browser came back with. Rejects with `state_mismatch` where its state is not the expected one.
+   */
+  readonly answer: Promise<URL>;
+  /** Tells the waiting browser how it ended, and stops listening. */
+  close(outcome: 'signed-in' | 'failed'): Promise<void>;
+}
+
+const PATH = '/callback';
+
+/**
+ * Starts listening on a free port of 127.0.0.1.
+ *
+ * @throws {OamError} `loopback_unavailable` where the machine does not allow it.
+ */
+export async function startCallbackServer(expectedState: string): Promise<CallbackServer> {
+  const { promise: answer, resolve, reject } = Promise.withResolvers<URL>();
+  // Somebody may stop waiting before the browser comes back.
+  answer.catch(() => undefined);
+  let waiting: ServerResponse | undefined;
+  let answered = false;
+  let origin = '';
+
+  const server = createServer((request, response) => {
+    const address = callbackAddress(request, origin);
+    if (address === undefined) {
+      show(response, 404, NOT_FOUND);
+      return;
+    }
+    if (answered) {
+      show(response, 410, USED);
+      return;
+    }
+    answered = true;
+    if (sameText(address.searchParams.get('state') ?? '', expectedState)) {
+      // The page is sent when the sign-in has really ended, so that it never says more than is true.
+      waiting = response;
+      resolve(address);
+    } else {
+      show(response, 400, FAILED);
+      reject(stateMismatch());
+    }
+  });
+
+  server.listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new OamError(
+      'loopback_unavailable',
+      'This machine does not let VS Code wait for the browser. Sign in with a code instead.',
+      { cause: error },
+    );
+  }
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('The callback server has no port');
+  origin = `http://127.0.0.1:${bound.port}`;
+
+  return {
+    redirectUri: `${origin}${PATH}`,
+    answer,
+    async close(outcome) {
+      const closed = once(server, 'close');
+      server.close();
+      if (waiting && !waiting.writableEnded && !waiting.destroyed) {
+        const shown = once(waiting, 'close');
+        if (outcome === 'signed-in') show(waiting, 200, SIGNED_IN);
+        else show(waiting, 400, FAILED);
+        await shown;
+      }
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Only a plain GET of the one path, addressed to this very server, is an answer. */
+function callbackAddress(request: IncomingMessage, origin: string): URL | undefined {
+  if (request.method !== 'GET' || `http://${request.headers.host ?? ''}` !== origin) return undefined;
+  const target = request.url ?? '';
+  if (!URL.canParse(target, origin)) return undefined;
+  const address = new URL(target, origin);
+  return address.origin === origin && address.pathname === PATH ? address : undefined;
+}
+
+function sameText(given: string, expected: string): boolean {
+  const a = Buffer.from(given);
+  const b = Buffer.from(expected);
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+const SIGNED_IN = page('You are signed in', 'Go back to VS Code. You can close this page.');
+const FAILED = page('The sign-in did not work', 'Go back to VS Code: it says why.');
+const USED = page('This sign-in is over', 'Start a new one in VS Code.');
+const NOT_FOUND = page('There is nothing here', 'Go back to VS Code.');
+
+function show(response: ServerResponse, status: number, html: string): void {
+  response
+    .writeHead(status, {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
+      connection: 'close',
+    })
+    .end(html);
+}
+
+function page(title: string, text: string): string {
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · Databricks ML OAM</title>
+<link rel="icon" href="data:,">
+<style>
+:root { color-scheme: light dark; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 24px; font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 400px; }
+h1 { margin: 0 0 8px; font-size: 24px; line-height: 1.25; }
+p { margin: 0; }
+</style>
+</head>
+<body>
+<main>
+<h1>${title}</h1>
+<p role="status">${text}</p>
+</main>
+</body>
+</html>`;
+}

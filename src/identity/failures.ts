@@ -1,0 +1,158 @@
+import type * as oidc from 'openid-client';
+
+import { CancelledError, OamError } from '../domain/errors.ts';
+
+/** The protocol library, loaded with the first sign-in or refresh. */
+export type OidcLibrary = typeof oidc;
+
+/** What was being done when a failure came: the same answer means different things at different moments. */
+export type Moment = 'discovery' | 'sign-in' | 'refresh';
+
+/** True where the identity provider could not be asked, so that nothing is known about the session. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof OamError && error.code === 'identity_provider_unavailable';
+}
+
+/** Nobody answered, or nobody who could. It says nothing about the session, so it never signs anybody out. */
+export function unavailable(detail: string, cause?: unknown): OamError {
+  return new OamError(
+    'identity_provider_unavailable',
+    'The identity provider cannot be reached. You stay signed in; try again in a moment.',
+    { detail, cause },
+  );
+}
+
+/** The session is over at the identity provider. */
+export function sessionExpired(detail?: string): OamError {
+  return new OamError(
+    'session_expired',
+    'Your session has ended. Sign in again.',
+    detail === undefined ? {} : { detail },
+  );
+}
+
+/** Somebody, or the provider's policy, said no. */
+export function signInDenied(detail?: string): OamError {
+  return new OamError(
+    'sign_in_denied',
+    'The sign-in was refused or cancelled in the browser. Sign in again.',
+    detail === undefined ? {} : { detail },
+  );
+}
+
+/** Nobody finished the sign-in in time. */
+export function signInTimedOut(): OamError {
+  return new OamError('sign_in_timed_out', 'Nobody finished the sign-in in time. Start it again.');
+}
+
+/** Somebody else than the configured issuer answers there. */
+export function wrongIssuer(detail: string): OamError {
+  return new OamError(
+    'wrong_issuer',
+    'This is not the identity provider that OAM is configured for. Ask the administrator of OAM to correct the issuer.',
+    { detail },
+  );
+}
+
+/** The browser came back with an answer to a question that was not asked here. */
+export function stateMismatch(): OamError {
+  return new OamError(
+    'state_mismatch',
+    'The browser brought an answer that does not belong to this sign-in. Start the sign-in again.',
+  );
+}
+
+/**
+ * Says a failure of the protocol library in our words. The library's errors do not travel along as `cause`: they hold
+ * whole answers, with codes and tokens in them.
+ */
+export function asIdentityFailure(library: OidcLibrary, error: unknown, moment: Moment): unknown {
+  if (error instanceof OamError) return error;
+  if (error instanceof library.ResponseBodyError || error instanceof library.AuthorizationResponseError) {
+    const status = 'status' in error ? error.status : undefined;
+    return ofErrorCode(error.error, status, moment);
+  }
+  if (error instanceof library.WWWAuthenticateChallengeError) {
+    return refused(`HTTP ${error.status}`);
+  }
+  if (error instanceof library.ClientError) return ofClientError(error, moment);
+  if (error instanceof TypeError && (error.cause !== undefined || error.message === 'fetch failed')) {
+    return unavailable(networkCode(error), error);
+  }
+  return error;
+}
+
+function ofErrorCode(code: string, status: number | undefined, moment: Moment): OamError {
+  if (
+    code === 'server_error' ||
+    code === 'temporarily_unavailable' ||
+    (status !== undefined && isBusy(status))
+  ) {
+    return unavailable(code);
+  }
+  switch (code) {
+    case 'access_denied':
+      return signInDenied();
+    case 'expired_token':
+      return signInTimedOut();
+    case 'invalid_grant':
+      return moment === 'refresh' ? sessionExpired() : signInTimedOut();
+    case 'login_required':
+    case 'interaction_required':
+    case 'consent_required':
+      return moment === 'refresh' ? sessionExpired(code) : signInDenied(code);
+    case 'invalid_target':
+      return new OamError(
+        'wrong_audience',
+        'The identity provider does not know the audience of OAM. Ask its administrator to register it.',
+      );
+    default:
+      return refused(code);
+  }
+}
+
+function ofClientError(error: oidc.ClientError, moment: Moment): OamError {
+  const { code, cause } = error;
+  if (code === 'OAUTH_ABORT') return new CancelledError();
+  if (code === undefined || code === 'OAUTH_TIMEOUT') return unavailable('no answer');
+  if (cause instanceof Response) {
+    if (moment === 'discovery' && !isBusy(cause.status)) return wrongIssuer(`HTTP ${cause.status}`);
+    return unavailable(`HTTP ${cause.status}`);
+  }
+  if (code === 'OAUTH_JWT_CLAIM_COMPARISON_FAILED') {
+    const claim = claimOf(cause);
+    if (claim === 'iss') return wrongIssuer('the ID token names another issuer');
+    if (claim === 'nonce') return stateMismatch();
+    if (claim === 'aud' || claim === 'azp') {
+      return new OamError(
+        'wrong_audience',
+        'The identity provider gave a token for somebody else. Ask its administrator to correct the registration of OAM.',
+        { detail: 'the ID token is not for this client' },
+      );
+    }
+  }
+  if (moment === 'discovery') return wrongIssuer(error.message);
+  return refused(error.message);
+}
+
+function claimOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || typeof error.cause !== 'object' || error.cause === null) return undefined;
+  return 'claim' in error.cause && typeof error.cause.claim === 'string' ? error.cause.claim : undefined;
+}
+
+function refused(detail: string): OamError {
+  return new OamError(
+    'identity_provider_refused',
+    'The identity provider does not accept OAM as it is registered. Ask the administrator of OAM.',
+    { detail },
+  );
+}
+
+function isBusy(status: number): boolean {
+  return status === 429 || status >= 500;
+}
+
+function networkCode(error: TypeError): string {
+  const { cause } = error;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'network';
+}

@@ -1,0 +1,11 @@
+export type { IdentityConfiguration } from './configuration.ts';
+export { signInWithDeviceCode, type DeviceCodeOptions, type DeviceCodePrompt } from './device-code.ts';
+export {
+  discoverIdentityProvider,
+  type DiscoveredIdentityProvider,
+  type DiscoveryOptions,
+} from './discovery.ts';
+export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
+export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
+export { createSessionKeeper, type SessionKeeper, type SessionKeeperOptions } from './session-keeper.ts';
+export { memorySessionStore, type Session, type SessionStore } from './session.ts';

@@ -1,0 +1,305 @@
+import { OamError, hasCode } from '../domain/errors.ts';
+import type { Logger } from '../domain/logger.ts';
+import type { Redactor } from '../domain/redaction.ts';
+import { MINUTE_MS, SECOND_MS, type Clock, type EpochMs } from '../domain/time.ts';
+import { cancellable } from './cancellation.ts';
+import type { DiscoveredIdentityProvider } from './discovery.ts';
+import { isUnavailable, sessionExpired } from './failures.ts';
+import type { RefreshLock } from './refresh-lock.ts';
+import { refreshSession, revokeSession } from './refresh.ts';
+import { parseSession, serializeSession, type Session, type SessionStore } from './session.ts';
+import { lifeOf } from './tokens.ts';
+
+/** What the keeper needs. */
+export interface SessionKeeperOptions {
+  readonly store: SessionStore;
+  readonly lock: RefreshLock;
+  /** Asked only when the network is needed; may fail with `identity_provider_unavailable`. */
+  readonly identityProvider: () => Promise<DiscoveredIdentityProvider>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly redactor: Redactor;
+}
+
+/** Keeps the one session of this machine: in memory, in its store, and fresh. */
+export interface SessionKeeper {
+  /** Who is signed in, without asking the network. */
+  current(): Promise<Session | undefined>;
+  /** Keeps the session of a sign-in that has just succeeded. */
+  accept(session: Session): Promise<void>;
+  /**
+   * The access token for the control plane, refreshed ahead of its end (a minute, or half its life if that is less).
+   *
+   * @throws {OamError} `not_signed_in`; `session_expired` where the provider has ended the session;
+   *   `identity_provider_unavailable` where it cannot be asked and the token has run out (nobody is signed out then).
+   */
+  accessToken(signal?: AbortSignal): Promise<string>;
+  /** The subject token for a workspace's token endpoint, refreshed in the same way and with the same errors. */
+  subjectToken(signal?: AbortSignal): Promise<{ readonly token: string; readonly expiresAtMs: EpochMs }>;
+  /** To be called when the store was changed elsewhere: another window signed in, refreshed or signed out. */
+  reload(): Promise<void>;
+  /** Forgets the session here and in the store, then asks the provider to forget it too, at best effort. */
+  signOut(): Promise<void>;
+  /** Called with the new session after each change, and with nothing when there is none any more. */
+  onDidChange(listener: (session: Session | undefined) => void): Disposable;
+}
+
+type Door = 'access' | 'subject';
+
+type State =
+  | { readonly kind: 'unread' }
+  | { readonly kind: 'signed-out' }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'signed-in'; readonly session: Session };
+
+/** Tokens are refreshed this long before they end, or half their life before if that is less. */
+const REFRESH_AHEAD_MS = MINUTE_MS;
+
+/** A token with less left than this is not handed out: it would run out on its way. */
+const MINIMUM_LEFT_MS = 5 * SECOND_MS;
+
+/**
+ * Creates the keeper of a session. It reads the store with the first question.
+ *
+ * @example
+ * ```ts
+ * const keeper = createSessionKeeper({ store, lock, identityProvider, clock, logger, redactor });
+ * await keeper.accept(await signInWithLoopback(await identityProvider(), { openBrowser }));
+ * const token = await keeper.accessToken();
+ * ```
+ */
+export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
+  const { store, lock, clock, logger } = options;
+  const listeners = new Set<(session: Session | undefined) => void>();
+  const masks = createMasks(options.redactor);
+  let state: State = { kind: 'unread' };
+  const refreshing = new Map<Door, Promise<Session>>();
+  /** Set while the store holds an older session than the memory does, because it could not be written. */
+  let behind: Session | undefined;
+
+  const enter = (next: State): void => {
+    const before = sessionIn(state);
+    const after = sessionIn(next);
+    state = next;
+    if (after) masks.cover(after);
+    if (before === after || (before && after && serializeSession(before) === serializeSession(after))) return;
+    for (const listener of [...listeners]) listener(after);
+  };
+
+  const readStore = async (): Promise<Session | undefined> => {
+    const text = await store.read();
+    if (text === undefined) return undefined;
+    const session = parseSession(text);
+    if (!session) logger.warn('the stored session cannot be read; sign in again');
+    return session;
+  };
+
+  const load = async (): Promise<State> => {
+    if (state.kind === 'unread') {
+      const session = await readStore();
+      // Somebody may have signed in while the store was read.
+      if (sessionKind() === 'unread')
+        enter(session ? { kind: 'signed-in', session } : { kind: 'signed-out' });
+    }
+    return state;
+  };
+  const sessionKind = (): State['kind'] => state.kind;
+
+  const fresh = (session: Session, door: Door): boolean => {
+    const { token, expiresAtMs } = tokenFor(session, door);
+    const life = lifeOf(token) ?? Infinity;
+    return expiresAtMs - clock.nowMs() > Math.min(REFRESH_AHEAD_MS, life / 2);
+  };
+
+  /** What to refresh: the store's session, which another window may have renewed, unless the store is behind. */
+  const newest = async (): Promise<Session | undefined> =>
+    behind ? sessionIn(state) : readStore().catch(() => sessionIn(state));
+
+  const write = async (session: Session, former: Session): Promise<void> => {
+    try {
+      await store.write(serializeSession(session));
+      behind = undefined;
+    } catch (error) {
+      behind ??= former;
+      logger.warn('the session could not be stored; it ends with this window', { error: codeOf(error) });
+    }
+  };
+
+  const refreshOnce = async (session: Session): Promise<Session> => {
+    const idp = await options.identityProvider();
+    const refreshed = await refreshSession(idp, session);
+    const stored = await readStore().catch(() => session);
+    const expected = behind ?? session;
+    if (stored?.refreshToken !== expected.refreshToken) {
+      // The session was ended or replaced while the provider was asked: what it brought must not undo that.
+      if (!stored) await revokeSession(idp, refreshed);
+      behind = undefined;
+      enter(stored ? { kind: 'signed-in', session: stored } : { kind: 'signed-out' });
+      if (!stored) throw notSignedIn();
+      return stored;
+    }
+    enter({ kind: 'signed-in', session: refreshed });
+    await write(refreshed, session);
+    return refreshed;
+  };
+
+  const refresh = async (door: Door): Promise<Session> => {
+    const session = await newest();
+    if (!session) {
+      enter({ kind: 'signed-out' });
+      throw notSignedIn();
+    }
+    if (fresh(session, door)) {
+      enter({ kind: 'signed-in', session });
+      return session;
+    }
+    try {
+      return await refreshOnce(session);
+    } catch (error) {
+      if (!hasCode(error, 'session_expired')) throw error;
+      // A window on another machine shares the secret but not the lock: it may have used this refresh token first.
+      const again = await readStore().catch(() => undefined);
+      const replaced = again && again.refreshToken !== (behind ?? session).refreshToken;
+      if (replaced) {
+        if (fresh(again, door)) {
+          enter({ kind: 'signed-in', session: again });
+          return again;
+        }
+        try {
+          return await refreshOnce(again);
+        } catch (second) {
+          if (!hasCode(second, 'session_expired')) throw second;
+        }
+      }
+      await expire(replaced ? again : session);
+      throw sessionExpired();
+    }
+  };
+
+  const expire = async (session: Session): Promise<void> => {
+    const stored = await readStore().catch(() => undefined);
+    if (stored?.refreshToken === (behind ?? session).refreshToken) {
+      await store.clear().catch((error: unknown) => {
+        logger.warn('the session store cannot be cleared', { error: codeOf(error) });
+      });
+    }
+    behind = undefined;
+    enter({ kind: 'expired' });
+    logger.info('the identity provider has ended the session');
+  };
+
+  /** One refresh at a time for each door; the second door then finds what the first one brought. */
+  const refreshFor = (door: Door): Promise<Session> => {
+    const running = refreshing.get(door);
+    if (running) return running;
+    const started = lock
+      .withLock(() => refresh(door))
+      .finally(() => {
+        refreshing.delete(door);
+      });
+    refreshing.set(door, started);
+    return started;
+  };
+
+  const usable = async (door: Door, signal: AbortSignal | undefined): Promise<Session> => {
+    const now = await cancellable(load(), signal);
+    if (now.kind === 'expired') throw sessionExpired();
+    if (now.kind !== 'signed-in') throw notSignedIn();
+    if (fresh(now.session, door)) return now.session;
+
+    try {
+      const session = await cancellable(refreshFor(door), signal);
+      if (tokenFor(session, door).expiresAtMs > clock.nowMs()) return session;
+      throw sessionExpired('the identity provider gave no new token');
+    } catch (error) {
+      const kept = sessionIn(state);
+      const left = kept ? tokenFor(kept, door).expiresAtMs - clock.nowMs() : 0;
+      if (kept && left >= MINIMUM_LEFT_MS && (isUnavailable(error) || hasCode(error, 'session_locked'))) {
+        return kept;
+      }
+      throw error;
+    }
+  };
+
+  return {
+    async current() {
+      return sessionIn(await load());
+    },
+    async accept(session) {
+      masks.cover(session);
+      await store.write(serializeSession(session));
+      behind = undefined;
+      enter({ kind: 'signed-in', session });
+    },
+    async accessToken(signal) {
+      return (await usable('access', signal)).accessToken;
+    },
+    async subjectToken(signal) {
+      return tokenFor(await usable('subject', signal), 'subject');
+    },
+    async reload() {
+      const session = await readStore();
+      if (behind && session?.refreshToken === behind.refreshToken) return;
+      behind = undefined;
+      if (session) enter({ kind: 'signed-in', session });
+      else if (state.kind !== 'expired') enter({ kind: 'signed-out' });
+    },
+    async signOut() {
+      const session = sessionIn(await load());
+      await store.clear();
+      behind = undefined;
+      enter({ kind: 'signed-out' });
+      if (!session) return;
+      try {
+        const revoked = await revokeSession(await options.identityProvider(), session);
+        if (!revoked) logger.info('the identity provider was not told of the sign-out');
+      } catch (error) {
+        logger.info('the identity provider was not told of the sign-out', { error: codeOf(error) });
+      }
+    },
+    onDidChange(listener) {
+      listeners.add(listener);
+      return {
+        [Symbol.dispose]: () => {
+          listeners.delete(listener);
+        },
+      };
+    },
+  };
+}
+
+function sessionIn(state: State): Session | undefined {
+  return state.kind === 'signed-in' ? state.session : undefined;
+}
+
+function tokenFor(session: Session, door: Door): { readonly token: string; readonly expiresAtMs: EpochMs } {
+  return door === 'access'
+    ? { token: session.accessToken, expiresAtMs: session.accessTokenExpiresAtMs }
+    : { token: session.idToken, expiresAtMs: session.idTokenExpiresAtMs };
+}
+
+function notSignedIn(): OamError {
+  return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof OamError ? error.code : error instanceof Error ? error.name : 'unknown';
+}
+
+/** Masks the tokens of the present session and of the one before it, which may still be on their way somewhere. */
+function createMasks(redactor: Redactor): { cover(session: Session): void } {
+  let present: Disposable[] = [];
+  let former: Disposable[] = [];
+  let covered: Session | undefined;
+  return {
+    cover(session) {
+      if (covered === session) return;
+      covered = session;
+      for (const mask of former) mask[Symbol.dispose]();
+      former = present;
+      present = [session.accessToken, session.idToken, session.refreshToken]
+        .filter((secret) => secret !== undefined)
+        .map((secret) => redactor.register(secret));
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import * as z from 'zod/mini';
+
+import type { EpochMs } from '../domain/time.ts';
+
+const SessionSchema = z.readonly(
+  z.object({
+    issuer: z.string(),
+    subject: z.string(),
+    userName: z.string(),
+    displayName: z.string(),
+    accessToken: z.string(),
+    accessTokenExpiresAtMs: z.number(),
+    idToken: z.string(),
+    idTokenExpiresAtMs: z.number(),
+    refreshToken: z.optional(z.string()),
+  }),
+);
+
+/** Somebody who is signed in: who they are and the two tokens, of which each opens one door only. */
+export interface Session {
+  /** The issuer that vouches for `subject`. */
+  readonly issuer: string;
+  readonly subject: string;
+  /** For people to read. */
+  readonly userName: string;
+  readonly displayName: string;
+  /** For the control plane and nobody else. */
+  readonly accessToken: string;
+  /** Epoch milliseconds, from the token's `exp`. */
+  readonly accessTokenExpiresAtMs: EpochMs;
+  /** The subject token: for a workspace's token endpoint and nobody else. */
+  readonly idToken: string;
+  /** Epoch milliseconds, from the token's `exp`. */
+  readonly idTokenExpiresAtMs: EpochMs;
+  /** Absent where the provider gives none; the session then ends with its tokens. */
+  readonly refreshToken?: string | undefined;
+}
+
+/** The text in which a session is kept in a secret store. */
+export function serializeSession(session: Session): string {
+  return JSON.stringify(session);
+}
+
+/** The session in a stored text, or nothing where the text is not one. */
+export function parseSession(text: string): Session | undefined {
+  try {
+    const parsed = z.safeParse(SessionSchema, JSON.parse(text));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the session of this machine is kept. The editor's is SecretStorage; the command line's, the keychain. */
+export interface SessionStore {
+  read(): Promise<string | undefined>;
+  write(value: string): Promise<void>;
+  clear(): Promise<void>;
+}
+
+/** A store that ends with the process, for machines without a keychain. */
+export function memorySessionStore(): SessionStore {
+  let kept: string | undefined;
+  return {
+    read: () => Promise.resolve(kept),
+    write(value) {
+      kept = value;
+      return Promise.resolve();
+    },
+    clear() {
+      kept = undefined;
+      return Promise.resolve();
+    },
+  };
+}
