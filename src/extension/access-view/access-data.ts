@@ -1,0 +1,88 @@
+import type { ControlPlaneClient } from '../../protocol/client.ts';
+import type { GrantView, Me, RequestView, RoleView } from '../../protocol/schemas.ts';
+
+/** What the side bar shows, as the control plane told it at one moment. */
+export interface AccessData {
+  readonly me: Me;
+  readonly roles: readonly RoleView[];
+  /** The person's own requests, open and lately closed. */
+  readonly requests: readonly RequestView[];
+  /** The person's own grants that are not over. */
+  readonly grants: readonly GrantView[];
+  /** Requests of others that wait for the person. */
+  readonly toApprove: readonly RequestView[];
+  /** Open grants of the teams that the person leads. */
+  readonly teamGrants: readonly GrantView[];
+}
+
+/** Reads everything at once. */
+export async function loadAccess(client: ControlPlaneClient, signal?: AbortSignal): Promise<AccessData> {
+  const withSignal = signal === undefined ? {} : { signal };
+  const me = await client.call('getMe', withSignal);
+  const leads = me.teams.some((team) => team.lead);
+  const [roles, requests, grants, toApprove, teamGrants] = await Promise.all([
+    client.call('listRoles', withSignal),
+    client.call('listRequests', { query: { scope: 'mine' }, ...withSignal }),
+    client.call('listGrants', { query: { scope: 'mine', open: 'true' }, ...withSignal }),
+    client.call('listRequests', { query: { scope: 'to_approve' }, ...withSignal }),
+    leads
+      ? client.call('listGrants', { query: { scope: 'team', open: 'true' }, ...withSignal })
+      : { items: [] },
+  ]);
+  return {
+    me,
+    roles: roles.items,
+    requests: requests.items,
+    grants: grants.items,
+    toApprove: toApprove.items,
+    teamGrants: teamGrants.items.filter(
+      ({ principal }) => principal.iss !== me.iss || principal.sub !== me.sub,
+    ),
+  };
+}
+
+/** True for a request that still waits for somebody. */
+export function isOpenRequest({ state }: Pick<RequestView, 'state'>): boolean {
+  return state === 'pending' || state === 'awaiting_requester';
+}
+
+/** True while Databricks is being written to for a grant. */
+export function isMoving({ state }: Pick<GrantView, 'state'>): boolean {
+  return state === 'scheduled' || state === 'provisioning' || state === 'revoking' || state === 'revoke_stuck';
+}
+
+/** Something that a person wants to hear of without looking. */
+export type Notice =
+  | { readonly kind: 'grantActive'; readonly grant: GrantView }
+  | { readonly kind: 'grantFailed'; readonly grant: GrantView }
+  /** The grant is over; its last facts have to be read. */
+  | { readonly kind: 'grantGone'; readonly grantId: string }
+  | { readonly kind: 'requestDenied'; readonly request: RequestView }
+  | { readonly kind: 'requestLapsed'; readonly request: RequestView };
+
+/** What changed for the person between two readings. Nothing is said about the first one. */
+export function noticesBetween(before: AccessData | undefined, after: AccessData): Notice[] {
+  if (before === undefined) return [];
+  const notices: Notice[] = [];
+  const grantsBefore = new Map(before.grants.map((grant) => [grant.id, grant]));
+  const requestsBefore = new Map(before.requests.map((request) => [request.id, request]));
+  for (const grant of after.grants) {
+    const old = grantsBefore.get(grant.id);
+    if (old?.state === grant.state) continue;
+    if (grant.state === 'active') notices.push({ kind: 'grantActive', grant });
+    if (grant.state === 'failed') notices.push({ kind: 'grantFailed', grant });
+  }
+  const still = new Set(after.grants.map(({ id }) => id));
+  for (const grant of before.grants) {
+    if (!still.has(grant.id) && grant.state !== 'failed') {
+      notices.push({ kind: 'grantGone', grantId: grant.id });
+    }
+  }
+  for (const request of after.requests) {
+    const old = requestsBefore.get(request.id);
+    if (old === undefined || !isOpenRequest(old)) continue;
+    if (request.state === 'denied') notices.push({ kind: 'requestDenied', request });
+    if (request.state === 'lapsed') notices.push({ kind: 'requestLapsed', request });
+  }
+  return notices;
+}

@@ -1,0 +1,158 @@
+import type { Logger } from '../../domain/logger.ts';
+import { type Clock, type EpochMs, SECOND_MS } from '../../domain/time.ts';
+import type { ControlPlaneClient } from '../../protocol/client.ts';
+import { Changes, type Stoppable } from '../changes.ts';
+import { type AccessData, isMoving, isOpenRequest, loadAccess, type Notice, noticesBetween } from './access-data.ts';
+
+/** What is known of the person's access. */
+export type AccessState =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** `stale` holds why the data could not be read again. */
+  | { readonly kind: 'known'; readonly data: AccessData; readonly stale: unknown };
+
+/** What {@link AccessFeed} needs. */
+export interface AccessFeedOptions {
+  readonly client: ControlPlaneClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Does something later; `setTimeout` in the editor. */
+  readonly later: (work: () => void, delayMs: number) => Stoppable;
+  /** True while a person could see a change. */
+  readonly isWatched: () => boolean;
+}
+
+/** How often events are asked for: while something moves, while somebody looks, while a grant lives. */
+const MOVING_MS = 2 * SECOND_MS;
+const WATCHED_MS = 5 * SECOND_MS;
+const LIVE_MS = 15 * SECOND_MS;
+const TROUBLED_MS = 15 * SECOND_MS;
+
+/**
+ * Keeps {@link AccessData} current: asks for events, and reads again when there are some. It asks only while somebody
+ * looks, something moves or a grant lives.
+ */
+export class AccessFeed implements Stoppable {
+  readonly #options: AccessFeedOptions;
+  readonly #changes = new Changes<AccessState>();
+  readonly #notices = new Changes<Notice>();
+  readonly #stopped = new AbortController();
+  #state: AccessState = { kind: 'unknown' };
+  #cursor: string | undefined;
+  #timer: Stoppable | undefined;
+  #loading: Promise<void> | undefined;
+  #polling = false;
+
+  constructor(options: AccessFeedOptions) {
+    this.#options = options;
+  }
+
+  get state(): AccessState {
+    return this.#state;
+  }
+
+  readonly onDidChange = this.#changes.on;
+  readonly onNotice = this.#notices.on;
+
+  /** The data, where there are some. */
+  get data(): AccessData | undefined {
+    return this.#state.kind === 'known' ? this.#state.data : undefined;
+  }
+
+  /** Reads everything now. Never throws: what went wrong is in the state. */
+  async reload(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined;
+      this.#plan();
+    });
+    await this.#loading;
+  }
+
+  /** Somebody began or ceased to look. */
+  attentionChanged(): void {
+    this.#plan();
+  }
+
+  dispose(): void {
+    this.#stopped.abort();
+    this.#timer?.dispose();
+    this.#changes.dispose();
+    this.#notices.dispose();
+  }
+
+  async #load(): Promise<void> {
+    const { client, logger } = this.#options;
+    try {
+      // The cursor first, so that nothing falls between it and the lists.
+      this.#cursor ??= (await client.call('listEvents', { signal: this.#stopped.signal })).nextCursor;
+      const data = await loadAccess(client, this.#stopped.signal);
+      const before = this.data;
+      this.#become({ kind: 'known', data, stale: undefined });
+      for (const notice of noticesBetween(before, data)) this.#notices.fire(notice);
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return;
+      logger.warn('The access could not be read', { error: String(error) });
+      this.#become(
+        this.#state.kind === 'known'
+          ? { kind: 'known', data: this.#state.data, stale: error }
+          : { kind: 'failed', error },
+      );
+    }
+  }
+
+  #become(state: AccessState): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#state = state;
+    this.#changes.fire(state);
+  }
+
+  #plan(): void {
+    this.#timer?.dispose();
+    this.#timer = undefined;
+    if (this.#stopped.signal.aborted || this.#polling || this.#loading !== undefined) return;
+    const delayMs = this.#delayMs();
+    if (delayMs !== undefined) this.#timer = this.#options.later(() => void this.#poll(), delayMs);
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true;
+    try {
+      const query = this.#cursor === undefined ? {} : { after: this.#cursor };
+      const { items, nextCursor } = await this.#options.client.call('listEvents', {
+        query,
+        signal: this.#stopped.signal,
+      });
+      this.#cursor = nextCursor;
+      const isStale = this.#state.kind !== 'known' || this.#state.stale !== undefined;
+      if (items.length > 0 || isStale) await this.reload();
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return;
+      this.#options.logger.debug('Events could not be read', { error: String(error) });
+      if (this.#state.kind === 'known' && this.#state.stale === undefined) {
+        this.#become({ kind: 'known', data: this.#state.data, stale: error });
+      }
+    } finally {
+      this.#polling = false;
+      this.#plan();
+    }
+  }
+
+  /** When to ask again, in milliseconds; undefined where nobody would notice. */
+  #delayMs(): number | undefined {
+    const { clock, isWatched } = this.#options;
+    const watched = isWatched();
+    if (this.#state.kind === 'unknown') return undefined;
+    if (this.#state.kind === 'failed') return watched ? TROUBLED_MS : undefined;
+    const { data, stale } = this.#state;
+    const isLive = data.grants.length > 0 || data.requests.some(isOpenRequest);
+    if (stale !== undefined) return watched || isLive ? TROUBLED_MS : undefined;
+    if (data.grants.some(isMoving)) return MOVING_MS;
+    const usual = watched ? WATCHED_MS : isLive ? LIVE_MS : undefined;
+    const nowMs: EpochMs = clock.nowMs();
+    const untilNextEnd = data.grants
+      .flatMap(({ endsAt }) => (endsAt === null ? [] : [Date.parse(endsAt) - nowMs + SECOND_MS]))
+      .filter((ms) => ms > 0);
+    // The end of a window is not waited past.
+    return usual === undefined ? undefined : Math.max(SECOND_MS, Math.min(usual, ...untilNextEnd));
+  }
+}

@@ -1,0 +1,124 @@
+import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import { type AccessData, isOpenRequest } from './access-data.ts';
+import { type Asset, ASSET_KINDS, type AssetKind } from './entitlements.ts';
+
+/** A workspace as the tree and the injection name it. */
+export interface WorkspaceRef {
+  readonly name: string;
+  readonly host: string;
+}
+
+/** The parts of a workspace in the tree, in their order. */
+export const SECTIONS = ['grants', 'requests', 'roles', 'entitlements'] as const;
+
+/** One of {@link SECTIONS}. */
+export type Section = (typeof SECTIONS)[number];
+
+/** A line of the tree "My Access". */
+export type AccessNode =
+  | { readonly kind: 'workspace'; readonly workspace: WorkspaceRef }
+  | {
+      readonly kind: 'section';
+      readonly section: Section;
+      readonly workspace: WorkspaceRef;
+      readonly count: number | undefined;
+    }
+  | { readonly kind: 'role'; readonly role: RoleView; readonly taken: 'asked' | 'held' | undefined }
+  | { readonly kind: 'request'; readonly request: RequestView }
+  | { readonly kind: 'grant'; readonly grant: GrantView }
+  | { readonly kind: 'assets'; readonly assetKind: AssetKind; readonly workspace: WorkspaceRef }
+  | { readonly kind: 'asset'; readonly asset: Asset; readonly workspace: WorkspaceRef }
+  | { readonly kind: 'words'; readonly id: string; readonly words: Words };
+
+/** What a line says that stands for no thing. */
+export type Words =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'notVisible' }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** A stable id, so that the tree keeps what is open and selected when it is drawn again. */
+export function nodeId(node: AccessNode): string {
+  switch (node.kind) {
+    case 'workspace':
+      return `workspace/${node.workspace.name}`;
+    case 'section':
+      return `workspace/${node.workspace.name}/${node.section}`;
+    case 'role':
+      return `role/${node.role.id}`;
+    case 'request':
+      return `request/${node.request.id}`;
+    case 'grant':
+      return `grant/${node.grant.id}`;
+    case 'assets':
+      return `workspace/${node.workspace.name}/assets/${node.assetKind}`;
+    case 'asset':
+      return `workspace/${node.workspace.name}/asset/${node.asset.kind}/${node.asset.id}`;
+    case 'words':
+      return `words/${node.id}`;
+  }
+}
+
+/** The workspaces: those that the control plane named, and any that a role or grant is in besides. */
+export function workspaceNodes(pinned: readonly WorkspaceRef[], data: AccessData): AccessNode[] {
+  const byName = new Map<string, WorkspaceRef>();
+  const all = [
+    ...pinned,
+    ...data.roles.map(({ workspace }) => workspace),
+    ...data.grants.map(({ role }) => role.workspace),
+  ];
+  for (const workspace of all) {
+    if (!byName.has(workspace.name)) byName.set(workspace.name, workspace);
+  }
+  return [...byName.values()].map((workspace) => ({ kind: 'workspace', workspace }));
+}
+
+/** The sections of a workspace; those without a line are left out, entitlements apart. */
+export function sectionNodes(workspace: WorkspaceRef, data: AccessData): AccessNode[] {
+  return SECTIONS.flatMap((section): AccessNode[] => {
+    if (section === 'entitlements') return [{ kind: 'section', section, workspace, count: undefined }];
+    const count = rowNodes(section, workspace, data).length;
+    return count === 0 ? [] : [{ kind: 'section', section, workspace, count }];
+  });
+}
+
+/** The lines of a section. */
+export function rowNodes(section: Section, workspace: WorkspaceRef, data: AccessData): AccessNode[] {
+  switch (section) {
+    case 'grants':
+      return data.grants
+        .filter(({ role }) => role.workspace.name === workspace.name)
+        .map((grant) => ({ kind: 'grant', grant }));
+    case 'requests':
+      return data.requests
+        .filter((request) => isOpenRequest(request) && request.role.workspace === workspace.name)
+        .map((request) => ({ kind: 'request', request }));
+    case 'roles':
+      return data.roles
+        .filter((role) => role.workspace.name === workspace.name)
+        .sort(byOutlook)
+        .map((role) => ({ kind: 'role', role, taken: takenBy(role, data) }));
+    case 'entitlements':
+      return ASSET_KINDS.map((assetKind) => ({ kind: 'assets', assetKind, workspace }));
+  }
+}
+
+/** Whether a role needs no asking, because it is held or asked for already. */
+export function takenBy(role: RoleView, data: AccessData): 'asked' | 'held' | undefined {
+  if (data.grants.some((grant) => grant.role.id === role.id && grant.state !== 'failed')) return 'held';
+  if (data.requests.some((request) => isOpenRequest(request) && request.role.id === role.id)) return 'asked';
+  return undefined;
+}
+
+const OUTLOOK_ORDER: readonly RoleView['outlook']['kind'][] = [
+  'granted_at_once',
+  'needs_approval',
+  'unavailable',
+  'refused',
+];
+
+function byOutlook(a: RoleView, b: RoleView): number {
+  return (
+    OUTLOOK_ORDER.indexOf(a.outlook.kind) - OUTLOOK_ORDER.indexOf(b.outlook.kind) ||
+    a.title.localeCompare(b.title)
+  );
+}

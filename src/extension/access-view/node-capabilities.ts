@@ -1,0 +1,33 @@
+import type { GrantView, RoleView } from '../../protocol/schemas.ts';
+import { canBeAsked } from '../requests/request-draft.ts';
+import type { AccessNode } from './access-nodes.ts';
+
+/** True where a request for the role makes sense now. */
+export function takesRequest(role: RoleView, taken: 'asked' | 'held' | undefined): boolean {
+  return taken === undefined && canBeAsked(role);
+}
+
+/** True where a grant can be given back. */
+export function canBeReturned({ state }: Pick<GrantView, 'state'>): boolean {
+  return state === 'scheduled' || state === 'provisioning' || state === 'active';
+}
+
+/** True where a terminal can be opened as the grant's role: it acts as somebody else, on a path of its own. */
+export function hasOwnTerminal({ state, role }: Pick<GrantView, 'state' | 'role'>): boolean {
+  return state === 'active' && role.credential === 'federated';
+}
+
+/**
+ * What can be done with a line, as flags that the manifest's menus match one by one (`viewItem =~ /\.return\b/`): one
+ * line can have several.
+ */
+export function contextValue(node: AccessNode): string {
+  const flags: string[] = [node.kind];
+  if (node.kind === 'role' && takesRequest(node.role, node.taken)) flags.push('request');
+  if (node.kind === 'request') flags.push('cancel');
+  if (node.kind === 'grant') {
+    if (canBeReturned(node.grant)) flags.push('return');
+    if (hasOwnTerminal(node.grant)) flags.push('terminal');
+  }
+  return flags.join('.');
+}

@@ -1,0 +1,252 @@
+import type { EpochMs } from '../../domain/time.ts';
+import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import type { Localise } from '../localise.ts';
+import { outlookSentence } from '../requests/request-draft.ts';
+import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
+import type { AccessNode, Section } from './access-nodes.ts';
+import { takesRequest } from './node-capabilities.ts';
+import type { AssetKind } from './entitlements.ts';
+
+/** What words depend on besides the thing that they are about. */
+export interface Reader {
+  readonly l10n: Localise;
+  readonly locale: string;
+  readonly nowMs: EpochMs;
+}
+
+/** How a line of the tree reads. The tooltip is plain lines; a screen reader hears `spoken`. */
+export interface NodeWords {
+  readonly label: string;
+  readonly description: string | undefined;
+  readonly tooltip: readonly string[];
+  readonly spoken: string;
+  /** A codicon. */
+  readonly icon: string | undefined;
+}
+
+/** The words for a line. */
+export function nodeWords(reader: Reader, node: AccessNode): NodeWords {
+  const { l10n } = reader;
+  switch (node.kind) {
+    case 'workspace':
+      return words(node.workspace.name, new URL(node.workspace.host).host, 'server-environment', [
+        l10n.t('Databricks workspace {0}', node.workspace.host),
+      ]);
+    case 'section':
+      return words(sectionTitle(l10n, node.section), node.count?.toString(), undefined, [
+        sectionMeaning(l10n, node.section),
+      ]);
+    case 'role':
+      return roleWords(reader, node.role, node.taken);
+    case 'request':
+      return requestWords(reader, node.request);
+    case 'grant':
+      return grantWords(reader, node.grant);
+    case 'assets':
+      return words(assetKindTitle(l10n, node.assetKind), undefined, ASSET_ICONS[node.assetKind], [
+        l10n.t('Read from {0} with your own sign-in: what you can see there', node.workspace.name),
+      ]);
+    case 'asset':
+      return words(node.asset.name, node.asset.note, ASSET_ICONS[node.asset.kind], [
+        node.asset.name,
+        ...(node.asset.note === undefined ? [] : [node.asset.note]),
+      ]);
+    case 'words':
+      switch (node.words.kind) {
+        case 'none':
+          return words(l10n.t('Nothing here'), undefined, undefined, [l10n.t('Databricks lists nothing here.')]);
+        case 'notVisible':
+          return words(l10n.t('Not visible to you'), undefined, 'eye-closed', [
+            l10n.t('Databricks does not let you list this. You may still have access.'),
+          ]);
+        case 'failed':
+          return words(l10n.t('Could not be read'), node.words.message, 'warning', [node.words.message]);
+      }
+  }
+}
+
+function words(
+  label: string,
+  description: string | undefined,
+  icon: string | undefined,
+  tooltip: readonly string[],
+): NodeWords {
+  const spoken = [label, ...(description === undefined ? [] : [description]), ...tooltip];
+  return { label, description, icon, tooltip, spoken: [...new Set(spoken)].join(', ') };
+}
+
+function sectionTitle(l10n: Localise, section: Section): string {
+  switch (section) {
+    case 'grants':
+      return l10n.t('Granted for a time');
+    case 'requests':
+      return l10n.t('Waiting for approval');
+    case 'roles':
+      return l10n.t('Roles you can ask for');
+    case 'entitlements':
+      return l10n.t('What you can see now');
+  }
+}
+
+function sectionMeaning(l10n: Localise, section: Section): string {
+  switch (section) {
+    case 'grants':
+      return l10n.t('Access that ends by itself');
+    case 'requests':
+      return l10n.t('Your requests that nobody has decided yet');
+    case 'roles':
+      return l10n.t('What policy says to a request of yours, role by role');
+    case 'entitlements':
+      return l10n.t('Your rights on Databricks, standing and granted, read with your own sign-in');
+  }
+}
+
+/** The name of a kind of asset. */
+export function assetKindTitle(l10n: Localise, kind: AssetKind): string {
+  switch (kind) {
+    case 'models':
+      return l10n.t('Models');
+    case 'endpoints':
+      return l10n.t('Serving endpoints');
+    case 'experiments':
+      return l10n.t('Experiments');
+    case 'clusters':
+      return l10n.t('Clusters');
+    case 'jobs':
+      return l10n.t('Jobs');
+    case 'groups':
+      return l10n.t('Groups');
+  }
+}
+
+const ASSET_ICONS: Readonly<Record<AssetKind, string>> = {
+  models: 'package',
+  endpoints: 'broadcast',
+  experiments: 'beaker',
+  clusters: 'server',
+  jobs: 'gear',
+  groups: 'organization',
+};
+
+function sensitivityWords(l10n: Localise, sensitivity: RoleView['sensitivity']): string {
+  switch (sensitivity) {
+    case 'low':
+      return l10n.t('Sensitivity: low');
+    case 'medium':
+      return l10n.t('Sensitivity: medium');
+    case 'high':
+      return l10n.t('Sensitivity: high');
+  }
+}
+
+/** Where a credential of this kind works, in a sentence. */
+export function credentialWords(l10n: Localise, credential: RoleView['credential']): string {
+  switch (credential) {
+    case 'member':
+      return l10n.t('While it lasts, your own sign-in carries it everywhere you work.');
+    case 'federated':
+      return l10n.t('It acts as a service of its own, only in terminals that you open as this role.');
+  }
+}
+
+function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | undefined): NodeWords {
+  const upTo = l10n.t('up to {0}', durationWords(l10n, role.maxMinutes));
+  const description = ((): string => {
+    if (taken === 'held') return l10n.t('you hold it');
+    if (taken === 'asked') return l10n.t('asked for');
+    switch (role.outlook.kind) {
+      case 'granted_at_once':
+        return l10n.t('at once, {0}', upTo);
+      case 'needs_approval':
+        return l10n.t('needs approval, {0}', upTo);
+      case 'refused':
+        return l10n.t('not for you');
+      case 'unavailable':
+        return l10n.t('not available');
+    }
+  })();
+  return words(role.title, description, takesRequest(role, taken) ? 'key' : 'lock', [
+    role.gives,
+    outlookSentence(l10n, role),
+    credentialWords(l10n, role.credential),
+    sensitivityWords(l10n, role.sensitivity),
+    l10n.t('Team: {0}', role.team),
+  ]);
+}
+
+function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): NodeWords {
+  const description =
+    request.state === 'awaiting_requester'
+      ? l10n.t('confirming that you are still in the team')
+      : l10n.t('waits for {0}', waitsFor(l10n, request));
+  return words(request.role.title, description, 'clock', [
+    l10n.t('Purpose: {0}', request.purpose),
+    l10n.t('For {0}', durationWords(l10n, request.minutes)),
+    l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
+    l10n.t('Lapses unanswered {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
+    ...request.because,
+  ]);
+}
+
+/** The groups whose word a request waits for now. */
+export function waitsFor(l10n: Localise, request: Pick<RequestView, 'stages' | 'approvals'>): string {
+  const open = request.stages.find(
+    (stage, index) =>
+      request.approvals.filter((approval) => approval.stage === index && approval.verdict === 'approved')
+        .length < stage.quorum,
+  );
+  return open === undefined ? l10n.t('approval') : open.approverGroups.join(l10n.t(' or '));
+}
+
+/** A grant's state in a few words. */
+export function grantStateWords({ l10n, locale, nowMs }: Reader, grant: GrantView): string {
+  switch (grant.state) {
+    case 'scheduled':
+    case 'provisioning':
+      return l10n.t('being set up…');
+    case 'active':
+      if (grant.endsAt === null) return l10n.t('active');
+      return l10n.t(
+        '{0}, until {1}',
+        timeLeftWords(l10n, Date.parse(grant.endsAt), nowMs),
+        momentWords(locale, Date.parse(grant.endsAt), nowMs),
+      );
+    case 'revoking':
+      return l10n.t('being removed…');
+    case 'revoke_stuck':
+      return l10n.t('removal does not work yet, it is tried on');
+    case 'failed':
+      return l10n.t('failed');
+    case 'ended':
+      return l10n.t('ended');
+  }
+}
+
+const GRANT_ICONS: Readonly<Record<GrantView['state'], string>> = {
+  scheduled: 'loading~spin',
+  provisioning: 'loading~spin',
+  active: 'pass',
+  revoking: 'loading~spin',
+  revoke_stuck: 'warning',
+  failed: 'error',
+  ended: 'circle-slash',
+};
+
+function grantWords(reader: Reader, grant: GrantView): NodeWords {
+  const { l10n, locale, nowMs } = reader;
+  const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
+  return words(grant.role.title, grantStateWords(reader, grant), GRANT_ICONS[grant.state], [
+    l10n.t('Purpose: {0}', grant.purpose),
+    credentialWords(l10n, grant.role.credential),
+    ...(grant.membershipPresentAt === null
+      ? []
+      : [l10n.t('Seen in place on Databricks {0}', at(grant.membershipPresentAt))]),
+    ...(grant.membershipAbsentAt === null
+      ? []
+      : [l10n.t('Seen removed on Databricks {0}', at(grant.membershipAbsentAt))]),
+    ...(grant.outlivesUntil === null
+      ? []
+      : [l10n.t('A token that was issued stays good until {0}', at(grant.outlivesUntil))]),
+    ...(grant.trouble === null ? [] : [grant.trouble]),
+  ]);
+}

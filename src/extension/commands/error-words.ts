@@ -1,0 +1,62 @@
+import { OamError } from '../../domain/errors.ts';
+import { ControlPlaneError } from '../../protocol/client.ts';
+import type { Localise } from '../localise.ts';
+
+/** What a person can do about an error with one click. */
+export type Remedy = 'signIn' | 'retry' | 'openSettings' | 'trustHosts' | 'showLog';
+
+/** An error as a person is told it. */
+export interface ErrorWords {
+  /** A sentence that ends with the next step, then the variable part. */
+  readonly message: string;
+  readonly remedy: Remedy;
+}
+
+const REMEDIES: Readonly<Record<string, Remedy>> = {
+  not_signed_in: 'signIn',
+  session_expired: 'signIn',
+  sign_in_again: 'signIn',
+  wrong_issuer: 'signIn',
+  wrong_audience: 'signIn',
+  wrong_token_kind: 'signIn',
+  databricks_unauthenticated: 'signIn',
+  databricks_token_refused: 'signIn',
+  sign_in_denied: 'signIn',
+  sign_in_timed_out: 'signIn',
+  state_mismatch: 'signIn',
+  unreachable: 'retry',
+  timed_out: 'retry',
+  identity_provider_unavailable: 'retry',
+  databricks_unavailable: 'retry',
+  databricks_throttled: 'retry',
+  store_unavailable: 'retry',
+  audit_unavailable: 'retry',
+  too_many_requests: 'retry',
+  precondition_failed: 'retry',
+  bad_control_plane_url: 'openSettings',
+  not_configured: 'openSettings',
+  not_the_control_plane: 'openSettings',
+  untrusted_host: 'trustHosts',
+};
+
+/**
+ * The words for an error. Sentences of the lower rooms are keys of the message bundle themselves, so they are
+ * translated here, where they are shown. What is no error of ours is a defect: the log has the rest.
+ */
+export function errorWords(l10n: Localise, error: unknown): ErrorWords {
+  if (error instanceof ControlPlaneError) {
+    const explanation = (error.problem.explanation ?? []).filter((line) => !error.sentence.includes(line));
+    return {
+      message: [l10n.t(error.sentence), ...explanation].join(' '),
+      remedy: REMEDIES[error.code] ?? 'showLog',
+    };
+  }
+  if (error instanceof OamError) {
+    const tail = error.detail === undefined ? '' : ` (${error.detail})`;
+    return { message: l10n.t(error.sentence) + tail, remedy: REMEDIES[error.code] ?? 'showLog' };
+  }
+  return {
+    message: l10n.t('Something went wrong inside the extension. The log has the details; try again.'),
+    remedy: 'showLog',
+  };
+}

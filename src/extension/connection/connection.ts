@@ -1,0 +1,303 @@
+import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
+import type { Logger } from '../../domain/logger.ts';
+import type { Redactor } from '../../domain/redaction.ts';
+import type { Clock } from '../../domain/time.ts';
+import {
+  createSessionKeeper,
+  discoverIdentityProvider,
+  type DiscoveredIdentityProvider,
+  type RefreshLock,
+  type Session,
+  type SessionKeeper,
+  type SessionStore,
+} from '../../identity/index.ts';
+import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
+import type { HttpTransport } from '../../protocol/transport.ts';
+import { Changes, type Stoppable } from '../changes.ts';
+import { controlPlaneOrigin } from './control-plane-address.ts';
+import {
+  needsNewSession,
+  type PinBoard,
+  type PinnedTrust,
+  type TrustChange,
+  trustChanges,
+  trustOf,
+} from './pinned-trust.ts';
+
+/** Where the person stands with the control plane. Every change is a new object. */
+export type ConnectionState =
+  | { readonly kind: 'notConfigured'; readonly error: unknown }
+  | { readonly kind: 'starting'; readonly url: string }
+  | { readonly kind: 'signedOut'; readonly url: string; readonly expired: boolean }
+  | SignedInState;
+
+/** Somebody is signed in. */
+export interface SignedInState {
+  readonly kind: 'signedIn';
+  readonly url: string;
+  readonly trust: PinnedTrust;
+  readonly session: Session;
+  readonly client: ControlPlaneClient;
+}
+
+/** What {@link Connection} needs. */
+export interface ConnectionOptions {
+  /** The setting's present value. */
+  readonly address: () => string;
+  readonly pins: PinBoard;
+  readonly store: (url: string, identity: PinnedTrust['identity']) => Promise<SessionStore>;
+  readonly lock: RefreshLock;
+  readonly transport: HttpTransport;
+  /** Asks the person to consent to a change of whom they trust; false keeps what is pinned. */
+  readonly confirmChange: (changes: readonly TrustChange[]) => Promise<boolean>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly redactor: Redactor;
+}
+
+/** Performs the interactive part of signing in. */
+export type SignIn = (identityProvider: DiscoveredIdentityProvider) => Promise<Session>;
+
+interface Keeping {
+  readonly url: string;
+  readonly trust: PinnedTrust;
+  readonly keeper: SessionKeeper;
+  readonly watch: Disposable;
+}
+
+/** The way to one control plane: whom it named, and the person's session there. */
+export class Connection implements Stoppable {
+  readonly #options: ConnectionOptions;
+  readonly #changes = new Changes<ConnectionState>();
+  #state: ConnectionState;
+  #keeping: Keeping | undefined;
+  #restored: Promise<void> = Promise.resolve();
+  /** Goes up when the address changes, so that what was begun for the old one has no effect. */
+  #generation = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#state = { kind: 'notConfigured', error: undefined };
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  readonly onDidChange = this.#changes.on;
+
+  /** What is pinned for the present address; read without waiting. */
+  get pinned(): PinnedTrust | undefined {
+    const url = this.#address().url;
+    return url === undefined ? undefined : this.#options.pins.read(url);
+  }
+
+  /** Reads the session of the address in the settings, without asking the network. */
+  start(): Promise<void> {
+    this.#restored = this.#restore();
+    return this.#restored;
+  }
+
+  /**
+   * Signs in, anew if need be.
+   *
+   * @throws {OamError} `not_configured`, and what the control plane's and the identity provider's clients throw.
+   * @throws {CancelledError} where the person does not agree to a change of whom they trust.
+   */
+  async signIn(perform: SignIn, signal: AbortSignal): Promise<Session> {
+    const url = this.#requireUrl();
+    const generation = this.#generation;
+    const trust = await this.#agreedTrust(url, signal);
+    const identityProvider = await discoverIdentityProvider(trust.identity);
+    signal.throwIfAborted();
+    const session = await perform(identityProvider);
+    if (generation !== this.#generation) throw new CancelledError();
+    await this.#options.pins.write(url, trust);
+    const keeping = await this.#keep(url, trust, identityProvider);
+    await keeping.keeper.accept(session);
+    await this.#settle(keeping);
+    return session;
+  }
+
+  async signOut(): Promise<void> {
+    const keeping = this.#keeping;
+    if (keeping === undefined) return;
+    // The provider is told at best effort, and nobody waits for it: here everything ends at once.
+    const done = keeping.keeper.signOut();
+    done.catch((error: unknown) => {
+      this.#options.logger.warn('Signing out was not clean', { error: String(error) });
+    });
+    await Promise.race([done, this.#untilSignedOut()]);
+  }
+
+  /** Compares whom the control plane names now with what is pinned, and asks about a change. */
+  async checkTrust(signal: AbortSignal): Promise<void> {
+    const keeping = this.#keeping;
+    if (keeping === undefined) return;
+    const trust = await this.#agreedTrust(keeping.url, signal);
+    const changes = trustChanges(keeping.trust, trust);
+    if (changes.length === 0 || keeping !== this.#keeping) return;
+    await this.#options.pins.write(keeping.url, trust);
+    if (needsNewSession(changes)) await keeping.keeper.signOut();
+    await this.start();
+  }
+
+  /** The store was changed by another window. */
+  async storeChanged(): Promise<void> {
+    await this.#keeping?.keeper.reload();
+  }
+
+  /**
+   * The subject token for a workspace's token endpoint; waits for the session to be restored.
+   *
+   * @throws {OamError} `not_signed_in` and the keeper's.
+   */
+  async subjectToken(signal?: AbortSignal): Promise<{ readonly token: string; readonly expiresAtMs: number }> {
+    await this.#restored;
+    if (this.#keeping === undefined) throw notSignedIn();
+    return this.#keeping.keeper.subjectToken(signal);
+  }
+
+  dispose(): void {
+    this.#generation++;
+    this.#release();
+    this.#changes.dispose();
+  }
+
+  async #restore(): Promise<void> {
+    const generation = ++this.#generation;
+    this.#release();
+    const { url, error } = this.#address();
+    if (url === undefined) {
+      this.#become({ kind: 'notConfigured', error });
+      return;
+    }
+    this.#become({ kind: 'starting', url });
+    const trust = this.#options.pins.read(url);
+    if (trust === undefined) {
+      this.#become({ kind: 'signedOut', url, expired: false });
+      return;
+    }
+    try {
+      const keeping = await this.#keep(url, trust, undefined);
+      if (generation === this.#generation) await this.#settle(keeping);
+    } catch (failure) {
+      this.#options.logger.error('The session could not be read', { error: String(failure) });
+      if (generation === this.#generation) this.#become({ kind: 'signedOut', url, expired: false });
+    }
+  }
+
+  async #keep(
+    url: string,
+    trust: PinnedTrust,
+    known: DiscoveredIdentityProvider | undefined,
+  ): Promise<Keeping> {
+    const { store, lock, clock, logger, redactor } = this.#options;
+    let discovered = known;
+    const keeper = createSessionKeeper({
+      store: await store(url, trust.identity),
+      lock,
+      identityProvider: async () => (discovered ??= await discoverIdentityProvider(trust.identity)),
+      clock,
+      logger,
+      redactor,
+    });
+    this.#release();
+    const keeping: Keeping = {
+      url,
+      trust,
+      keeper,
+      watch: keeper.onDidChange(() => void this.#settle(keeping)),
+    };
+    this.#keeping = keeping;
+    return keeping;
+  }
+
+  /** Brings the state into agreement with the keeper. */
+  async #settle(keeping: Keeping): Promise<void> {
+    const { url, trust, keeper } = keeping;
+    const session = await keeper.current();
+    // Without a session the keeper does not ask the network; its refusal says how the last one ended.
+    const expired =
+      session === undefined &&
+      (await keeper.accessToken().then(
+        () => false,
+        (error: unknown) => hasCode(error, 'session_expired'),
+      ));
+    if (this.#keeping !== keeping) return;
+    if (session === undefined) {
+      this.#become({ kind: 'signedOut', url, expired });
+      return;
+    }
+    const before = this.#state;
+    const client =
+      before.kind === 'signedIn' && before.trust === trust
+        ? before.client
+        : createControlPlaneClient({
+            baseUrl: url,
+            accessToken: () => keeper.accessToken(),
+            transport: this.#options.transport,
+          });
+    this.#become({ kind: 'signedIn', url, trust, session, client });
+  }
+
+  async #agreedTrust(url: string, signal: AbortSignal): Promise<PinnedTrust> {
+    const stranger = createControlPlaneClient({
+      baseUrl: url,
+      accessToken: () => Promise.resolve(undefined),
+      transport: this.#options.transport,
+    });
+    const offered = trustOf(await stranger.call('getConfiguration', { signal }));
+    const pinned = this.#options.pins.read(url);
+    if (pinned === undefined) return offered;
+    const changes = trustChanges(pinned, offered);
+    if (changes.length === 0) return pinned;
+    this.#options.logger.warn('The control plane names other parties than before', {
+      what: changes.map(({ what }) => what).join(', '),
+    });
+    if (await this.#options.confirmChange(changes)) return offered;
+    throw new CancelledError();
+  }
+
+  #untilSignedOut(): Promise<void> {
+    return new Promise((resolve) => {
+      const listening = this.#changes.on((state) => {
+        if (state.kind === 'signedIn') return;
+        listening.dispose();
+        resolve();
+      });
+    });
+  }
+
+  #requireUrl(): string {
+    const { url, error } = this.#address();
+    if (url !== undefined) return url;
+    if (error instanceof Error) throw error;
+    throw new OamError(
+      'not_configured',
+      'The address of your control plane is not set. Set it in the settings; your platform team knows it.',
+    );
+  }
+
+  #address(): { readonly url: string | undefined; readonly error: unknown } {
+    try {
+      return { url: controlPlaneOrigin(this.#options.address()), error: undefined };
+    } catch (error) {
+      return { url: undefined, error };
+    }
+  }
+
+  #become(state: ConnectionState): void {
+    this.#state = state;
+    this.#changes.fire(state);
+  }
+
+  #release(): void {
+    this.#keeping?.watch[Symbol.dispose]();
+    this.#keeping = undefined;
+  }
+}
+
+function notSignedIn(): OamError {
+  return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+}

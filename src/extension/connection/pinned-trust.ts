@@ -1,0 +1,109 @@
+import * as z from 'zod/mini';
+
+import type { Configuration } from '../../protocol/schemas.ts';
+import type { Localise } from '../localise.ts';
+
+/**
+ * Whom a person's sign-in is shown to, as the control plane named them on first use. A control plane is not
+ * believed about this a second time: a change asks the person.
+ */
+export const PinnedTrust = z.object({
+  identity: z.object({
+    issuer: z.string(),
+    clientId: z.string(),
+    audience: z.string(),
+    scopes: z.array(z.string()),
+  }),
+  workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
+});
+/** See {@link PinnedTrust}. */
+export type PinnedTrust = z.infer<typeof PinnedTrust>;
+
+/** The part of VS Code's memento that pins are kept in. */
+export interface PinMemento {
+  get(key: string): unknown;
+  update(key: string, value: unknown): PromiseLike<void>;
+}
+
+/** Keeps one pin for each control plane. */
+export class PinBoard {
+  readonly #memento: PinMemento;
+
+  constructor(memento: PinMemento) {
+    this.#memento = memento;
+  }
+
+  /** What is pinned for a control plane; undefined before its first use, and where what is stored is not a pin. */
+  read(controlPlaneUrl: string): PinnedTrust | undefined {
+    const parsed = PinnedTrust.safeParse(this.#memento.get(keyOf(controlPlaneUrl)));
+    return parsed.success ? parsed.data : undefined;
+  }
+
+  async write(controlPlaneUrl: string, pin: PinnedTrust): Promise<void> {
+    await this.#memento.update(keyOf(controlPlaneUrl), pin);
+  }
+}
+
+function keyOf(controlPlaneUrl: string): string {
+  return `pin:${controlPlaneUrl}`;
+}
+
+/** The part of a configuration that is pinned. */
+export function trustOf(configuration: Configuration): PinnedTrust {
+  const { issuer, clientId, audience, scopes } = configuration.identity;
+  return {
+    identity: { issuer, clientId, audience, scopes: [...scopes] },
+    workspaces: configuration.workspaces.map(({ name, host }) => ({ name, host })),
+  };
+}
+
+/** One thing that differs from the pin. */
+export interface TrustChange {
+  readonly what: 'issuer' | 'clientId' | 'audience' | 'workspaces';
+  readonly old: string;
+  readonly new: string;
+}
+
+/** What differs, in a fixed order; the order of workspaces and scopes does not count. */
+export function trustChanges(pinned: PinnedTrust, offered: PinnedTrust): TrustChange[] {
+  const changes: TrustChange[] = [];
+  for (const what of ['issuer', 'clientId', 'audience'] as const) {
+    if (pinned.identity[what] !== offered.identity[what]) {
+      changes.push({ what, old: pinned.identity[what], new: offered.identity[what] });
+    }
+  }
+  const [old, next] = [listOf(pinned), listOf(offered)];
+  if (old !== next) changes.push({ what: 'workspaces', old, new: next });
+  return changes;
+}
+
+/** True where a session made under the one cannot be used under the other. */
+export function needsNewSession(changes: readonly TrustChange[]): boolean {
+  return changes.some((change) => change.what !== 'workspaces');
+}
+
+function listOf(trust: PinnedTrust): string {
+  return trust.workspaces
+    .map(({ name, host }) => `${name} ${host}`)
+    .sort()
+    .join(', ');
+}
+
+/** The changes for a person to read, old and new. */
+export function trustChangeWords(l10n: Localise, changes: readonly TrustChange[]): string {
+  const names = {
+    issuer: l10n.t('Identity provider'),
+    clientId: l10n.t('Client'),
+    audience: l10n.t('Audience'),
+    workspaces: l10n.t('Workspaces'),
+  };
+  return changes
+    .map((change) =>
+      [
+        names[change.what],
+        l10n.t('Until now: {0}', change.old || l10n.t('none')),
+        l10n.t('From now on: {0}', change.new || l10n.t('none')),
+      ].join('\n'),
+    )
+    .join('\n\n');
+}

@@ -1,0 +1,58 @@
+import * as z from 'zod/mini';
+
+/** What a person said to the folder's one question. */
+const FolderAnswer = z.discriminatedUnion('answer', [
+  z.object({ answer: z.literal('use'), workspace: z.string(), host: z.string() }),
+  z.object({ answer: z.literal('never') }),
+]);
+/** See {@link FolderAnswer}. */
+export type FolderAnswer = z.infer<typeof FolderAnswer>;
+
+/**
+ * Where a folder's pointers point, kept over a reload because programs keep the address that they began with. The
+ * path answers as this one person only.
+ */
+const Place = z.object({
+  host: z.string(),
+  port: z.int().check(z.minimum(1), z.maximum(65_535)),
+  path: z.string().check(z.regex(/^[A-Za-z0-9_-]{22,128}$/)),
+  iss: z.string(),
+  sub: z.string(),
+});
+/** See {@link Place}. */
+export type Place = z.infer<typeof Place>;
+
+/** The part of VS Code's memento that is needed. It is read without waiting. */
+export interface Memory {
+  get(key: string): unknown;
+  update(key: string, value: unknown): PromiseLike<void>;
+}
+
+/** What is remembered of folders: the answers wherever the folder is opened, the places for this window. */
+export class FolderMemory {
+  readonly #answers: Memory;
+  readonly #places: Memory;
+
+  constructor(answers: Memory, places: Memory) {
+    this.#answers = answers;
+    this.#places = places;
+  }
+
+  answer(folderUri: string): FolderAnswer | undefined {
+    const parsed = FolderAnswer.safeParse(this.#answers.get(`folder:${folderUri}`));
+    return parsed.success ? parsed.data : undefined;
+  }
+
+  async setAnswer(folderUri: string, answer: FolderAnswer | undefined): Promise<void> {
+    await this.#answers.update(`folder:${folderUri}`, answer);
+  }
+
+  place(folderUri: string): Place | undefined {
+    const parsed = Place.safeParse(this.#places.get(`place:${folderUri}`));
+    return parsed.success ? parsed.data : undefined;
+  }
+
+  async setPlace(folderUri: string, place: Place | undefined): Promise<void> {
+    await this.#places.update(`place:${folderUri}`, place);
+  }
+}

@@ -1,0 +1,52 @@
+/** The names that the manifest and the code share. A test holds them together. */
+export const EXTENSION = 'databricksMlOam';
+
+/** The output channel, the account menu and notifications show this name. */
+export const PRODUCT = 'Databricks ML OAM';
+
+/** Every command, without the prefix. */
+export const COMMANDS = [
+  'signIn',
+  'signOut',
+  'requestAccess',
+  'cancelRequest',
+  'returnAccess',
+  'openTerminalAs',
+  'approve',
+  'deny',
+  'revoke',
+  'useInFolder',
+  'stopInFolder',
+  'refresh',
+  'showLog',
+] as const;
+
+/** One of {@link COMMANDS}. */
+export type Command = (typeof COMMANDS)[number];
+
+/** The id under which VS Code knows a command. */
+export function commandId(command: Command): string {
+  return `${EXTENSION}.${command}`;
+}
+
+/** Views of the side bar. */
+export const ACCESS_VIEW = `${EXTENSION}.access`;
+export const APPROVALS_VIEW = `${EXTENSION}.approvals`;
+
+/** What the side bar shows; the value of the context key {@link VIEW_CONTEXT}, which picks the welcome text. */
+export const VIEW_STATES = ['starting', 'notConfigured', 'signedOut', 'unreachable', 'signedIn'] as const;
+
+/** One of {@link VIEW_STATES}. */
+export type ViewState = (typeof VIEW_STATES)[number];
+
+/** The context key of {@link ViewState}. */
+export const VIEW_CONTEXT = `${EXTENSION}.view`;
+
+/** The context key that is true while a command runs: its buttons are grey meanwhile. */
+export function inFlightContext(command: Command): string {
+  return `${EXTENSION}.inFlight.${command}`;
+}
+
+/** Settings, all of scope `application`: a workspace cannot choose whom to trust. */
+export const CONTROL_PLANE_URL = 'controlPlaneUrl';
+export const TRUSTED_WORKSPACE_HOSTS = 'trustedWorkspaceHosts';

@@ -1,0 +1,107 @@
+import { PURPOSE_MAX_CHARACTERS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
+import type { RequestCreate, RoleView } from '../../protocol/schemas.ts';
+import type { Localise } from '../localise.ts';
+import { durationWords } from '../time-words.ts';
+
+/** What a person says when they ask for a role. */
+export interface RequestDraft {
+  readonly role: RoleView;
+  readonly purpose: string;
+  readonly minutes: number;
+  readonly ticket: string | undefined;
+  /** One per dialog: however often it is sent, it has one effect. */
+  readonly idempotencyKey: string;
+}
+
+/** The message on the wire. */
+export function toRequestCreate(draft: RequestDraft): RequestCreate {
+  return {
+    roleId: draft.role.id,
+    purpose: draft.purpose.trim(),
+    minutes: draft.minutes,
+    ...(draft.ticket !== undefined && { ticket: draft.ticket }),
+  };
+}
+
+/** What is wrong with a purpose, in words, or undefined. The control plane judges again. */
+export function purposeFault(l10n: Localise, purpose: string): string | undefined {
+  const characters = purpose.trim().length;
+  if (characters === 0) return l10n.t('Say what you need it for.');
+  if (characters > PURPOSE_MAX_CHARACTERS) {
+    return l10n.t(
+      'Shorten it to {0} characters; it has {1} now.',
+      PURPOSE_MAX_CHARACTERS,
+      characters,
+    );
+  }
+  return undefined;
+}
+
+const MINUTES_OF_UNIT: Readonly<Record<string, number>> = { m: 1, h: 60, d: 1440 };
+
+/**
+ * Reads a length of time: `45`, `45m`, `2h`, `1h 30m`, `1.5 h`, `2 days`. Undefined where it is none, or not whole
+ * minutes.
+ */
+export function parseMinutes(text: string): number | undefined {
+  const clean = text.trim().toLowerCase();
+  if (/^\d{1,7}$/.test(clean)) return Number(clean);
+  const part = /(\d{1,7}(?:\.\d{1,3})?)\s*(m|min|mins|minutes?|h|hours?|d|days?)(?![a-z])\s*/y;
+  let minutes = 0;
+  while (part.lastIndex < clean.length) {
+    const match = part.exec(clean);
+    const unit = MINUTES_OF_UNIT[match?.[2]?.charAt(0) ?? ''];
+    if (match?.[1] === undefined || unit === undefined) return undefined;
+    minutes += Number(match[1]) * unit;
+  }
+  return clean !== '' && Number.isInteger(minutes) ? minutes : undefined;
+}
+
+/** What is wrong with a typed length of time, in words, or undefined. */
+export function minutesFault(l10n: Localise, text: string, maxMinutes: number): string | undefined {
+  const minutes = parseMinutes(text);
+  if (minutes === undefined) return l10n.t('Write a time such as 45m, 2h or 1h 30m.');
+  if (minutes < WINDOW_MIN_MINUTES) return l10n.t('Ask for at least one minute.');
+  if (minutes > maxMinutes) {
+    return l10n.t('This role lasts {0} at most.', durationWords(l10n, maxMinutes));
+  }
+  return undefined;
+}
+
+const USUAL_MINUTES = [1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 10_080];
+
+/** The times that a role offers, shortest first, its own default among them, never more than its maximum. */
+export function offeredMinutes(role: Pick<RoleView, 'defaultMinutes' | 'maxMinutes'>): number[] {
+  const offered = new Set([...USUAL_MINUTES, role.defaultMinutes, role.maxMinutes]);
+  return [...offered]
+    .filter((minutes) => minutes >= WINDOW_MIN_MINUTES && minutes <= role.maxMinutes)
+    .sort((a, b) => a - b);
+}
+
+/** True where asking makes sense. */
+export function canBeAsked(role: RoleView): boolean {
+  return role.outlook.kind === 'granted_at_once' || role.outlook.kind === 'needs_approval';
+}
+
+/** What policy says to a request for the role, in one sentence. */
+export function outlookSentence(l10n: Localise, role: RoleView): string {
+  const because = role.outlook.because.join(' ');
+  const sentence = ((): string => {
+    switch (role.outlook.kind) {
+      case 'granted_at_once':
+        return l10n.t('Policy grants this at once.');
+      case 'needs_approval':
+        return l10n.t(
+          'This needs the approval of {0}.',
+          role.outlook.stages
+            .map((stage) => stage.approverGroups.join(l10n.t(' or ')))
+            .join(l10n.t(', then ')),
+        );
+      case 'refused':
+        return l10n.t('Policy does not give this to you.');
+      case 'unavailable':
+        return l10n.t('This role is not available now.');
+    }
+  })();
+  return because === '' ? sentence : `${sentence} ${because}`;
+}
