@@ -12,6 +12,8 @@ export interface RunningProcess {
   waitForLine(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray>;
   /** Settles when the process has ended. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Kills the leader alone, as the system does when memory runs out; what it started lives on. */
+  killAlone(): void;
   /** Ends the whole group: a polite signal first, after `graceMs` the other one. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -119,6 +121,9 @@ export function startProcess(options: StartOptions): RunningProcess {
     },
     kill() {
       signalGroup('SIGKILL');
+    },
+    killAlone() {
+      child.kill('SIGKILL');
     },
     async stop(graceMs = 5_000) {
       const deadline = performance.now() + graceMs;

@@ -1,0 +1,108 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { startSandboxDatabricks, type RunningSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
+import {
+  EDITOR_CLIENT_ID,
+  EDITOR_SCOPES,
+  OAM_AUDIENCE,
+  PEOPLE,
+  startIdentityProvider,
+  type RunningIdentityProvider,
+} from '../../src/sandbox/identity-provider/index.ts';
+import { Cleanup } from './cleanup.ts';
+import { startControlPlane, type RunningControlPlane } from './controlPlane.ts';
+import { temporaryFolder } from './folders.ts';
+
+export interface StageOptions {
+  /** Undone, the last first, when the stage is struck; share it to add windows and browsers. */
+  readonly cleanup?: Cleanup;
+  readonly ports?: {
+    readonly identityProvider: number;
+    readonly controlPlane: number;
+    readonly account: number;
+    readonly prod: number;
+    readonly dev: number;
+  };
+  /** The life of Databricks' tokens, in seconds; short where a test must see them expire. */
+  readonly databricksTokenSeconds?: number;
+  readonly idTokenSeconds?: number;
+  readonly accessTokenSeconds?: number;
+  readonly absenceConfirmMs?: number;
+}
+
+/** Everything that OAM meets in a company: who says who people are, Databricks, and OAM's own server. */
+export interface Stage {
+  /** A temporary folder that goes with the stage. */
+  readonly folder: string;
+  readonly identityProvider: RunningIdentityProvider;
+  readonly databricks: RunningSandboxDatabricks;
+  readonly controlPlane: RunningControlPlane;
+  /** User settings with which the extension finds its way here. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly cleanup: Cleanup;
+  close(): Promise<void>;
+}
+
+/** Sets the stage. A failure half-way undoes what was done. */
+export async function startStage(options: StageOptions = {}): Promise<Stage> {
+  const cleanup = options.cleanup ?? new Cleanup();
+  try {
+    const folder = await temporaryFolder('stage');
+    cleanup.add(() => folder.remove());
+
+    const identityProvider = await startIdentityProvider({
+      ...(options.ports === undefined ? {} : { port: options.ports.identityProvider }),
+      ...(options.idTokenSeconds === undefined ? {} : { idTokenSeconds: options.idTokenSeconds }),
+      ...(options.accessTokenSeconds === undefined ? {} : { accessTokenSeconds: options.accessTokenSeconds }),
+    });
+    cleanup.add(() => identityProvider.close());
+
+    const databricks = await startSandboxDatabricks({
+      identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
+      people: Object.values(PEOPLE),
+      ...(options.ports === undefined ? {} : { ports: options.ports }),
+      ...(options.databricksTokenSeconds === undefined
+        ? {}
+        : { tokenSeconds: options.databricksTokenSeconds }),
+    });
+    cleanup.add(() => databricks.close());
+
+    const controlPlaneFolder = join(folder.path, 'oam');
+    await mkdir(controlPlaneFolder);
+    const controlPlane = await startControlPlane({
+      folder: controlPlaneFolder,
+      ...(options.ports === undefined ? {} : { port: options.ports.controlPlane }),
+      identity: {
+        issuer: identityProvider.issuer,
+        clientId: EDITOR_CLIENT_ID,
+        audience: OAM_AUDIENCE,
+        scopes: EDITOR_SCOPES,
+      },
+      databricks: databricks.coreCredentials,
+      workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
+      ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
+    });
+    cleanup.add(() => controlPlane.close());
+    databricks.setControlPlaneIssuer(controlPlane.url);
+
+    return {
+      folder: folder.path,
+      identityProvider,
+      databricks,
+      controlPlane,
+      settings: {
+        'databricksMlOam.controlPlaneUrl': controlPlane.url,
+        'databricksMlOam.trustedWorkspaceHosts': [
+          databricks.workspaces.prod.host,
+          databricks.workspaces.dev.host,
+        ],
+      },
+      cleanup,
+      close: () => cleanup.run(),
+    };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
