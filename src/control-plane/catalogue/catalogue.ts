@@ -1,8 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import type { Role, Team, Workspace } from '../../domain/role.ts';
+import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
+import { checkYaml } from '../configuration/yaml.ts';
+import { checkCatalogue, type ProblemAt } from './rules.ts';
+import { CatalogueFile } from './schema.ts';
 
 /** What can be asked for, where, and by which teams. */
 export interface Catalogue {
   readonly workspaces: readonly Workspace[];
   readonly teams: readonly Team[];
   readonly roles: readonly Role[];
+}
+
+/** The variables that `env:NAME` is looked up in. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const FILE = 'catalogue.yaml';
+
+const FROM_ENVIRONMENT = 'env:';
+
+/**
+ * Reads `catalogue.yaml` of a policy folder.
+ *
+ * @throws {FileProblemsError} `catalogue_invalid` with every problem and its line.
+ */
+export async function loadCatalogue(
+  folder: string,
+  environment: Environment = process.env,
+): Promise<Catalogue> {
+  const path = join(folder, FILE);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    throw invalid([{ file: path, line: undefined, message: 'The file is missing or cannot be read.' }]);
+  }
+  const checked = checkYaml(path, text, CatalogueFile);
+  if (checked.value === undefined) throw invalid(checked.problems);
+  const unresolved: FileProblem[] = [];
+  const file = resolveEnvironment(checked.value, environment, (place, message) => {
+    const problem = checked.problemAt(place, message);
+    unresolved.push(problem);
+    return problem;
+  });
+  // A variable that is not set would only bring forth problems of its own.
+  const problems = unresolved.length > 0 ? unresolved : checkCatalogue(file, checked.problemAt);
+  if (problems.length > 0) throw invalid(problems);
+  return toCatalogue(file);
+}
+
+function invalid(problems: readonly FileProblem[]): FileProblemsError {
+  return new FileProblemsError(
+    'catalogue_invalid',
+    'The catalogue cannot be used. Mend what is named here, and check it with: oam policy check',
+    problems,
+  );
+}
+
+/** `env:NAME` stands for a variable's value, only where places differ: hosts and the ids of service principals. */
+function resolveEnvironment(
+  file: CatalogueFile,
+  environment: Environment,
+  complain: ProblemAt,
+): CatalogueFile {
+  const resolve = (value: string, path: readonly (string | number)[]): string => {
+    if (!value.startsWith(FROM_ENVIRONMENT)) return value;
+    const name = value.slice(FROM_ENVIRONMENT.length);
+    const found = environment[name];
+    if (found !== undefined && found !== '') return found;
+    complain(path, `The environment variable ${name} is not set.`);
+    return value;
+  };
+  return {
+    ...file,
+    workspaces: file.workspaces.map((workspace, index) => ({
+      ...workspace,
+      host: resolve(workspace.host, ['workspaces', index, 'host']),
+    })),
+    roles: file.roles.map((role, index) => {
+      if (role.servicePrincipal === undefined) return role;
+      const { id, applicationId } = role.servicePrincipal;
+      const at = ['roles', index, 'servicePrincipal'];
+      return {
+        ...role,
+        servicePrincipal: {
+          id: resolve(id, [...at, 'id']),
+          applicationId: resolve(applicationId, [...at, 'applicationId']),
+        },
+      };
+    }),
+  };
+}
+
+function toCatalogue(file: CatalogueFile): Catalogue {
+  const leadGroups = new Map(file.teams.map((team) => [team.name, team.leadGroup]));
+  return {
+    workspaces: file.workspaces,
+    teams: file.teams,
+    roles: file.roles.map((role): Role => ({
+      ...role,
+      servicePrincipal: role.servicePrincipal,
+      // Where the catalogue names nobody, the leads of the role's team approve.
+      approval: role.approval ?? [{ approverGroups: [leadGroups.get(role.team) ?? ''], quorum: 1 }],
+      probe: role.probe,
+    })),
+  };
 }

@@ -1,19 +1,31 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+import * as z from 'zod/mini';
+
+import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
+import { type FileProblem, FileProblemsError } from './problems.ts';
+import { checkYaml } from './yaml.ts';
+
 /** What `oam serve` runs with, after its file has been read and checked. */
 export interface ServerConfiguration {
   readonly listen: { readonly host: string; readonly port: number };
-  /** The origin that clients and Databricks reach this control plane at; the issuer of its tokens. */
-  readonly publicUrl: string;
-  /** Holds the embedded database; made with mode 0700 if it is not there. */
+  /**
+   * The origin that clients and Databricks reach this control plane at, and the issuer of its tokens. Where it is
+   * undefined, the address that the server was bound to.
+   */
+  readonly publicUrl: string | undefined;
+  /** Holds the embedded database; made with mode 0700 if it is not there. Absolute. */
   readonly dataFolder: string;
   /** A PostgreSQL to use in place of the embedded one. */
   readonly databaseUrl: string | undefined;
-  /** Catalogue, schema and rules. */
+  /** Catalogue, schema and rules. Absolute. */
   readonly policyFolder: string;
   readonly identity: {
     readonly issuer: string;
     /** The public client of the editor and the command line. */
     readonly clientId: string;
-    /** The audience of access tokens for this control plane. */
+    /** The audience of access tokens for this control plane. Never the client's id: see the loader. */
     readonly audience: string;
     readonly scopes: readonly string[];
     /** The names of the claims that say who somebody is. */
@@ -25,17 +37,164 @@ export interface ServerConfiguration {
     };
   };
   /** OAM's own service principal; its secret is in the environment variable that is named here. */
-  readonly databricks: { readonly clientId: string; readonly clientSecretEnv: string };
+  readonly databricks: {
+    /** The account's id: the audience of the tokens that OAM signs for roles. */
+    readonly accountId: string;
+    readonly clientId: string;
+    readonly clientSecretEnv: string;
+  };
   /** The environment variable that holds the key which seals the issuer's private key. */
   readonly issuer: { readonly keyEnv: string };
   readonly effects: {
-    /** How often due work is looked for. */
+    /** How often due work is looked for, in milliseconds. */
     readonly pollMs: number;
-    /** The wait before absence is read a second time. */
+    /** The wait before absence is read a second time, in milliseconds. */
     readonly absenceConfirmMs: number;
   };
   readonly requests: {
     /** After how many minutes an unanswered request lapses. */
     readonly lapseMinutes: number;
   };
+}
+
+const Text = z.string().check(z.minLength(1));
+
+const EnvironmentName = z.string().check(
+  z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+    error: 'must be the name of an environment variable; the value itself never stands in this file.',
+  }),
+);
+
+const Effects = z.strictObject({
+  pollMs: z._default(z.int().check(z.minimum(10), z.maximum(1_000)), 1_000),
+  // The longest that an exchange with Databricks may take, so that no late write can undo what was read.
+  absenceConfirmMs: z._default(z.int().check(z.minimum(0), z.maximum(300_000)), 15_000),
+});
+
+const Claims = z.strictObject({
+  userName: z._default(Text, 'preferred_username'),
+  displayName: z._default(Text, 'name'),
+  groups: z._default(Text, 'groups'),
+  duty: z._default(Text, 'duty'),
+});
+
+const Requests = z.strictObject({
+  lapseMinutes: z._default(z.int().check(z.minimum(1), z.maximum(43_200)), 1_440),
+});
+
+const ServerConfigurationFile = z.strictObject({
+  listen: z.strictObject({
+    host: z._default(Text, '127.0.0.1'),
+    port: z.int().check(z.minimum(0), z.maximum(65_535)),
+  }),
+  publicUrl: z.optional(Text),
+  dataFolder: Text,
+  databaseUrl: z.optional(Text),
+  policyFolder: Text,
+  identity: z.strictObject({
+    issuer: Text,
+    clientId: Text,
+    audience: Text,
+    scopes: z._default(z.array(Text), ['openid', 'profile', 'email', 'groups', 'offline_access']),
+    claims: z._default(Claims, Claims.parse({})),
+  }),
+  databricks: z.strictObject({ accountId: Text, clientId: Text, clientSecretEnv: EnvironmentName }),
+  issuer: z._default(z.strictObject({ keyEnv: z._default(EnvironmentName, 'OAM_KEY') }), {
+    keyEnv: 'OAM_KEY',
+  }),
+  effects: z._default(Effects, Effects.parse({})),
+  requests: z._default(Requests, Requests.parse({})),
+});
+
+type ServerConfigurationFile = z.infer<typeof ServerConfigurationFile>;
+
+/**
+ * Reads the file of `oam serve --config`. Relative folders are meant from the file's own.
+ *
+ * @throws {FileProblemsError} `configuration_invalid` with every problem and its line.
+ */
+export async function loadServerConfiguration(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<ServerConfiguration> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    throw invalid([{ file: path, line: undefined, message: 'The file is missing or cannot be read.' }]);
+  }
+  return parseServerConfiguration(path, text, environment);
+}
+
+/**
+ * {@link loadServerConfiguration} on a text that is at hand.
+ *
+ * @throws {FileProblemsError} `configuration_invalid`.
+ */
+export function parseServerConfiguration(
+  path: string,
+  text: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ServerConfiguration {
+  const { value: file, problems, problemAt } = checkYaml(path, text, ServerConfigurationFile);
+  if (file === undefined) throw invalid(problems);
+
+  const faults: FileProblem[] = [];
+  const complain = (at: readonly string[], message: string | undefined): void => {
+    if (message !== undefined) faults.push(problemAt(at, `'${at.join('.')}' ${message}`));
+  };
+  if (file.publicUrl !== undefined) complain(['publicUrl'], faultOfOrigin(file.publicUrl));
+  complain(['identity', 'issuer'], faultOfServerAddress(file.identity.issuer));
+  complain(['identity', 'audience'], faultOfAudience(file));
+  complain(['databaseUrl'], faultOfDatabaseUrl(file.databaseUrl, environment));
+  if (faults.length > 0) throw invalid(faults);
+
+  const folder = dirname(resolve(path));
+  return {
+    ...file,
+    publicUrl: file.publicUrl,
+    dataFolder: resolve(folder, file.dataFolder),
+    databaseUrl: resolveVariable(file.databaseUrl, environment),
+    policyFolder: resolve(folder, file.policyFolder),
+  };
+}
+
+function invalid(problems: readonly FileProblem[]): FileProblemsError {
+  return new FileProblemsError(
+    'configuration_invalid',
+    'The configuration cannot be used. Mend what is named here and start again.',
+    problems,
+  );
+}
+
+/** One token must never pass at both doors: this one's and the Databricks token endpoint's. */
+function faultOfAudience({ identity, databricks }: ServerConfigurationFile): string | undefined {
+  if (identity.audience === identity.clientId) {
+    return "must differ from 'identity.clientId': else a person's ID token, which is for Databricks, would open OAM as well. Register an audience (API, resource) of its own for OAM.";
+  }
+  if (identity.audience === databricks.accountId) {
+    return 'must differ from the Databricks account id: else one token would pass for OAM and for Databricks.';
+  }
+  return undefined;
+}
+
+const FROM_ENVIRONMENT = 'env:';
+
+/** `env:NAME` keeps a password out of the file. */
+function resolveVariable(
+  value: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (value?.startsWith(FROM_ENVIRONMENT) !== true) return value;
+  return environment[value.slice(FROM_ENVIRONMENT.length)];
+}
+
+function faultOfDatabaseUrl(
+  value: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (value === undefined) return undefined;
+  const found = resolveVariable(value, environment);
+  if (found === undefined || found === '') return `names an environment variable that is not set: ${value}`;
+  return /^postgres(ql)?:\/\//.test(found) ? undefined : 'must begin with postgres:// or postgresql://.';
 }

@@ -29,6 +29,9 @@ const DATABASE_NAME = 'oam';
 
 const MAX_CONNECTIONS = 20;
 
+/** PostgreSQL's number for the type `bigint`. */
+const BIGINT_OID = 20;
+
 /**
  * Opens the store: the PostgreSQL at `databaseUrl`, or the embedded one in `dataFolder`, with its schema brought
  * to this version.
@@ -117,7 +120,7 @@ async function ensureDatabase(connection: pg.ClientConfig): Promise<void> {
 }
 
 function parserFor(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
-  if (oid === pg.types.builtins.INT8 && format !== 'binary') return parseCount;
+  if (oid === BIGINT_OID && format !== 'binary') return parseCount;
   return pg.types.getTypeParser(oid, 'text') as (value: string) => unknown;
 }
 

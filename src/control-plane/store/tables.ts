@@ -115,6 +115,9 @@ export interface EffectTable {
   state: ColumnType<'due' | 'done' | 'dropped', 'due' | undefined, 'due' | 'done' | 'dropped'>;
   attempts: Generated<number>;
   next_attempt_at: Date;
+  /** When a write was first begun: from then on Databricks may know of it. */
+  begun_at: Date | null;
+  /** When Databricks last said that it took the write. */
   written_at: Date | null;
   first_absent_at: Date | null;
   created_at: Date;
@@ -181,6 +184,15 @@ export interface AuditChainTable {
   hash: Generated<string>;
 }
 
+/** The keys that OAM signs with. */
+export interface SigningKeyTable {
+  purpose: string;
+  kid: string;
+  public_jwk: JsonColumn;
+  sealed_private: Buffer;
+  created_at: Generated<Date>;
+}
+
 /** The tables of the schema `oam`. */
 export interface Database {
   clock: ClockTable;
@@ -195,4 +207,5 @@ export interface Database {
   event: EventTable;
   audit: AuditTable;
   audit_chain: AuditChainTable;
+  signing_key: SigningKeyTable;
 }

@@ -1,0 +1,90 @@
+import { faultOfOrigin } from '../configuration/origin.ts';
+import { didYouMean } from '../configuration/nearest.ts';
+import type { FileProblem } from '../configuration/problems.ts';
+import type { CatalogueFile } from './schema.ts';
+
+/** Makes a problem out of a path in the catalogue and a sentence. */
+export type ProblemAt = (path: readonly (string | number)[], message: string) => FileProblem;
+
+/** What a schema cannot say: names that must exist, things that must not be shared, kinds that do not go together. */
+export function checkCatalogue(catalogue: CatalogueFile, problemAt: ProblemAt): FileProblem[] {
+  return [
+    ...workspaceProblems(catalogue, problemAt),
+    ...duplicates(catalogue.teams, 'teams', (team) => team.name, ['name'], problemAt),
+    ...duplicates(catalogue.roles, 'roles', (role) => role.id, ['id'], problemAt),
+    // Removing one role's member would take away the other role's access, and the reverse would leave it.
+    ...duplicates(catalogue.roles, 'roles', (role) => role.group.id, ['group', 'id'], problemAt),
+    // While a grant of one role lived, a token of the other would carry its rights too.
+    ...duplicates(
+      catalogue.roles,
+      'roles',
+      (role) => role.servicePrincipal?.applicationId,
+      ['servicePrincipal', 'applicationId'],
+      problemAt,
+    ),
+    ...roleProblems(catalogue, problemAt),
+  ];
+}
+
+function workspaceProblems({ workspaces }: CatalogueFile, problemAt: ProblemAt): FileProblem[] {
+  return [
+    ...duplicates(workspaces, 'workspaces', (workspace) => workspace.name, ['name'], problemAt),
+    ...duplicates(workspaces, 'workspaces', (workspace) => workspace.host, ['host'], problemAt),
+    ...workspaces.flatMap(({ host }, index) => {
+      const fault = faultOfOrigin(host);
+      return fault === undefined ? [] : [problemAt(['workspaces', index, 'host'], `'${host}' ${fault}`)];
+    }),
+  ];
+}
+
+function roleProblems({ roles, workspaces, teams }: CatalogueFile, problemAt: ProblemAt): FileProblem[] {
+  const workspaceNames = workspaces.map(({ name }) => name);
+  const teamNames = teams.map(({ name }) => name);
+  return roles.flatMap((role, index) => {
+    const problems: FileProblem[] = [];
+    const complain = (key: string, message: string): void => {
+      problems.push(problemAt(['roles', index, key], `Role '${role.id}': ${message}`));
+    };
+    if (!workspaceNames.includes(role.workspace)) {
+      const meant = didYouMean(role.workspace, workspaceNames);
+      complain('workspace', `there is no workspace '${role.workspace}'.${meant}`);
+    }
+    if (!teamNames.includes(role.team)) {
+      complain('team', `there is no team '${role.team}'.${didYouMean(role.team, teamNames)}`);
+    }
+    if (role.credential === 'member' && role.sensitivity === 'high') {
+      complain(
+        'credential',
+        "a role of sensitivity 'high' cannot be 'member', because a person's own token carries such a right everywhere they work. Use 'federated'.",
+      );
+    }
+    if (role.credential === 'federated' && role.servicePrincipal === undefined) {
+      complain('credential', "'federated' needs a 'servicePrincipal' with id and applicationId to act as.");
+    }
+    if (role.credential === 'member' && role.servicePrincipal !== undefined) {
+      complain('servicePrincipal', "'member' acts as the person; take the 'servicePrincipal' away.");
+    }
+    if (role.defaultMinutes > role.maxMinutes) {
+      complain('defaultMinutes', `offers ${role.defaultMinutes} minutes, more than maxMinutes allows.`);
+    }
+    return problems;
+  });
+}
+
+function duplicates<Row>(
+  rows: readonly Row[],
+  list: string,
+  keyOf: (row: Row) => string | undefined,
+  path: readonly string[],
+  problemAt: ProblemAt,
+): FileProblem[] {
+  const seen = new Set<string>();
+  return rows.flatMap((row, index) => {
+    const key = keyOf(row);
+    if (key === undefined || !seen.has(key)) {
+      if (key !== undefined) seen.add(key);
+      return [];
+    }
+    return [problemAt([list, index, ...path], `'${key}' is taken by another of the ${list}.`)];
+  });
+}

@@ -1,0 +1,60 @@
+import * as z from 'zod/mini';
+
+import { CREDENTIAL_KINDS, SENSITIVITIES } from '../../domain/role.ts';
+import { WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
+
+const Text = z.string().check(z.minLength(1));
+
+/** Ids travel in addresses, in claims and in the names of rules. */
+const Name = z.string().check(
+  z.regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, {
+    error: 'must be lower-case letters, digits, dots, hyphens and underscores, at most 100 of them.',
+  }),
+);
+
+const Minutes = z.int().check(z.minimum(WINDOW_MIN_MINUTES), z.maximum(WINDOW_MAX_MINUTES));
+
+const MAX_TOKEN_MINUTES = 60;
+
+const DEFAULT_TOKEN_MINUTES = 15;
+
+/** `catalogue.yaml` as a person writes it. Unknown keys are refused: a typo must not switch a rule off. */
+export const CatalogueFile = z.strictObject({
+  workspaces: z.array(z.strictObject({ name: Name, host: Text })).check(z.minLength(1)),
+  teams: z.array(z.strictObject({ name: Name, group: Text, leadGroup: Text })).check(z.minLength(1)),
+  roles: z
+    .array(
+      z.strictObject({
+        id: Name,
+        title: Text,
+        gives: Text,
+        workspace: Text,
+        team: Text,
+        sensitivity: z.enum(SENSITIVITIES),
+        credential: z.enum(CREDENTIAL_KINDS),
+        group: z.strictObject({ id: Text, name: Text }),
+        servicePrincipal: z.optional(z.strictObject({ id: Text, applicationId: Text })),
+        maxMinutes: Minutes,
+        defaultMinutes: Minutes,
+        tokenMinutes: z._default(
+          z.int().check(z.minimum(1), z.maximum(MAX_TOKEN_MINUTES)),
+          DEFAULT_TOKEN_MINUTES,
+        ),
+        approval: z.optional(
+          z
+            .array(
+              z.strictObject({
+                approverGroups: z.array(Text).check(z.minLength(1)),
+                quorum: z._default(z.int().check(z.minimum(1), z.maximum(10)), 1),
+              }),
+            )
+            .check(z.minLength(1)),
+        ),
+        probe: z.optional(z.strictObject({ securableType: Text, fullName: Text, privilege: Text })),
+      }),
+    )
+    .check(z.minLength(1)),
+});
+
+/** See {@link CatalogueFile}. */
+export type CatalogueFile = z.infer<typeof CatalogueFile>;

@@ -1,0 +1,92 @@
+import { samePrincipal } from '../../domain/principal.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Answer, Engine } from './engine.ts';
+import {
+  approvalQuestion,
+  auditReadQuestion,
+  type Question,
+  requestQuestion,
+  revocationQuestion,
+} from './entities.ts';
+import type { RequestDecision, Verdict } from './facts.ts';
+import type { NearestRule } from './nearest-rule.ts';
+import type { Rule } from './rules.ts';
+import type { PolicyVersion } from './version.ts';
+
+/** What {@link decider} puts together. */
+export interface DeciderParts {
+  readonly hash: string;
+  readonly catalogue: Catalogue;
+  readonly rules: readonly Rule[];
+  readonly engine: Engine;
+  readonly nearestRule: NearestRule;
+}
+
+/** A policy version over a prepared engine. */
+export function decider({ hash, catalogue, rules, engine, nearestRule }: DeciderParts): PolicyVersion {
+  const sentences = new Map(rules.map(({ id, because }) => [id, because]));
+  const wordsOf = (ids: readonly string[]): string[] => [...ids].sort().map((id) => sentences.get(id) ?? id);
+
+  /** Why not: the rules that forbid, or the one that came nearest to allowing. */
+  const whyNot = (answers: readonly Answer[], questions: readonly Question[]): string[] => {
+    const failures = answers.flatMap((answer) => (answer.kind === 'failed' ? answer.reasons : []));
+    if (failures.length > 0) return failures.map(failureSentence);
+    const forbidding = new Set(answers.flatMap((answer) => (answer.kind === 'denied' ? answer.by : [])));
+    if (forbidding.size > 0) return wordsOf([...forbidding]);
+    return [nearestRule.explain(questions) ?? 'No rule of the policy allows this to anybody.'];
+  };
+
+  const verdict = (question: Question): Verdict => {
+    const answer = engine.ask(question);
+    return answer.kind === 'allowed'
+      ? { allowed: true, because: wordsOf(answer.by) }
+      : { allowed: false, because: whyNot([answer], [question]) };
+  };
+
+  return {
+    hash,
+    catalogue,
+
+    decideRequest(facts): RequestDecision {
+      const questions = [
+        requestQuestion('request.at_once', facts),
+        requestQuestion('request.with_approval', facts),
+      ] as const;
+      const answers = [engine.ask(questions[0]), engine.ask(questions[1])] as const;
+      const [atOnce, withApproval] = answers;
+      // Either way's failure refuses: a rule that fails may have been the one that forbids.
+      if (atOnce.kind !== 'failed' && withApproval.kind !== 'failed') {
+        if (atOnce.kind === 'allowed') return { kind: 'granted_at_once', because: wordsOf(atOnce.by) };
+        if (withApproval.kind === 'allowed') {
+          return { kind: 'needs_approval', because: wordsOf(withApproval.by), stages: facts.role.approval };
+        }
+      }
+      return { kind: 'refused', because: whyNot(answers, questions) };
+    },
+
+    decideApproval(facts) {
+      // These two hold whatever the rules say.
+      if (samePrincipal(facts.approver, facts.requester)) {
+        return { allowed: false, because: ['Nobody approves their own request.'] };
+      }
+      const question = approvalQuestion(facts);
+      const { groups } = facts.approver;
+      const { approverGroups } = facts.stage;
+      if (groups.kind === 'listed' && !approverGroups.some((group) => groups.names.includes(group))) {
+        return {
+          allowed: false,
+          because: [`This stage is for members of: ${approverGroups.join(', ')}.`],
+        };
+      }
+      return verdict(question);
+    },
+
+    decideRevocation: (facts) => verdict(revocationQuestion(facts)),
+
+    decideAuditRead: (facts) => verdict(auditReadQuestion(facts)),
+  };
+}
+
+function failureSentence(reason: string): string {
+  return `The policy could not be evaluated, so the answer is no. Tell those who keep the policy: ${reason}`;
+}

@@ -1,0 +1,60 @@
+import { DUTIES, type Principal } from '../../domain/principal.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import {
+  approvalQuestion,
+  auditReadQuestion,
+  type Question,
+  requestQuestion,
+  revocationQuestion,
+} from './entities.ts';
+
+/**
+ * Questions of every kind about every role, in the forms that OAM asks. A version that cannot answer them is not
+ * published: at run time it would refuse everybody.
+ */
+export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
+  for (const duty of [...DUTIES, undefined]) {
+    const principal: Principal = {
+      iss: 'https://trial.invalid',
+      sub: 'trial',
+      userName: 'trial',
+      displayName: 'Trial',
+      groups: {
+        kind: 'listed',
+        names: catalogue.teams.flatMap(({ group, leadGroup }) => [group, leadGroup]),
+      },
+      duty,
+      seenAtMs: 0,
+    };
+    const teams = catalogue.teams.map(({ name }) => ({ name, lead: true }));
+    const other = { iss: principal.iss, sub: 'another' };
+    for (const role of catalogue.roles) {
+      for (const ticket of [undefined, 'TRIAL-1']) {
+        const facts = {
+          principal,
+          teams,
+          role,
+          minutes: role.maxMinutes,
+          ticket,
+          purposeCharacters: 100,
+          hourUtc: 12,
+          weekday: 1,
+        };
+        yield requestQuestion('request.at_once', facts);
+        yield requestQuestion('request.with_approval', facts);
+      }
+      for (const stage of role.approval) {
+        yield approvalQuestion({
+          approver: principal,
+          teams,
+          requester: other,
+          role,
+          stage,
+          minutes: role.maxMinutes,
+        });
+      }
+      yield revocationQuestion({ revoker: principal, teams, holder: other, role });
+    }
+    yield auditReadQuestion({ reader: principal, teams });
+  }
+}

@@ -1,0 +1,133 @@
+import type { Context, EntityJson, EntityUidJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+
+import { OamError } from '../../domain/errors.ts';
+import type { Principal, PrincipalKey } from '../../domain/principal.ts';
+import type { Role } from '../../domain/role.ts';
+import type {
+  ApprovalFacts,
+  AuditReadFacts,
+  RequestFacts,
+  RevocationFacts,
+  TeamMembership,
+} from './facts.ts';
+
+/** What the rules can be asked. */
+export type PolicyAction = 'request.at_once' | 'request.with_approval' | 'approve' | 'revoke' | 'read_audit';
+
+/** A question in Cedar's form. It carries only what it is about, never the whole directory. */
+export interface Question {
+  readonly action: PolicyAction;
+  readonly principal: TypeAndId;
+  readonly resource: TypeAndId;
+  readonly context: Context;
+  readonly entities: EntityJson[];
+}
+
+/** A request, by one of its two ways. */
+export function requestQuestion(
+  action: 'request.at_once' | 'request.with_approval',
+  facts: RequestFacts,
+): Question {
+  const { principal, teams, role } = facts;
+  return {
+    ...aboutRole(action, principal, teams, role),
+    context: {
+      minutes: facts.minutes,
+      purposeCharacters: facts.purposeCharacters,
+      hourUtc: facts.hourUtc,
+      weekday: facts.weekday,
+      ...(facts.ticket !== undefined && { ticket: facts.ticket }),
+    },
+  };
+}
+
+/** An approver's word. */
+export function approvalQuestion(facts: ApprovalFacts): Question {
+  const { approver, teams, requester, role, stage, minutes } = facts;
+  return {
+    ...aboutRole('approve', approver, teams, role),
+    context: {
+      requester: reference(personId(requester)),
+      approverGroups: [...stage.approverGroups],
+      quorum: stage.quorum,
+      minutes,
+    },
+  };
+}
+
+/** The end of another's access. */
+export function revocationQuestion(facts: RevocationFacts): Question {
+  return {
+    ...aboutRole('revoke', facts.revoker, facts.teams, facts.role),
+    context: { holder: reference(personId(facts.holder)) },
+  };
+}
+
+/** A look into the trail. */
+export function auditReadQuestion(facts: AuditReadFacts): Question {
+  return {
+    action: 'read_audit',
+    principal: personId(facts.reader),
+    resource: { type: 'Trail', id: 'audit' },
+    context: {},
+    entities: [personEntity(facts.reader, facts.teams)],
+  };
+}
+
+function aboutRole(
+  action: PolicyAction,
+  principal: Principal,
+  teams: readonly TeamMembership[],
+  role: Role,
+): Omit<Question, 'context'> {
+  return {
+    action,
+    principal: personId(principal),
+    resource: { type: 'Role', id: role.id },
+    entities: [personEntity(principal, teams), roleEntity(role)],
+  };
+}
+
+/** Issuer and subject as one id that no other pair gives. */
+function personId({ iss, sub }: PrincipalKey): TypeAndId {
+  return { type: 'Person', id: JSON.stringify([iss, sub]) };
+}
+
+function personEntity(principal: Principal, teams: readonly TeamMembership[]): EntityJson {
+  if (principal.groups.kind === 'overflowed') {
+    throw new OamError(
+      'groups_overflowed',
+      'Your identity provider lists too many groups to be told here, so nothing can be decided. Ask its administrators to limit the groups of this application.',
+    );
+  }
+  const teamReference = ({ name }: TeamMembership) => reference({ type: 'Team', id: name });
+  return {
+    uid: personId(principal),
+    attrs: {
+      issuer: principal.iss,
+      userName: principal.userName,
+      duty: reference({ type: 'Duty', id: principal.duty ?? 'none' }),
+      groups: [...principal.groups.names],
+      teams: teams.map(teamReference),
+      leads: teams.filter(({ lead }) => lead).map(teamReference),
+    },
+    parents: [],
+  };
+}
+
+function roleEntity(role: Role): EntityJson {
+  return {
+    uid: { type: 'Role', id: role.id },
+    attrs: {
+      team: reference({ type: 'Team', id: role.team }),
+      workspace: reference({ type: 'Workspace', id: role.workspace }),
+      sensitivity: reference({ type: 'Sensitivity', id: role.sensitivity }),
+      credential: reference({ type: 'Credential', id: role.credential }),
+    },
+    parents: [],
+  };
+}
+
+function reference(id: TypeAndId): Extract<EntityUidJson, { __entity: TypeAndId }> {
+  return { __entity: id };
+}

@@ -1,0 +1,88 @@
+import { type Clause, type Expr, type PolicyJson, policyToText } from '@cedar-policy/cedar-wasm/nodejs';
+
+import { type Engine, prepareEngine } from './engine.ts';
+import type { PolicyAction, Question } from './entities.ts';
+import { operandsOf } from './expressions.ts';
+import type { Rule } from './rules.ts';
+import { describeCondition } from './words.ts';
+
+/** Says which rule would come nearest to allowing, and what of it does not hold. */
+export interface NearestRule {
+  /** A sentence, or undefined where no rule allows such a thing to anybody. */
+  explain(questions: readonly Question[]): string | undefined;
+}
+
+interface Condition {
+  /** Its id in the taken-apart set. */
+  readonly id: string;
+  readonly clause: Clause | undefined;
+}
+
+interface Permit {
+  readonly rule: Rule;
+  readonly conditions: readonly Condition[];
+}
+
+/**
+ * Takes every permit apart into its single conditions, once, so that after a denial one evaluation tells which of
+ * them hold. The rule with the fewest that do not is the nearest.
+ */
+export function prepareNearestRule(
+  name: string,
+  schema: string,
+  rules: readonly Rule[],
+  actionsIn: (rule: Rule) => ReadonlySet<PolicyAction>,
+): NearestRule {
+  const pieces: Record<string, string> = {};
+  const permits: Permit[] = rules
+    .filter(({ json }) => json.effect === 'permit')
+    .map((rule) => {
+      const scope: PolicyJson = { ...rule.json, annotations: {}, conditions: [] };
+      const clauses = [undefined, ...rule.json.conditions.flatMap(conjuncts)];
+      const conditions = clauses.map((clause, index): Condition => {
+        const id = `${rule.id}/${index}`;
+        const whole: PolicyJson = clause
+          ? { ...scope, principal: { op: 'All' }, resource: { op: 'All' }, conditions: [clause] }
+          : scope;
+        pieces[id] = textOf(whole);
+        return { id, clause };
+      });
+      return { rule, conditions };
+    });
+  const engine: Engine = prepareEngine(name, schema, pieces);
+
+  return {
+    explain(questions) {
+      let nearest: { permit: Permit; missing: readonly Condition[]; question: Question } | undefined;
+      for (const question of questions) {
+        const holding = engine.holding(question);
+        for (const permit of permits.filter(({ rule }) => actionsIn(rule).has(question.action))) {
+          const missing = permit.conditions.filter(({ id }) => !holding.has(id));
+          if (nearest === undefined || missing.length < nearest.missing.length) {
+            nearest = { permit, missing, question };
+          }
+        }
+      }
+      if (nearest === undefined) return undefined;
+      const { permit, missing, question } = nearest;
+      const unmet = missing.map(({ clause }) => describeCondition(clause, question));
+      return `The nearest rule is '${permit.rule.id}': ${permit.rule.because} It asks that ${unmet.join(', and that ')}.`;
+    },
+  };
+}
+
+/** `when { a && b }` as `when { a }` and `when { b }`; `unless { a || b }` likewise. */
+function conjuncts(clause: Clause): Clause[] {
+  const operator = clause.kind === 'when' ? '&&' : '||';
+  const split = (body: Expr): Expr[] => {
+    const operands = operandsOf(body, operator);
+    return operands === undefined ? [body] : [...split(operands.left), ...split(operands.right)];
+  };
+  return split(clause.body).map((body) => ({ kind: clause.kind, body }));
+}
+
+function textOf(policy: PolicyJson): string {
+  const answer = policyToText(policy);
+  if (answer.type === 'success') return answer.text;
+  throw new TypeError(`Cedar cannot write a rule: ${answer.errors.map(({ message }) => message).join('; ')}`);
+}

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { checkParseSchema, validate } from '@cedar-policy/cedar-wasm/nodejs';
+
+import { OamError } from '../../domain/errors.ts';
+import { type Catalogue, type Environment, loadCatalogue } from '../catalogue/catalogue.ts';
+import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
+import { decider } from './decide.ts';
+import { probeQuestions } from './dry-run.ts';
+import { prepareEngine } from './engine.ts';
+import type { PolicyAction } from './entities.ts';
+import { prepareNearestRule } from './nearest-rule.ts';
+import { cedarProblem, lineOf, readRules, type Rule, type TextFile } from './rules.ts';
+import type { PolicyVersion } from './version.ts';
+
+const SCHEMA_FILE = 'schema.cedarschema';
+
+/**
+ * Reads a policy folder (`catalogue.yaml`, `schema.cedarschema`, `*.cedar`), checks it strictly, and makes an
+ * immutable version of it. Nothing that fails a check is ever used.
+ *
+ * @throws {FileProblemsError} `catalogue_invalid`, `policy_invalid`, with every problem and its line.
+ * @throws {OamError} `policy_folder_missing`.
+ */
+export async function loadPolicy(
+  folder: string,
+  environment: Environment = process.env,
+): Promise<PolicyVersion> {
+  const files = await readPolicyFiles(folder);
+  const catalogue = await loadCatalogue(folder, environment);
+  const schema = await readSchema(folder);
+  const { rules, problems } = readRules(files);
+  if (problems.length === 0) problems.push(...validationProblems(schema, rules));
+  if (rules.length === 0 && problems.length === 0) {
+    problems.push({ file: folder, line: undefined, message: 'There is no .cedar file with a rule in it.' });
+  }
+  if (problems.length > 0) throw invalid(problems);
+
+  const hash = hashOf(catalogue, schema.text, rules);
+  const engine = prepareEngine(
+    hash,
+    schema.text,
+    Object.fromEntries(rules.map(({ id, text }) => [id, text])),
+  );
+  for (const question of probeQuestions(catalogue)) {
+    const answer = engine.ask(question);
+    if (answer.kind === 'failed') {
+      throw invalid([
+        { file: schema.path, line: undefined, message: misfit(question.action, answer.reasons) },
+      ]);
+    }
+  }
+  const nearestRule = prepareNearestRule(`${hash}/conditions`, schema.text, rules, actionsOf);
+  return decider({ hash, catalogue, rules, engine, nearestRule });
+}
+
+function invalid(problems: readonly FileProblem[]): FileProblemsError {
+  return new FileProblemsError(
+    'policy_invalid',
+    'The policy cannot be used. Mend what is named here, and check it with: oam policy check',
+    problems,
+  );
+}
+
+function misfit(action: PolicyAction, reasons: readonly string[]): string {
+  return `A trial question to '${action}' could not be answered (${reasons.join('; ')}). Either the schema does not describe the facts that OAM gives, or a rule fails.`;
+}
+
+async function readPolicyFiles(folder: string): Promise<TextFile[]> {
+  let names: string[];
+  try {
+    names = (await readdir(folder)).filter((name) => name.endsWith('.cedar')).sort();
+  } catch (error) {
+    throw new OamError(
+      'policy_folder_missing',
+      "The policy folder cannot be read. Check 'policyFolder' in the configuration.",
+      { detail: folder, cause: error },
+    );
+  }
+  return Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      return { path, text: await readFile(path, 'utf8') };
+    }),
+  );
+}
+
+async function readSchema(folder: string): Promise<TextFile> {
+  const path = join(folder, SCHEMA_FILE);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    throw invalid([{ file: path, line: undefined, message: 'The file is missing or cannot be read.' }]);
+  }
+  const answer = checkParseSchema(text);
+  if (answer.type === 'failure') {
+    throw invalid(answer.errors.map((error) => cedarProblem({ path, text }, 0, error)));
+  }
+  return { path, text };
+}
+
+/** Strict validation. A rule that can never apply is refused as well: somebody believes that it does. */
+function validationProblems(schema: TextFile, rules: readonly Rule[]): FileProblem[] {
+  const answer = validate({
+    schema: schema.text,
+    policies: { staticPolicies: Object.fromEntries(rules.map(({ id, text }) => [id, text])) },
+    validationSettings: { mode: 'strict' },
+  });
+  if (answer.type === 'failure') {
+    return answer.errors.map((error) => cedarProblem(schema, 0, error));
+  }
+  const findings = answer.validationErrors.length > 0 ? answer.validationErrors : answer.validationWarnings;
+  return findings.map(({ policyId, error }) => {
+    const rule = rules.find(({ id }) => id === policyId);
+    if (rule === undefined) return cedarProblem(schema, 0, error);
+    const [place] = error.sourceLocations ?? [];
+    return {
+      file: rule.file.path,
+      line: lineOf(rule.file.text, rule.offset + (place?.start ?? 0)),
+      message: [error.message, error.help].filter(Boolean).join('; '),
+    };
+  });
+}
+
+const REQUEST_ACTIONS: readonly PolicyAction[] = ['request.at_once', 'request.with_approval'];
+
+const ALL_ACTIONS: readonly PolicyAction[] = [...REQUEST_ACTIONS, 'approve', 'revoke', 'read_audit'];
+
+/** The actions that a rule's head covers; the group `request` stands for both its ways. */
+function actionsOf({ json }: Rule): ReadonlySet<PolicyAction> {
+  const { action } = json;
+  if (action.op === 'All') return new Set(ALL_ACTIONS);
+  const references = 'entities' in action ? action.entities : 'entity' in action ? [action.entity] : [];
+  const ids = references.map((entry) => ('__entity' in entry ? entry.__entity.id : entry.id));
+  const covered = ids.includes('request') ? [...ids, ...REQUEST_ACTIONS] : ids;
+  return new Set(ALL_ACTIONS.filter((name) => covered.includes(name)));
+}
+
+/** Over everything that decides. The order of files, rules and keys does not matter. */
+function hashOf(catalogue: Catalogue, schema: string, rules: readonly Rule[]): string {
+  const content = {
+    catalogue,
+    schema,
+    rules: rules.map(({ id, text }) => [id, text]).sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  };
+  return createHash('sha256').update(canonical(content)).digest('hex');
+}
+
+/** JSON with sorted keys, and without what is undefined. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
