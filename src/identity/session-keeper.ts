@@ -76,6 +76,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   const refreshing = new Map<Door, Promise<Session>>();
   /** Set while the store holds an older session than the memory does, because it could not be written. */
   let behind: Session | undefined;
+  /** Counts sign-ins and sign-outs of this window, so that a refresh that was under way cannot undo one. */
+  let generation = 0;
 
   const enter = (next: State): void => {
     const before = sessionIn(state);
@@ -127,11 +129,18 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 
   const refreshOnce = async (session: Session): Promise<Session> => {
     const idp = await options.identityProvider();
+    const begunIn = generation;
     const refreshed = await refreshSession(idp, session);
-    const stored = await readStore().catch(() => session);
     const expected = behind ?? session;
+    const stored = await readStore().catch(() => expected);
+    if (generation !== begunIn) {
+      await revokeSession(idp, refreshed);
+      const present = sessionIn(state);
+      if (!present) throw notSignedIn();
+      return present;
+    }
     if (stored?.refreshToken !== expected.refreshToken) {
-      // The session was ended or replaced while the provider was asked: what it brought must not undo that.
+      // Another window ended or replaced the session while the provider was asked: what it brought must not undo that.
       if (!stored) await revokeSession(idp, refreshed);
       behind = undefined;
       enter(stored ? { kind: 'signed-in', session: stored } : { kind: 'signed-out' });
@@ -229,6 +238,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       masks.cover(session);
       await store.write(serializeSession(session));
       behind = undefined;
+      generation += 1;
       enter({ kind: 'signed-in', session });
     },
     async accessToken(signal) {
@@ -246,6 +256,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     },
     async signOut() {
       const session = sessionIn(await load());
+      generation += 1;
       await store.clear();
       behind = undefined;
       enter({ kind: 'signed-out' });

@@ -13,6 +13,7 @@ import { createEphemeralStore } from './ephemeral-store.ts';
 import { createInteractionHandler } from './interactions.ts';
 import { OAM_AUDIENCE } from './people.ts';
 
+export { approveDevice, signInHeadless } from './headless-sign-in.ts';
 export { EDITOR_CLIENT_ID, EDITOR_SCOPES, OAM_AUDIENCE, PEOPLE, type Person } from './people.ts';
 
 /** How the sandbox's identity provider is started. */
