@@ -110,10 +110,7 @@ export function approve<R extends AccessRequest>(request: R, context: ApprovalCo
     approvedMinutes: minutes,
     approvals: [...request.approvals, word(request, stage, 'approved', context)],
   };
-  if (standing(next).kind !== 'complete') return next;
-  return context.requesterFresh
-    ? { ...next, state: 'approved', grantId: context.grantId }
-    : { ...next, state: 'awaiting_requester' };
+  return settled(next, context);
 }
 
 /**
@@ -156,16 +153,18 @@ export function lapse<R extends AccessRequest>(request: R, nowMs: EpochMs): R {
   return { ...request, version: request.version + 1, state: 'lapsed' };
 }
 
+/** What completing a request needs to know. */
+export type Completion = Pick<ApprovalContext, 'requesterFresh' | 'grantId'>;
+
 /**
- * Fresh facts about the requester have come: a request that waited for nothing else becomes `approved`. Any other
- * request is returned unchanged.
+ * Completes an open request that waits for nobody's word any more: it becomes `approved`, or `awaiting_requester`
+ * where what is known about the requester is too old. A request that does wait for a word is `pending`. Unchanged
+ * where there is nothing to change.
  */
-export function requesterReturned<R extends AccessRequest>(request: R, grantId: string): R {
-  if (request.state !== 'awaiting_requester') return request;
-  const next: R = { ...request, version: request.version + 1 };
-  return standing(request).kind === 'complete'
-    ? { ...next, state: 'approved', grantId }
-    : { ...next, state: 'pending' };
+export function settle<R extends AccessRequest>(request: R, completion: Completion): R {
+  if (!isOpen(request)) return request;
+  const next = settled(request, completion);
+  return next.state === request.state ? request : { ...next, version: request.version + 1 };
 }
 
 /** What a request was judged by anew, after its role or the policy changed. */
@@ -209,6 +208,13 @@ export function awaitedGroups(request: AccessRequest): readonly string[] {
 /** The window that the grant gets, in minutes. */
 export function windowMinutes(request: Pick<AccessRequest, 'minutes' | 'approvedMinutes'>): number {
   return request.approvedMinutes ?? request.minutes;
+}
+
+function settled<R extends AccessRequest>(request: R, { requesterFresh, grantId }: Completion): R {
+  if (standing(request).kind !== 'complete') return { ...request, state: 'pending' };
+  return requesterFresh
+    ? { ...request, state: 'approved', grantId }
+    : { ...request, state: 'awaiting_requester' };
 }
 
 function presentStage(request: AccessRequest, approver: ApproverWord['approver']): number {

@@ -188,6 +188,10 @@ export type CredentialView = z.infer<typeof CredentialView>;
 export const EVENT_KINDS = [
   'request.created',
   'request.approval_added',
+  /** What is known about the requester is too old to grant on: a silent refresh of their sign-in completes it. */
+  'request.awaiting_requester',
+  /** The role or the policy changed: the request is judged anew. */
+  'request.reopened',
   'request.approved',
   'request.denied',
   'request.cancelled',

@@ -6,6 +6,7 @@ import type { Membership } from '../../domain/membership.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
+import { isId } from '../changes/ids.ts';
 import { parseRole, roleText } from '../roles/snapshot.ts';
 import type { AccessGrantTable, Database } from '../store/tables.ts';
 
@@ -32,6 +33,7 @@ export async function insertGrant(change: Change, grant: StoredGrant): Promise<v
 
 /** Reads a grant and keeps it from changing until the transaction ends. */
 export async function lockGrant(change: Change, id: string): Promise<StoredGrant | undefined> {
+  if (!isId(id)) return undefined;
   const row = await change.trx
     .selectFrom('access_grant')
     .selectAll()
@@ -43,6 +45,7 @@ export async function lockGrant(change: Change, id: string): Promise<StoredGrant
 
 /** Reads a grant. */
 export async function findGrant(db: Kysely<Database>, id: string): Promise<StoredGrant | undefined> {
+  if (!isId(id)) return undefined;
   const row = await db.selectFrom('access_grant').selectAll().where('id', '=', id).executeTakeFirst();
   return row && fromRow(row);
 }

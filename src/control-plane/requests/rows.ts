@@ -7,6 +7,7 @@ import { type AccessRequest, awaitedGroups } from '../../domain/request.ts';
 import type { Role } from '../../domain/role.ts';
 import { CodeContext } from '../../protocol/schemas.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
+import { isId } from '../changes/ids.ts';
 import { parseRole, roleText, Stages } from '../roles/snapshot.ts';
 import type { AccessRequestTable, Database } from '../store/tables.ts';
 
@@ -42,6 +43,7 @@ export async function insertRequest(change: Change, request: StoredRequest): Pro
 
 /** Reads a request and keeps it from changing until the transaction ends. */
 export async function lockRequest(change: Change, id: string): Promise<StoredRequest | undefined> {
+  if (!isId(id)) return undefined;
   const row = await change.trx
     .selectFrom('access_request')
     .selectAll()
@@ -53,6 +55,7 @@ export async function lockRequest(change: Change, id: string): Promise<StoredReq
 
 /** Reads a request. */
 export async function findRequest(db: Kysely<Database>, id: string): Promise<StoredRequest | undefined> {
+  if (!isId(id)) return undefined;
   const row = await db.selectFrom('access_request').selectAll().where('id', '=', id).executeTakeFirst();
   return row && fromRow(row);
 }

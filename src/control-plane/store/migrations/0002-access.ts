@@ -131,6 +131,7 @@ export const access: Migration = {
       state text not null default 'due' check (state in ('due', 'done', 'dropped')),
       attempts integer not null default 0,
       next_attempt_at timestamptz not null,
+      begun_at timestamptz,
       written_at timestamptz,
       first_absent_at timestamptz,
       created_at timestamptz not null,

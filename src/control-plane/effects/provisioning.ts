@@ -1,0 +1,115 @@
+import { hasCode, OamError } from '../../domain/errors.ts';
+import { areFactsFresh } from '../../domain/freshness.ts';
+import { startProvisioning } from '../../domain/grant.ts';
+import type { WorkspaceClient } from '../../databricks/index.ts';
+import { findPrincipal } from '../authentication/principals.ts';
+import { inChange, toDate } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { abandonGrant } from '../grants/close.ts';
+import { lockGrant, saveGrant, type StoredGrant } from '../grants/rows.ts';
+import { tellOfOpening } from '../grants/tell.ts';
+import { judge } from '../requests/judgement.ts';
+import { judgeAnew } from '../requests/new-ground.ts';
+import { lockRequest } from '../requests/rows.ts';
+import { roleHash } from '../../domain/request-hash.ts';
+
+/**
+ * The last look before Databricks is called: is the role still the one that was approved, and would policy still
+ * give it to this person, on facts that are fresh?
+ *
+ * @returns the grant as it goes on, or undefined where it does not.
+ * @throws {OamError} `sign_in_again` where what is known about the holder is too old: the grant waits.
+ */
+export async function admit(core: Core, scheduled: StoredGrant): Promise<StoredGrant | undefined> {
+  return inChange(core.db, async (change) => {
+    // The request first, as everywhere: two changes that take the same two rows take them in the same order.
+    const request = await lockRequest(change, scheduled.requestId);
+    const grant = await lockGrant(change, scheduled.id);
+    if (grant === undefined || request === undefined) return undefined;
+    if (grant.state !== 'scheduled') return grant.state === 'provisioning' ? grant : undefined;
+    const role = core.policy.catalogue.roles.find((candidate) => candidate.id === grant.roleId);
+    if (role === undefined || roleHash(role) !== grant.roleHash) {
+      await abandonGrant(
+        change,
+        core.debt,
+        grant,
+        'The role changed before access was given. The request is judged anew.',
+      );
+      await judgeAnew(core, change, request);
+      return undefined;
+    }
+    const holder = await findPrincipal(change.trx, grant.principal);
+    if (holder === undefined || !areFactsFresh(holder, change.nowMs)) {
+      throw new OamError(
+        'sign_in_again',
+        'What the identity provider said about you is more than an hour old. Sign in again, and access follows.',
+      );
+    }
+    const decision = judge(core.policy, holder, role, { ...request, minutes: grant.minutes }, change.nowMs);
+    if (decision.kind === 'refused') {
+      await abandonGrant(
+        change,
+        core.debt,
+        grant,
+        `The access policy no longer allows this. ${decision.because.join(' ')}`,
+      );
+      return undefined;
+    }
+    const next = startProvisioning(grant);
+    await saveGrant(change, grant, next);
+    await tellOfOpening(change, 'grant.provisioning', next);
+    return next;
+  });
+}
+
+/**
+ * Databricks' id of the member that a grant adds; looked up once and kept before it is written anywhere.
+ *
+ * @throws {OamError} `unknown_to_databricks` where the account has no such user (yet).
+ */
+export async function memberIdOf(
+  core: Pick<Core, 'db'>,
+  client: WorkspaceClient,
+  grant: StoredGrant,
+): Promise<string> {
+  if (grant.memberId !== undefined) return grant.memberId;
+  const memberId = await resolve(client, grant);
+  await core.db.updateTable('access_grant').set({ member_id: memberId }).where('id', '=', grant.id).execute();
+  return memberId;
+}
+
+/** Gives a grant up in a change of its own. */
+export async function abandon(core: Core, grantId: string, trouble: string): Promise<void> {
+  await inChange(core.db, async (change) => {
+    const grant = await lockGrant(change, grantId);
+    if (grant !== undefined) await abandonGrant(change, core.debt, grant, trouble);
+  });
+}
+
+/** Settles an effect that has nothing to do any more. */
+export async function dropEffect(core: Pick<Core, 'db'>, effectId: number): Promise<void> {
+  await inChange(core.db, async (change) => {
+    await change.trx
+      .updateTable('effect')
+      .set({ state: 'dropped', settled_at: toDate(change.nowMs) })
+      .where('id', '=', effectId)
+      .where('state', '=', 'due')
+      .execute();
+  });
+}
+
+async function resolve(client: WorkspaceClient, grant: StoredGrant): Promise<string> {
+  try {
+    const user = await client.resolveUserByExternalId(grant.principal.sub, {
+      userAgentSuffix: `grant/${grant.id}`,
+    });
+    return user.id;
+  } catch (error) {
+    if (!hasCode(error, 'databricks_not_found')) throw error;
+    throw new OamError(
+      'unknown_to_databricks',
+      'The Databricks account has no user for your sign-in yet. Ask your administrator to provision you; access follows by itself.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,81 @@
+import {
+  createWorkspaceClient,
+  requestClientCredentials,
+  type WorkspaceClient,
+} from '../../databricks/index.ts';
+import type { Redactor } from '../../domain/redaction.ts';
+import { MINUTE_MS } from '../../domain/time.ts';
+import type { HttpTransport } from '../../protocol/transport.ts';
+
+/** Databricks as OAM's own core service principal reaches it. */
+export interface Workspaces {
+  /** The client of the workspace at this origin. */
+  at(host: string): WorkspaceClient;
+}
+
+/** What {@link createWorkspaces} needs. */
+export interface WorkspacesOptions {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly transport: HttpTransport;
+  readonly redactor: Redactor;
+}
+
+/** A token is replaced this long before it ends. */
+const RENEW_AHEAD_MS = MINUTE_MS;
+
+/** Runs evenly whatever happens to the machine's clock; good only for how long something has left. */
+const stopwatch = { nowMs: () => performance.now() };
+
+/** Clients that share one token for each workspace. Retrying is the caller's: it keeps its own schedule. */
+export function createWorkspaces(options: WorkspacesOptions): Workspaces {
+  const clients = new Map<string, WorkspaceClient>();
+  return {
+    at(host) {
+      const known = clients.get(host);
+      if (known) return known;
+      const client = createWorkspaceClient({
+        host,
+        token: createTokenSource(host, options),
+        transport: options.transport,
+        retry: 'never',
+      });
+      clients.set(host, client);
+      return client;
+    },
+  };
+}
+
+function createTokenSource(
+  host: string,
+  { clientId, clientSecret, transport, redactor }: WorkspacesOptions,
+): () => Promise<string> {
+  let current: { accessToken: string; renewAtMs: number; masked: Disposable } | undefined;
+  let fetching: Promise<string> | undefined;
+
+  const fetchToken = async (): Promise<string> => {
+    const token = await requestClientCredentials({
+      host,
+      clientId,
+      clientSecret,
+      transport,
+      clock: stopwatch,
+    });
+    const lifeMs = token.expiresAtMs - stopwatch.nowMs();
+    current?.masked[Symbol.dispose]();
+    current = {
+      accessToken: token.accessToken,
+      renewAtMs: token.expiresAtMs - Math.min(RENEW_AHEAD_MS, lifeMs / 2),
+      masked: redactor.register(token.accessToken),
+    };
+    return token.accessToken;
+  };
+
+  return async () => {
+    if (current !== undefined && stopwatch.nowMs() < current.renewAtMs) return current.accessToken;
+    fetching ??= fetchToken().finally(() => {
+      fetching = undefined;
+    });
+    return fetching;
+  };
+}

@@ -1,0 +1,82 @@
+import { sql } from 'kysely';
+
+import { OamError } from '../../domain/errors.ts';
+import { type Principal, samePrincipal } from '../../domain/principal.ts';
+import type { GrantView } from '../../protocol/schemas.ts';
+import type { Core } from '../core.ts';
+import { fromCursor, toPage } from '../http/pages.ts';
+import { groupsOf, isAuditor, ledTeams } from '../roles/teams.ts';
+import { findGrant, fromRow, type StoredGrant } from './rows.ts';
+import { viewGrant, viewGrants } from './view.ts';
+
+/** What a list of grants is asked for. */
+export interface GrantQuery {
+  readonly scope: 'mine' | 'team';
+  /** Only those that have not ended. */
+  readonly open: boolean;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+/** Stands for "no end yet" in a cursor: later than any end, and safe in JSON. */
+const NO_END_MS = 253_402_300_799_000;
+
+/**
+ * One's own grants, or those of the teams that one leads; the soonest end first, those without one last.
+ *
+ * @throws {OamError} `bad_request` for a foreign cursor, `groups_overflowed`.
+ */
+export async function listGrants(
+  core: Core,
+  caller: Principal,
+  query: GrantQuery,
+): Promise<{ items: GrantView[]; nextCursor: string | null }> {
+  const after = fromCursor(query.cursor);
+  const end = sql<Date>`coalesce(ends_at, ${new Date(NO_END_MS)}::timestamptz)`;
+  let rows = core.db
+    .selectFrom('access_grant')
+    .selectAll()
+    .orderBy(end)
+    .orderBy('id')
+    .limit(query.limit + 1);
+  if (after !== undefined) {
+    rows = rows.where(sql<boolean>`(${end}, id) > (${new Date(after[0])}::timestamptz, ${after[1]}::uuid)`);
+  }
+  if (query.open) rows = rows.where('state', 'not in', ['ended', 'failed']);
+  if (query.scope === 'mine') {
+    rows = rows.where('iss', '=', caller.iss).where('sub', '=', caller.sub);
+  } else {
+    groupsOf(caller);
+    const teams = ledTeams(caller, core.policy.catalogue);
+    if (teams.length === 0) return { items: [], nextCursor: null };
+    rows = rows.where('team', 'in', teams);
+  }
+  const grants = (await rows.execute()).map(fromRow);
+  const views = await viewGrants(core.db, grants.slice(0, query.limit));
+  return toPage(grants, query.limit, (grant) => [grant.endsAtMs ?? NO_END_MS, grant.id], views);
+}
+
+/**
+ * One grant, for those whom it concerns.
+ *
+ * @throws {OamError} `not_found`.
+ */
+export async function getGrant(core: Core, caller: Principal, id: string): Promise<GrantView> {
+  const grant = await findGrant(core.db, id);
+  if (grant === undefined || !seesGrant(core, caller, grant)) throw noSuchGrant(id);
+  return viewGrant(core.db, grant);
+}
+
+/** True if somebody may know that a grant exists: its holder, the leads of its team, auditors. */
+export function seesGrant(core: Core, caller: Principal, grant: StoredGrant): boolean {
+  return (
+    samePrincipal(caller, grant.principal) ||
+    isAuditor(caller) ||
+    ledTeams(caller, core.policy.catalogue).includes(grant.team)
+  );
+}
+
+/** What is answered where there is no such grant for the caller. */
+export function noSuchGrant(id: string): OamError {
+  return new OamError('not_found', 'There is no such access. Refresh the list.', { detail: id });
+}

@@ -1,0 +1,72 @@
+import { scheduleGrant } from '../../domain/grant.ts';
+import { membershipOf } from '../../domain/membership.ts';
+import { windowMinutes } from '../../domain/request.ts';
+import type { Actor } from '../audit/record.ts';
+import { recordAudit } from '../audit/record.ts';
+import { type Change, toDate } from '../changes/change.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { StoredRequest } from '../requests/rows.ts';
+import { insertGrant } from './rows.ts';
+
+/**
+ * Commits to a grant: grant, deadline, effect and audit row, in the change that approves the request and before
+ * Databricks hears of it.
+ *
+ * @param actor whose word completed the request; absent where policy alone decided.
+ */
+export async function openGrant(
+  change: Change,
+  catalogue: Catalogue,
+  request: StoredRequest,
+  actor: Actor | undefined,
+): Promise<void> {
+  const { grantId, role, requester } = request;
+  if (grantId === undefined) throw new TypeError(`A grant needs an approved request: ${request.id}`);
+  const workspace = catalogue.workspaces.find((candidate) => candidate.name === role.workspace);
+  if (workspace === undefined) throw new TypeError(`The catalogue has no such workspace: ${role.workspace}`);
+  const seed = {
+    id: grantId,
+    requestId: request.id,
+    principal: requester,
+    roleId: role.id,
+    minutes: windowMinutes(request),
+  };
+  await insertGrant(change, {
+    ...scheduleGrant(seed, change.nowMs),
+    role,
+    roleHash: request.roleHash,
+    team: request.team,
+    workspaceHost: workspace.host,
+    membership: membershipOf(role, requester),
+    memberId: role.servicePrincipal?.id,
+    purpose: request.purpose,
+  });
+  await change.trx
+    .insertInto('effect')
+    .values({
+      grant_id: grantId,
+      kind: 'add_member',
+      group_id: role.group.id,
+      next_attempt_at: toDate(change.nowMs),
+      begun_at: null,
+      written_at: null,
+      first_absent_at: null,
+      created_at: toDate(change.nowMs),
+      settled_at: null,
+    })
+    .execute();
+  await recordAudit(change, {
+    event: 'grant.scheduled',
+    actor,
+    requestId: request.id,
+    grantId,
+    roleId: role.id,
+    detail: {
+      principal: { iss: requester.iss, sub: requester.sub },
+      minutes: seed.minutes,
+      group: role.group.id,
+      requestHash: request.hash,
+      policyVersion: request.policyVersion,
+    },
+  });
+}

@@ -1,0 +1,47 @@
+import type { Kysely } from 'kysely';
+
+import type { GrantView } from '../../protocol/schemas.ts';
+import { findPrincipals } from '../authentication/principals.ts';
+import { personFinder, timestamp } from '../requests/view.ts';
+import type { Database } from '../store/tables.ts';
+import type { StoredGrant } from './rows.ts';
+
+/** Grants as their holders, leads and auditors see them. */
+export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGrant[]): Promise<GrantView[]> {
+  const personOf = personFinder(
+    await findPrincipals(
+      db,
+      grants.map((grant) => grant.principal),
+    ),
+  );
+  return grants.map((grant) => ({
+    id: grant.id,
+    version: grant.version,
+    requestId: grant.requestId,
+    state: grant.state,
+    endReason: grant.endReason ?? null,
+    principal: personOf(grant.principal),
+    role: {
+      id: grant.role.id,
+      title: grant.role.title,
+      workspace: { name: grant.role.workspace, host: grant.workspaceHost },
+      credential: grant.role.credential,
+    },
+    purpose: grant.purpose,
+    minutes: grant.minutes,
+    createdAt: timestamp(grant.createdAtMs),
+    activatedAt: timestamp(grant.activatedAtMs),
+    endsAt: timestamp(grant.endsAtMs),
+    membershipPresentAt: timestamp(grant.membershipPresentAtMs),
+    membershipAbsentAt: timestamp(grant.membershipAbsentAtMs),
+    outlivesUntil: timestamp(grant.outlivesUntilMs),
+    trouble: grant.trouble ?? null,
+  }));
+}
+
+/** One grant. */
+export async function viewGrant(db: Kysely<Database>, grant: StoredGrant): Promise<GrantView> {
+  const [view] = await viewGrants(db, [grant]);
+  if (view === undefined) throw new TypeError('A grant has one view.');
+  return view;
+}

@@ -1,0 +1,41 @@
+import * as z from 'zod/mini';
+
+import { OamError } from '../../domain/errors.ts';
+
+const Position = z.tuple([z.number(), z.uuid()]);
+
+/** Where a page ended: a sort key in epoch milliseconds, and the id that breaks ties. */
+export type Position = z.infer<typeof Position>;
+
+/** A position as clients carry it; opaque to them. */
+export function toCursor(position: Position): string {
+  return Buffer.from(JSON.stringify(position)).toString('base64url');
+}
+
+/**
+ * Reads a cursor that a client gave back.
+ *
+ * @throws {OamError} `bad_request` where it is none of ours.
+ */
+export function fromCursor(cursor: string | undefined): Position | undefined {
+  if (cursor === undefined) return undefined;
+  try {
+    return Position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+  } catch {
+    throw new OamError('bad_request', 'The cursor is not one of this list. Read the list from its start.');
+  }
+}
+
+/** A page out of the rows of a query that asked for one more than the page holds. */
+export function toPage<Row, View>(
+  rows: readonly Row[],
+  limit: number,
+  positionOf: (row: Row) => Position,
+  views: readonly View[],
+): { items: View[]; nextCursor: string | null } {
+  const last = rows[limit - 1];
+  return {
+    items: views.slice(0, limit),
+    nextCursor: rows.length > limit && last !== undefined ? toCursor(positionOf(last)) : null,
+  };
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+
+import type * as z from 'zod/mini';
+
+import { OamError } from '../../domain/errors.ts';
+import { areFactsFresh } from '../../domain/freshness.ts';
+import type { Principal } from '../../domain/principal.ts';
+import { samePrincipal } from '../../domain/principal.ts';
+import { approve, cancel, deny, refuse, windowMinutes } from '../../domain/request.ts';
+import { type ApproveBody, type ReasonBody, RequestView } from '../../protocol/schemas.ts';
+import { findPrincipal } from '../authentication/principals.ts';
+import { type Change, inChange } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { openGrant } from '../grants/open.ts';
+import { type Intent, once } from '../http/idempotency.ts';
+import { ExplainedRefusal } from '../http/problems.ts';
+import { isAuditor, ledTeams, teamsOf } from '../roles/teams.ts';
+import { expectFresh } from './ask.ts';
+import { judge } from './judgement.ts';
+import { putOnNewGround } from './new-ground.ts';
+import { changedMeanwhile, lockRequest, saveRequest, type StoredRequest } from './rows.ts';
+import { tellOfRequest } from './tell.ts';
+import { viewRequest } from './view.ts';
+
+/** A decision on one request at the version that its sender saw. */
+export interface Decision {
+  readonly requestId: string;
+  /** From `If-Match`; undefined where the sender did not say. */
+  readonly version: number | undefined;
+}
+
+/**
+ * Approves a request. The last approval commits to the grant in the same change.
+ *
+ * @throws {OamError} `not_found`, `precondition_failed`, `own_request`, `not_allowed`, `already_decided`,
+ * `window_too_long`, `groups_overflowed`, `sign_in_again`, `idempotency_key_reused`, `audit_unavailable`.
+ */
+export async function approveRequest(
+  core: Core,
+  intent: Intent,
+  decision: Decision,
+  body: z.output<typeof ApproveBody>,
+): Promise<RequestView> {
+  return decide(core, intent, decision, async (change, request) => {
+    const approver = intent.caller;
+    const requester = await findPrincipal(change.trx, request.requester);
+    const next = approve(request, {
+      approver,
+      comment: body.comment,
+      atMs: change.nowMs,
+      approvedMinutes: body.approvedMinutes,
+      requesterFresh: requester !== undefined && areFactsFresh(requester, change.nowMs),
+      grantId: randomUUID(),
+    });
+    const word = next.approvals.at(-1);
+    expectPolicyAllows(core, approver, next, word?.stage ?? 0);
+    if (next.state === 'approved' && requester !== undefined) {
+      const again = judge(core.policy, requester, request.role, request, change.nowMs);
+      if (again.kind === 'refused') {
+        return save(
+          change,
+          request,
+          { ...refuse(request), because: again.because },
+          'request.denied',
+          undefined,
+          {
+            by: 'policy',
+            because: [...again.because],
+          },
+        );
+      }
+    }
+    await save(change, request, next, 'request.approval_added', approver, {
+      stage: word?.stage,
+      approvedMinutes: next.approvedMinutes,
+      comment: body.comment,
+    });
+    if (next.state === 'approved') {
+      await openGrant(change, core.policy.catalogue, next, approver);
+      await tellOfRequest(change, 'request.approved', next, approver, { minutes: windowMinutes(next) });
+    }
+    if (next.state === 'awaiting_requester') {
+      await tellOfRequest(change, 'request.awaiting_requester', next, undefined);
+    }
+    return next;
+  });
+}
+
+/**
+ * Denies a request, for good.
+ *
+ * @throws {OamError} as {@link approveRequest}.
+ */
+export async function denyRequest(
+  core: Core,
+  intent: Intent,
+  decision: Decision,
+  body: z.output<typeof ReasonBody>,
+): Promise<RequestView> {
+  return decide(core, intent, decision, async (change, request) => {
+    const next = deny(request, { approver: intent.caller, comment: body.reason, atMs: change.nowMs });
+    expectPolicyAllows(core, intent.caller, next, next.approvals.at(-1)?.stage ?? 0);
+    return save(change, request, next, 'request.denied', intent.caller, { reason: body.reason });
+  });
+}
+
+/**
+ * The requester takes a request back.
+ *
+ * @throws {OamError} `not_found`, `precondition_failed`, `not_allowed`, `already_decided`, `idempotency_key_reused`.
+ */
+export async function cancelRequest(core: Core, intent: Intent, decision: Decision): Promise<RequestView> {
+  return inChange(core.db, (change) =>
+    once(change, intent, RequestView, async () => {
+      const request = await lockVisible(core, change, intent.caller, decision);
+      const next = await save(
+        change,
+        request,
+        cancel(request, intent.caller),
+        'request.cancelled',
+        intent.caller,
+      );
+      return viewRequest(change.trx, next);
+    }),
+  );
+}
+
+/** True if somebody may know that a request exists. */
+export function seesRequest(core: Core, caller: Principal, request: StoredRequest): boolean {
+  if (samePrincipal(caller, request.requester) || isAuditor(caller)) return true;
+  if (caller.groups.kind === 'overflowed') return false;
+  const { names } = caller.groups;
+  return (
+    request.stages.some((stage) => stage.approverGroups.some((group) => names.includes(group))) ||
+    ledTeams(caller, core.policy.catalogue).includes(request.team)
+  );
+}
+
+/** What is answered where there is no such request for the caller. */
+export function noSuchRequest(id: string): OamError {
+  return new OamError('not_found', 'There is no such request. Refresh the list.', { detail: id });
+}
+
+async function decide(
+  core: Core,
+  intent: Intent,
+  decision: Decision,
+  work: (change: Change, request: StoredRequest) => Promise<StoredRequest>,
+): Promise<RequestView> {
+  if (decision.version === undefined) {
+    throw new OamError(
+      'precondition_required',
+      'Say which version of the request you decide on: send its ETag in If-Match.',
+    );
+  }
+  // Committed by itself: the words that fall must fall even though the caller is told to look again.
+  const moved = await inChange(core.db, async (change) => {
+    const request = await lockRequest(change, decision.requestId);
+    return request !== undefined && (await putOnNewGround(core, change, request));
+  });
+  if (moved) core.wake();
+  const view = await inChange(core.db, (change) =>
+    once(change, intent, RequestView, async () => {
+      expectFresh(intent.caller, change.nowMs);
+      const request = await lockVisible(core, change, intent.caller, decision);
+      return viewRequest(change.trx, await work(change, request));
+    }),
+  );
+  core.wake();
+  return view;
+}
+
+async function lockVisible(
+  core: Core,
+  change: Change,
+  caller: Principal,
+  decision: Decision,
+): Promise<StoredRequest> {
+  const request = await lockRequest(change, decision.requestId);
+  if (request === undefined || !seesRequest(core, caller, request)) throw noSuchRequest(decision.requestId);
+  if (decision.version !== undefined && decision.version !== request.version) throw changedMeanwhile();
+  return request;
+}
+
+function expectPolicyAllows(core: Core, approver: Principal, request: StoredRequest, index: number): void {
+  const stage = request.stages[index];
+  if (stage === undefined) throw new TypeError(`The request has no such stage: ${index}`);
+  const verdict = core.policy.decideApproval({
+    approver,
+    teams: teamsOf(approver, core.policy.catalogue),
+    requester: request.requester,
+    role: request.role,
+    stage,
+    minutes: windowMinutes(request),
+  });
+  if (verdict.allowed) return;
+  throw new ExplainedRefusal(
+    'not_allowed',
+    'The access policy does not let you decide on this request. Ask another approver.',
+    verdict.because,
+  );
+}
+
+async function save(
+  change: Change,
+  previous: StoredRequest,
+  next: StoredRequest,
+  kind: Parameters<typeof tellOfRequest>[1],
+  actor: Principal | undefined,
+  detail: Parameters<typeof tellOfRequest>[4] = {},
+): Promise<StoredRequest> {
+  await saveRequest(change, previous, next);
+  await tellOfRequest(change, kind, next, actor, detail);
+  return next;
+}

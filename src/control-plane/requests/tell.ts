@@ -1,0 +1,31 @@
+import type { JsonObject } from '../../domain/canonical.ts';
+import { type Actor, recordAudit } from '../audit/record.ts';
+import type { Change } from '../changes/change.ts';
+import { announce, type EventKind } from '../events/announce.ts';
+import type { StoredRequest } from './rows.ts';
+
+/** Puts a step of a request on the record and tells those whom it concerns; both in the step's own change. */
+export async function tellOfRequest(
+  change: Change,
+  kind: Extract<EventKind, `request.${string}`>,
+  request: StoredRequest,
+  actor: Actor | undefined,
+  detail: JsonObject = {},
+): Promise<void> {
+  await recordAudit(change, {
+    event: kind,
+    actor,
+    requestId: request.id,
+    grantId: request.grantId,
+    roleId: request.roleId,
+    detail: { version: request.version, hash: request.hash, ...detail },
+  });
+  await announce(change, {
+    kind,
+    requestId: request.id,
+    grantId: request.grantId,
+    concerns: request.requester,
+    approverGroups: [...new Set(request.stages.flatMap((stage) => stage.approverGroups))],
+    team: request.team,
+  });
+}
