@@ -1,0 +1,121 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+
+import { type Clock, type EpochMs, fromUnixSeconds, toUnixSeconds } from '../../../domain/time.ts';
+import { nameOf, type Principal } from './directory.ts';
+
+/** The three doors: the account's and two workspaces'. */
+export type Place = 'account' | 'prod' | 'dev';
+
+/** A token that was issued. */
+export interface IssuedToken {
+  readonly id: string;
+  readonly principalId: string;
+  /** Where it is good. One of the account is good everywhere, one of a workspace in that workspace only. */
+  readonly place: Place;
+  readonly kind: 'oauth' | 'pat';
+  readonly createdAtMs: EpochMs;
+  /** Infinity for a personal access token without an end. */
+  readonly expiresAtMs: EpochMs;
+  readonly comment: string;
+  readonly createdById: string;
+}
+
+const KEY_ID = 'databricks-sandbox-1';
+
+/** All tokens of the account. A token is looked up, so that it can be taken back. */
+export class TokenBook {
+  readonly #clock: Clock;
+  readonly #key: CryptoKey;
+  readonly #tokens = new Map<string, IssuedToken>();
+  readonly jwks: { readonly keys: readonly JWK[] };
+
+  private constructor(clock: Clock, key: CryptoKey, jwk: JWK) {
+    this.#clock = clock;
+    this.#key = key;
+    this.jwks = { keys: [jwk] };
+  }
+
+  static async create(clock: Clock): Promise<TokenBook> {
+    const { publicKey, privateKey } = await generateKeyPair('RS256');
+    const jwk = { ...(await exportJWK(publicKey)), kid: KEY_ID, alg: 'RS256', use: 'sig' };
+    return new TokenBook(clock, privateKey, jwk);
+  }
+
+  /** An OAuth access token: a JWT, as Databricks' are, whose `exp` is the real end. */
+  async issueOAuth(o: {
+    principal: Principal;
+    place: Place;
+    issuer: string;
+    clientId: string;
+    scope: string;
+    expiresAtMs: EpochMs;
+  }): Promise<string> {
+    const id = randomUUID();
+    const nowMs = this.#clock.nowMs();
+    const token = await new SignJWT({ client_id: o.clientId, scope: o.scope })
+      .setProtectedHeader({ alg: 'RS256', kid: KEY_ID, typ: 'at+jwt' })
+      .setIssuer(o.issuer)
+      .setSubject(nameOf(o.principal))
+      .setIssuedAt(toUnixSeconds(nowMs))
+      .setExpirationTime(toUnixSeconds(o.expiresAtMs))
+      .setJti(id)
+      .sign(this.#key);
+    this.#tokens.set(token, {
+      id,
+      principalId: o.principal.id,
+      place: o.place,
+      kind: 'oauth',
+      createdAtMs: nowMs,
+      expiresAtMs: fromUnixSeconds(toUnixSeconds(o.expiresAtMs)),
+      comment: '',
+      createdById: o.principal.id,
+    });
+    return token;
+  }
+
+  /** A personal access token. */
+  issuePersonal(o: {
+    principal: Principal;
+    createdBy: Principal;
+    place: Place;
+    lifetimeSeconds: number | undefined;
+    comment: string;
+  }): { readonly token: string; readonly info: IssuedToken } {
+    const token = `dapi${randomBytes(16).toString('hex')}`;
+    const nowMs = this.#clock.nowMs();
+    const info: IssuedToken = {
+      id: randomBytes(32).toString('hex'),
+      principalId: o.principal.id,
+      place: o.place,
+      kind: 'pat',
+      createdAtMs: nowMs,
+      expiresAtMs: o.lifetimeSeconds === undefined ? Infinity : nowMs + o.lifetimeSeconds * 1_000,
+      comment: o.comment,
+      createdById: o.createdBy.id,
+    };
+    this.#tokens.set(token, info);
+    return { token, info };
+  }
+
+  /** The token, if it is good at the place now. */
+  find(token: string, place: Place): IssuedToken | undefined {
+    const found = this.#tokens.get(token);
+    if (found === undefined || found.expiresAtMs <= this.#clock.nowMs()) return undefined;
+    return found.place === place || (found.place === 'account' && found.kind === 'oauth') ? found : undefined;
+  }
+
+  /** The personal access tokens of a workspace that have not ended. */
+  personal(place: Place): IssuedToken[] {
+    const nowMs = this.#clock.nowMs();
+    return [...this.#tokens.values()].filter(
+      (token) => token.kind === 'pat' && token.place === place && token.expiresAtMs > nowMs,
+    );
+  }
+
+  /** Takes a personal access token back. */
+  revoke(id: string): void {
+    for (const [token, info] of this.#tokens) if (info.id === id) this.#tokens.delete(token);
+  }
+}
