@@ -149,9 +149,17 @@ export function finished(child: ChildProcess): Promise<{ code: number | null; co
   });
 }
 
+/** Puts the programs where an unprivileged account reaches them; it may pass through the folder, not look into it. */
 async function copyPrograms(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, force: true, filter: (path) => !path.endsWith('.a') });
+  await cp(from, to, {
+    recursive: true,
+    force: true,
+    // Made absolute, the links between libraries would lead back to where nobody may go.
+    verbatimSymlinks: true,
+    filter: (path) => !path.endsWith('.a'),
+  });
   await chmod(to, 0o755);
+  if (process.getuid?.() === 0) await chmod(dirname(to), 0o711);
 }
 
 async function ownerOf(path: string): Promise<Account | undefined> {

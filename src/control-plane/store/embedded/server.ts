@@ -18,7 +18,7 @@ import { chooseRunner, installedPrograms, type Runner } from './programs.ts';
 
 /** What {@link startEmbeddedPostgres} needs. */
 export interface EmbeddedPostgresOptions {
-  /** Belongs to one control plane; made with mode 0700 if it is not there. */
+  /** Belongs to one control plane. Made if it is not there, and closed to others (mode 0700). */
   readonly dataFolder: string;
   readonly logger: Logger;
   /** The folder with PostgreSQL's `bin/`, `lib/` and `share/`; the one that npm installed unless told. */
@@ -77,7 +77,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       copyTo: join(folder, 'postgresql'),
       dataFolder: clusterDataFolder(folder),
     });
-    if (runner.manner === 'as another account') await chmod(folder, 0o711);
+    await chmod(folder, runner.manner === 'as another account' ? 0o711 : 0o700);
     const cluster = await openCluster(folder, runner);
     const formerSocketFolder = await stopOrphan(cluster.dataFolder, logger);
     if (formerSocketFolder !== undefined) await removeTemporary(formerSocketFolder);
