@@ -61,8 +61,15 @@ export function activate(context: vscode.ExtensionContext): void {
     }
   };
 
+  // The only kernel here need not be chosen.
+  const prefer = (notebook: vscode.NotebookDocument): void => {
+    controller.updateNotebookAffinity(notebook, vscode.NotebookControllerAffinity.Preferred);
+  };
+  vscode.workspace.notebookDocuments.forEach(prefer);
+
   context.subscriptions.push(
     controller,
+    vscode.workspace.onDidOpenNotebookDocument(prefer),
     vscode.workspace.onDidCloseNotebookDocument(stop),
     vscode.commands.registerCommand('pythonKernelStandIn.restart', () => {
       const notebook = vscode.window.activeNotebookEditor?.notebook;

@@ -20,29 +20,35 @@ export const bundleProduct = (): Promise<void> => ours('build/bundle.ts', 'exten
 /** The command line's bundle in `dist/`. */
 export const bundleCommandLine = (): Promise<void> => ours('build/bundle.ts', 'oam');
 
-/** The extension that starts Python kernels the way the Jupyter extension does. */
-export async function packKernelStandIn(folder: string): Promise<string> {
+/** Builds the extension that starts Python kernels the way the Jupyter extension does. Returns its folder. */
+export async function buildKernelStandIn(folder: string): Promise<string> {
   const source = join(ROOT, 'demo/kernel-extension');
-  const scratch = join(folder, 'kernel-extension');
-  await mkdir(scratch, { recursive: true });
-  for (const file of ['package.json', 'relay.py']) await cp(join(source, file), join(scratch, file));
-  await cp(join(ROOT, 'LICENSE'), join(scratch, 'LICENSE'));
+  const target = join(folder, 'kernel-extension');
+  await mkdir(target, { recursive: true });
+  for (const file of ['package.json', 'relay.py']) await cp(join(source, file), join(target, file));
+  await cp(join(ROOT, 'LICENSE'), join(target, 'LICENSE'));
   await build({
     entryPoints: [join(source, 'extension.ts')],
-    outfile: join(scratch, 'extension.cjs'),
+    outfile: join(target, 'extension.cjs'),
     bundle: true,
     platform: 'node',
     format: 'cjs',
     external: ['vscode'],
     logLevel: 'warning',
   });
+  return target;
+}
+
+/** The same, packed. */
+export async function packKernelStandIn(folder: string): Promise<string> {
+  const built = await buildKernelStandIn(folder);
   const vsix = join(folder, 'python-kernel-stand-in.vsix');
   const vsce = join(dirname(createRequire(import.meta.url).resolve('@vscode/vsce/package.json')), 'vsce');
   await run({
     name: 'vsce',
     command: process.execPath,
     arguments: [vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--out', vsix],
-    cwd: scratch,
+    cwd: built,
   });
   return vsix;
 }

@@ -68,6 +68,7 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
   const user = join(data, 'data', 'User');
   await mkdir(user, { recursive: true });
   await mkdir(home, { recursive: true });
+  await writeFile(join(home, '.bashrc'), "PS1='\\W \\$ '\n");
   await writeFile(
     join(user, 'settings.json'),
     JSON.stringify({ ...QUIET, ...options.settings }, undefined, 2),

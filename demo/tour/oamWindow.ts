@@ -1,0 +1,152 @@
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+
+import { Workbench } from './workbench.ts';
+
+/** Who signs in. */
+export interface Credentials {
+  readonly userName: string;
+  readonly password: string;
+}
+
+const ACTIVITY = 'Databricks ML OAM';
+
+const VIEWPORT = { width: 1440, height: 900 };
+
+/** A person's VS Code window with OAM in it, by what they see and click. */
+export class OamWindow {
+  readonly context: BrowserContext;
+  readonly workbench: Workbench;
+
+  private constructor(context: BrowserContext, page: Page) {
+    this.context = context;
+    this.workbench = new Workbench(page);
+  }
+
+  /** Opens a window in a browser profile of its own: nobody is signed in there. */
+  static async open(browser: Browser, url: string): Promise<OamWindow> {
+    const context = await browser.newContext({
+      viewport: VIEWPORT,
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
+    const window = new OamWindow(context, await context.newPage());
+    await window.workbench.open(url);
+    return window;
+  }
+
+  get page(): Page {
+    return this.workbench.page;
+  }
+
+  get access(): Locator {
+    return this.workbench.view('My Access');
+  }
+
+  get approvals(): Locator {
+    return this.workbench.view('Approvals');
+  }
+
+  /** Shows the side bar with the welcome view. */
+  async showSideBar(): Promise<void> {
+    await this.workbench.activity(ACTIVITY);
+    await this.access.waitFor();
+  }
+
+  /**
+   * Signs in by the welcome view's button: VS Code shows a code, and the provider's page, which opens in a page of its
+   * own, asks for it, for the user name and for the password.
+   *
+   * @param onPage Called with the provider's page when its form is filled in, before it is sent.
+   */
+  async signIn(
+    who: Credentials,
+    onPage: (page: Page) => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
+    await this.access.getByRole('button', { name: 'Sign In' }).click();
+    const dialog = this.workbench.dialog('Your sign-in code is');
+    const code = /code is ([A-Z]{4}-[A-Z]{4})/.exec(await dialog.innerText())?.[1];
+    const opened = this.context.waitForEvent('page');
+    await dialog.getByRole('button', { name: 'Copy Code and Open Page' }).click();
+    const page = await this.#openedPage(opened);
+
+    const shown = page.locator('.code-shown');
+    await shown.waitFor();
+    const there = (await shown.innerText()).trim();
+    if (there !== code) throw new Error(`VS Code shows the code ${String(code)}, the provider ${there}.`);
+    await page.getByRole('button', { name: 'Yes, continue' }).click();
+    await page.getByLabel('User name').fill(who.userName);
+    await page.getByLabel('Password').fill(who.password);
+    await onPage(page);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByText('You are signed in').waitFor();
+    await page.close();
+  }
+
+  async #openedPage(opened: Promise<Page>): Promise<Page> {
+    // VS Code asks before it opens an address that it does not know.
+    const ask = this.workbench.dialog('Do you want code-server to open the external website?');
+    const first = await Promise.race([
+      opened,
+      ask.waitFor().then(
+        () => undefined,
+        () => undefined,
+      ),
+    ]);
+    if (first !== undefined) return first;
+    await ask.getByRole('button', { name: 'Open', exact: true }).click();
+    return opened;
+  }
+
+  /** Opens what is closed on the way to a line of the tree, and returns that line. */
+  async line(...path: readonly (string | RegExp)[]): Promise<Locator> {
+    let line = this.access;
+    for (const [index, text] of path.entries()) {
+      line = this.workbench.row(this.access, text).first();
+      await line.waitFor();
+      if (index < path.length - 1 && (await line.getAttribute('aria-expanded')) === 'false') {
+        await line.locator('.monaco-tl-twistie').click();
+      }
+    }
+    return line;
+  }
+
+  /** Answers the folder's one question. */
+  async useInFolder(workspace: string): Promise<void> {
+    const question = this.workbench.notification('Use OAM for Databricks in this folder?');
+    await question.getByRole('button', { name: `Use ${workspace}` }).click();
+    await question.waitFor({ state: 'hidden' });
+    await this.workbench.status(workspace).waitFor();
+  }
+
+  /** Asks for a role by the dialogs: the role's own button in the tree, then purpose, time and the last look. */
+  async request(
+    role: string,
+    purpose: string,
+    minutes: number,
+    onLastLook: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
+    const line = await this.line('ml-prod', 'Roles you can ask for', role);
+    await line.hover();
+    await line.getByRole('button', { name: 'Request Access' }).click();
+    await this.workbench.answer('What do you need it for?', purpose);
+    await this.workbench.pick('For how long?', 'Another time');
+    await this.workbench.answer('For how long?', `${String(minutes)}m`);
+    await this.workbench.quickInput().row('Send Request').waitFor();
+    await onLastLook();
+    await this.workbench.quickInput().row('Send Request').click();
+  }
+
+  /** Approves by the button at the request and the dialog that tells what is asked. */
+  async approve(
+    request: string | RegExp,
+    onDialog: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
+    const line = this.workbench.row(this.approvals, request).first();
+    await line.hover();
+    await line.getByRole('button', { name: 'Approve' }).click();
+    const dialog = this.workbench.dialog(/Approve .* for .*\?/);
+    await dialog.waitFor();
+    await onDialog();
+    await dialog.getByRole('button', { name: 'Approve', exact: true }).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+}

@@ -1,0 +1,216 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Frame, Locator, Page } from 'playwright-core';
+
+/** How long anything in the editor may take to show up. Generous: machines that test are busy. */
+export const SHOWN_WITHIN_MS = 45_000;
+
+/** A VS Code window in a browser, by what a person sees in it. */
+export class Workbench {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+    page.setDefaultTimeout(SHOWN_WITHIN_MS);
+  }
+
+  /** Opens the address and waits until the window stands. */
+  async open(url: string): Promise<void> {
+    await this.page.goto(url);
+    await this.page.locator('.monaco-workbench .statusbar').waitFor();
+  }
+
+  /** Trusts the folder by the buttons that VS Code offers: its dialog, or its banner and the page behind it. */
+  async trustFolder(): Promise<void> {
+    const dialog = this.dialog('Do you trust the authors');
+    const banner = this.page.locator('.banner').getByText('Manage', { exact: true });
+    await dialog.or(banner).first().waitFor();
+    if (await dialog.isVisible()) {
+      await dialog.getByRole('button', { name: /Yes, I trust/ }).click();
+    } else {
+      await banner.click();
+      await this.page
+        .locator('.workspace-trust-editor')
+        .getByRole('button', { name: 'Trust', exact: true })
+        .click();
+      await this.page.locator('.banner').waitFor({ state: 'hidden' });
+      await this.command('View: Close Editor');
+    }
+    await this.page.locator('.statusbar').getByText('Restricted Mode').waitFor({ state: 'hidden' });
+  }
+
+  /** Runs a command by its name in the command palette. */
+  async command(name: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const palette = this.quickInput();
+    await palette.root.waitFor();
+    await palette.input.fill(`>${name}`);
+    await palette.row(name).first().click();
+  }
+
+  /** Opens a file of the folder. */
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+P');
+    const palette = this.quickInput();
+    await palette.root.waitFor();
+    await palette.input.fill(name);
+    await palette.row(name).first().click();
+    await this.page.getByRole('tab', { name }).waitFor();
+  }
+
+  /** Shows a view container by its icon in the activity bar. */
+  async activity(name: string): Promise<void> {
+    const icon = this.page.locator('.activitybar').getByRole('tab', { name });
+    await icon.waitFor();
+    if ((await icon.getAttribute('aria-selected')) !== 'true') await icon.click();
+  }
+
+  /** A view in the side bar, by its title. */
+  view(title: string): Locator {
+    return this.page.locator('.pane').filter({
+      has: this.page.locator('.pane-header', { hasText: title }),
+    });
+  }
+
+  /** Rows of a tree whose label or description holds the text. */
+  row(view: Locator, text: string | RegExp): Locator {
+    return view.locator('.monaco-list-row').filter({ hasText: text });
+  }
+
+  quickInput(): { root: Locator; input: Locator; row: (text: string | RegExp) => Locator } {
+    const root = this.page.locator('.quick-input-widget:visible');
+    return {
+      root,
+      input: root.locator('input[type=text], input[type=password]').first(),
+      row: (text) => root.locator('.monaco-list-row').filter({ hasText: text }),
+    };
+  }
+
+  /** Waits for a question in the quick input that says the text, and answers it by typing. */
+  async answer(question: string | RegExp, text: string): Promise<void> {
+    const { root, input } = this.quickInput();
+    await root
+      .filter({ hasText: question })
+      .or(root.filter({ has: this.page.getByPlaceholder(question) }))
+      .waitFor();
+    await input.fill(text);
+    await input.press('Enter');
+  }
+
+  /** Waits for a choice in the quick input that says the text, and picks the row that does. */
+  async pick(question: string | RegExp, choice: string | RegExp): Promise<void> {
+    const { root, row } = this.quickInput();
+    await root
+      .filter({ hasText: question })
+      .or(root.filter({ has: this.page.getByPlaceholder(question) }))
+      .waitFor();
+    await row(choice).first().click();
+  }
+
+  /** A modal dialog that says the text. */
+  dialog(text: string | RegExp): Locator {
+    return this.page.locator('.monaco-dialog-box').filter({ hasText: text });
+  }
+
+  /** A notification that says the text. */
+  notification(text: string | RegExp): Locator {
+    return this.page.locator('.notification-toast').filter({ hasText: text });
+  }
+
+  /** Closes what notifications are shown, as people do to see what is behind them. */
+  async clearNotifications(): Promise<void> {
+    await this.command('Notifications: Clear All Notifications');
+  }
+
+  /** The text of the status bar's item that says the text. */
+  status(text: string | RegExp): Locator {
+    return this.page.locator('.statusbar-item').filter({ hasText: text });
+  }
+
+  /** Opens a terminal and waits for its prompt. */
+  async openTerminal(): Promise<Terminal> {
+    const before = await this.page.locator('.terminal-wrapper').count();
+    await this.command('Terminal: Create New Terminal');
+    await this.page.locator('.terminal-wrapper').nth(before).waitFor({ state: 'attached' });
+    const terminal = this.terminal();
+    await terminal.waitForText(/[$#] ?$/m);
+    return terminal;
+  }
+
+  /** The terminal that is shown. */
+  terminal(): Terminal {
+    return new Terminal(this.page);
+  }
+
+  /** Runs every cell of the notebook that is shown. */
+  async runAllCells(): Promise<void> {
+    await this.page.locator('.notebook-toolbar-container').getByRole('button', { name: 'Run All' }).click();
+  }
+
+  /** What the notebook's cells print, as shown; it lives in frames of its own. */
+  async notebookOutput(): Promise<string> {
+    const texts: string[] = [];
+    for (const frame of this.page.frames()) {
+      texts.push(...(await outputTexts(frame)));
+    }
+    return texts.join('\n');
+  }
+
+  /** Waits until the notebook's cells print something that matches. */
+  async waitForNotebookOutput(pattern: RegExp, timeoutMs = SHOWN_WITHIN_MS): Promise<string> {
+    return waitForText(() => this.notebookOutput(), pattern, timeoutMs, 'The notebook');
+  }
+}
+
+/** The terminal that is shown, typed into by the keyboard and read from the screen. */
+export class Terminal {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  async run(line: string): Promise<void> {
+    await this.#page.locator('.terminal-wrapper.active .xterm-helper-textarea').focus();
+    await this.#page.keyboard.type(line);
+    await this.#page.keyboard.press('Enter');
+  }
+
+  /** What stands on its screen, line by line. */
+  async text(): Promise<string> {
+    const rows = await this.#page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
+    return rows
+      .map((row) => row.replaceAll('\u00a0', ' ').trimEnd())
+      .join('\n')
+      .trimEnd();
+  }
+
+  async waitForText(pattern: RegExp, timeoutMs = SHOWN_WITHIN_MS): Promise<string> {
+    return waitForText(() => this.text(), pattern, timeoutMs, 'The terminal');
+  }
+}
+
+async function outputTexts(frame: Frame): Promise<string[]> {
+  try {
+    return await frame.locator('.output_container').allInnerTexts();
+  } catch {
+    // Frames come and go while a notebook is drawn.
+    return [];
+  }
+}
+
+async function waitForText(
+  read: () => Promise<string>,
+  pattern: RegExp,
+  timeoutMs: number,
+  what: string,
+): Promise<string> {
+  const deadline = performance.now() + timeoutMs;
+  let text = '';
+  do {
+    text = await read();
+    if (pattern.test(text)) return text;
+    await delay(200);
+  } while (performance.now() < deadline);
+  throw new Error(`${what} did not show ${String(pattern)}. It shows:\n${text}`);
+}
