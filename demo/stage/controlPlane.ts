@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { ROOT } from './folders.ts';
-import { freePort } from './preflight.ts';
 import { startProcess, type RunningProcess } from './processes.ts';
 
 export interface ControlPlaneOptions {
@@ -17,8 +15,12 @@ export interface ControlPlaneOptions {
     readonly audience: string;
     readonly scopes: readonly string[];
   };
-  /** OAM's own service principal in Databricks. */
-  readonly databricks: { readonly applicationId: string; readonly secret: string };
+  /** The Databricks account, and OAM's own service principal in it. */
+  readonly databricks: {
+    readonly accountId: string;
+    readonly applicationId: string;
+    readonly secret: string;
+  };
   /** The hosts that the demo's catalogue names. */
   readonly workspaces: { readonly prod: string; readonly dev: string };
   /** The wait before the absence of a member is read a second time. */
@@ -42,42 +44,42 @@ const READY_WITHIN_MS = 60_000;
 
 /** Starts the control plane and waits until it says that it is ready. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const port = options.port ?? (await freePort());
-  const url = `http://127.0.0.1:${String(port)}`;
   const file = join(options.folder, 'oam.yaml');
   await mkdir(options.folder, { recursive: true });
-  await writeFile(
-    file,
-    // JSON is YAML, too.
-    JSON.stringify(
-      {
-        listen: { host: '127.0.0.1', port },
-        publicUrl: url,
-        dataFolder: join(options.folder, 'data'),
-        policyFolder: join(ROOT, 'demo/policy'),
-        identity: options.identity,
-        databricks: {
-          clientId: options.databricks.applicationId,
-          clientSecretEnv: 'OAM_DATABRICKS_SECRET',
+  const configure = (port: number): Promise<void> =>
+    writeFile(
+      file,
+      // JSON is YAML, too.
+      JSON.stringify(
+        {
+          listen: { host: '127.0.0.1', port },
+          dataFolder: join(options.folder, 'data'),
+          policyFolder: join(ROOT, 'demo/policy'),
+          identity: options.identity,
+          databricks: {
+            accountId: options.databricks.accountId,
+            clientId: options.databricks.applicationId,
+            clientSecretEnv: 'OAM_CORE_CLIENT_SECRET',
+          },
+          issuer: { keyEnv: 'OAM_KEY' },
+          ...(options.absenceConfirmMs === undefined
+            ? {}
+            : { effects: { absenceConfirmMs: options.absenceConfirmMs } }),
         },
-        issuer: { keyEnv: 'OAM_KEY' },
-        ...(options.absenceConfirmMs === undefined
-          ? {}
-          : { effects: { absenceConfirmMs: options.absenceConfirmMs } }),
-      },
-      undefined,
-      2,
-    ),
-  );
+        undefined,
+        2,
+      ),
+    );
   const env = {
     ...process.env,
     OAM_KEY: randomBytes(32).toString('base64'),
-    OAM_DATABRICKS_SECRET: options.databricks.secret,
+    OAM_CORE_CLIENT_SECRET: options.databricks.secret,
     OAM_WORKSPACE_PROD: options.workspaces.prod,
     OAM_WORKSPACE_DEV: options.workspaces.dev,
   };
 
-  const start = async (): Promise<RunningProcess> => {
+  const start = async (port: number): Promise<{ server: RunningProcess; url: string }> => {
+    await configure(port);
     const server = startProcess({
       name: 'The control plane',
       command: process.execPath,
@@ -87,15 +89,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
       ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
     });
     try {
-      await untilReady(url, server);
-      return server;
+      const [, url = ''] = await server.waitForLine(/"event":"listening","url":"([^"]+)"/, READY_WITHIN_MS);
+      return { server, url };
     } catch (error) {
       await server.stop(15_000);
       throw error;
     }
   };
 
-  let server = await start();
+  const first = await start(options.port ?? 0);
+  const { url } = first;
+  let { server } = first;
   return {
     url,
     process: () => server,
@@ -104,30 +108,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
       await server.ended;
     },
     async restart() {
-      server = await start();
+      ({ server } = await start(Number(new URL(url).port)));
     },
     // Its database shuts down in order, which takes a moment.
     close: () => server.stop(15_000),
   };
-}
-
-async function untilReady(url: string, server: RunningProcess): Promise<void> {
-  const deadline = performance.now() + READY_WITHIN_MS;
-  let ended = false;
-  void server.ended.then(() => (ended = true));
-  while (performance.now() < deadline) {
-    if (ended) {
-      await delay(100);
-      throw new Error(`The control plane did not start. It printed:\n${server.tail()}`);
-    }
-    try {
-      const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });
-      await answer.body?.cancel();
-      if (answer.ok) return;
-    } catch {
-      // Not listening yet.
-    }
-    await delay(100);
-  }
-  throw new Error(`The control plane was not ready in time. It printed:\n${server.tail()}`);
 }

@@ -40,6 +40,8 @@ export interface Stage {
   readonly controlPlane: RunningControlPlane;
   /** User settings with which the extension finds its way here. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Environment variables with which `oam` finds its way here. */
+  readonly commandLine: Readonly<Record<string, string>>;
   readonly cleanup: Cleanup;
   close(): Promise<void>;
 }
@@ -79,13 +81,14 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
         audience: OAM_AUDIENCE,
         scopes: EDITOR_SCOPES,
       },
-      databricks: databricks.coreCredentials,
+      databricks: { accountId: databricks.account.accountId, ...databricks.coreCredentials },
       workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
       ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
     });
     cleanup.add(() => controlPlane.close());
     databricks.setControlPlaneIssuer(controlPlane.url);
 
+    const hosts = [databricks.workspaces.prod.host, databricks.workspaces.dev.host];
     return {
       folder: folder.path,
       identityProvider,
@@ -93,11 +96,9 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       controlPlane,
       settings: {
         'databricksMlOam.controlPlaneUrl': controlPlane.url,
-        'databricksMlOam.trustedWorkspaceHosts': [
-          databricks.workspaces.prod.host,
-          databricks.workspaces.dev.host,
-        ],
+        'databricksMlOam.trustedWorkspaceHosts': hosts,
       },
+      commandLine: { OAM_URL: controlPlane.url, OAM_TRUSTED_WORKSPACE_HOSTS: hosts.join(',') },
       cleanup,
       close: () => cleanup.run(),
     };

@@ -52,7 +52,7 @@ export async function windowMaker(o: {
         extensions,
         path: [o.python.bin, programs],
         settings: { ...stage.settings, ...o.settings },
-        env: { OAM_URL: stage.controlPlane.url },
+        env: stage.commandLine,
       });
       stage.cleanup.add(() => server.close());
       return { url: server.urlFor(project), project };
