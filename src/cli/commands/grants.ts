@@ -1,0 +1,66 @@
+import type { EpochMs } from '../../domain/time.ts';
+import type { GrantView } from '../../protocol/schemas.ts';
+import type { Connection } from '../connection/connect.ts';
+import { describeDuration, describeMoment } from '../duration.ts';
+import type { CommonFlags, Invocation } from '../invocation.ts';
+import { oneLine, table } from '../table.ts';
+
+/** `oam grants` */
+export async function grants(
+  flags: CommonFlags & { readonly team?: true; readonly all?: true },
+  connection: Connection,
+  invocation: Invocation,
+): Promise<void> {
+  await connection.signedIn();
+  const { items, nextCursor } = await connection.client.call('listGrants', {
+    query: { scope: flags.team === true ? 'team' : 'mine', open: flags.all === true ? 'false' : 'true' },
+    signal: invocation.signals.stop,
+  });
+  if (flags.json) {
+    invocation.answer(JSON.stringify(items));
+    return;
+  }
+  if (items.length === 0) {
+    invocation.answer('No access is open. Ask for some with: oam request');
+    return;
+  }
+  const now = invocation.clock.nowMs();
+  const rows = items.map((grant) => [
+    grant.id,
+    grant.state,
+    ...(flags.team === true ? [grant.principal.displayName] : []),
+    grant.role.id,
+    grant.role.workspace.name,
+    describeEnd(grant, now),
+    grant.trouble ?? grant.purpose,
+  ]);
+  const who = flags.team === true ? ['who'] : [];
+  for (const line of table(['grant', 'state', ...who, 'role', 'workspace', 'ends', 'purpose'], rows)) {
+    invocation.answer(line);
+  }
+  if (nextCursor !== null) invocation.note('There are more.');
+}
+
+/** `oam return` */
+export async function giveBack(
+  id: string,
+  flags: CommonFlags,
+  connection: Connection,
+  invocation: Invocation,
+): Promise<void> {
+  await connection.signedIn();
+  const grant = await connection.client.call('returnGrant', { params: { id } });
+  invocation.answer(
+    flags.json ? JSON.stringify(grant) : `Returned: ${oneLine(grant.role.title)} (grant ${grant.id}).`,
+  );
+}
+
+function describeEnd(grant: GrantView, now: EpochMs): string {
+  if (grant.membershipAbsentAt !== null && grant.state === 'ended') {
+    return `ended, membership removed ${describeMoment(Date.parse(grant.membershipAbsentAt), now)}`;
+  }
+  if (grant.endsAt === null) return '';
+  const endsAtMs = Date.parse(grant.endsAt);
+  if (endsAtMs <= now || grant.state !== 'active') return describeMoment(endsAtMs, now);
+  return `${describeMoment(endsAtMs, now)} (in ${describeDuration(endsAtMs - now)})`;
+}

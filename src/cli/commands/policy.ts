@@ -1,0 +1,23 @@
+import type { CommonFlags, Invocation } from '../invocation.ts';
+
+/** `oam policy check`: every check that the control plane makes before it uses a policy folder. */
+export async function checkPolicy(folder: string, flags: CommonFlags, invocation: Invocation): Promise<void> {
+  // Cedar is large and needed here only.
+  const { loadPolicy } = await import('../../control-plane/policy/publish.ts');
+  const { hash, catalogue } = await loadPolicy(folder, invocation.env);
+  const { workspaces, teams, roles } = catalogue;
+  if (flags.json) {
+    invocation.answer(
+      JSON.stringify({ hash, workspaces: workspaces.length, teams: teams.length, roles: roles.length }),
+    );
+    return;
+  }
+  invocation.answer(
+    `The policy is good: ${count(roles.length, 'role')}, ${count(teams.length, 'team')}, ${count(workspaces.length, 'workspace')}.`,
+  );
+  invocation.answer(`Its version is ${hash}`);
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

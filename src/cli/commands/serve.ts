@@ -1,0 +1,31 @@
+import type { Invocation } from '../invocation.ts';
+
+/**
+ * `oam serve`: runs the control plane until a signal asks it to stop. Says `{"event":"listening","url":…}` on standard
+ * output once it answers; everything else goes to the log on standard error.
+ */
+export async function serve(file: string, invocation: Invocation): Promise<void> {
+  const { logger, signals, env } = invocation;
+  // The server is large and needed here only.
+  const { loadServerConfiguration } = await import('../../control-plane/configuration/configuration.ts');
+  const configuration = await loadServerConfiguration(file, env);
+  const { startControlPlane } = await import('../../control-plane/server.ts');
+
+  const asked = Promise.withResolvers<void>();
+  // A signal during the start is heard too: what has been started is then closed in order.
+  const taken = signals.take((signal) => {
+    logger.info('stopping', { signal });
+    asked.resolve();
+  });
+  try {
+    const server = await startControlPlane(configuration, logger);
+    try {
+      invocation.answer(JSON.stringify({ event: 'listening', url: server.url }));
+      await asked.promise;
+    } finally {
+      await server.close();
+    }
+  } finally {
+    taken[Symbol.dispose]();
+  }
+}

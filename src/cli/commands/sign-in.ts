@@ -1,0 +1,76 @@
+import { OamError } from '../../domain/errors.ts';
+import type { Session } from '../../identity/index.ts';
+import type { Connection } from '../connection/connect.ts';
+import { describeMoment } from '../duration.ts';
+import type { CommonFlags, Invocation } from '../invocation.ts';
+import { oneLine } from '../table.ts';
+
+/** `oam login` */
+export async function login(connection: Connection, invocation: Invocation): Promise<void> {
+  if (!connection.kept) {
+    throw new OamError(
+      'no_keychain',
+      'This machine has no keychain that could keep a session. Leave `oam login` out: the other commands sign in by themselves.',
+    );
+  }
+  const session = await connection.signIn();
+  invocation.answer(`Signed in as ${whoIs(session)}.`);
+}
+
+/** `oam logout` */
+export async function logout(connection: Connection, invocation: Invocation): Promise<void> {
+  const session = await connection.session.current();
+  if (session === undefined) {
+    invocation.answer('Nobody is signed in.');
+    return;
+  }
+  await connection.session.signOut();
+  invocation.answer(`Signed out ${whoIs(session)}.`);
+}
+
+/** `oam status` */
+export async function status(
+  connection: Connection,
+  flags: CommonFlags,
+  invocation: Invocation,
+): Promise<void> {
+  const session = await connection.session.current();
+  const { version, workspaces } = await connection.configuration();
+  if (flags.json) {
+    const person = session && {
+      issuer: session.issuer,
+      subject: session.subject,
+      userName: session.userName,
+      displayName: session.displayName,
+    };
+    invocation.answer(
+      JSON.stringify({
+        url: connection.url,
+        version,
+        workspaces,
+        signedIn: person ?? null,
+        kept: connection.kept,
+      }),
+    );
+    return;
+  }
+  invocation.answer(`Control plane  ${connection.url} (version ${version})`);
+  for (const { name, host } of workspaces) invocation.answer(`Workspace      ${name}, ${host}`);
+  if (session === undefined) {
+    invocation.answer(
+      connection.kept
+        ? 'Signed in      nobody; sign in with: oam login'
+        : 'Signed in      nobody; there is no keychain, so each command signs in by itself',
+    );
+    return;
+  }
+  const until =
+    session.refreshToken === undefined
+      ? `, until ${describeMoment(session.idTokenExpiresAtMs, invocation.clock.nowMs())}`
+      : '';
+  invocation.answer(`Signed in      ${whoIs(session)}${until}`);
+}
+
+function whoIs(session: Session): string {
+  return oneLine(`${session.displayName} (${session.userName})`);
+}

@@ -1,0 +1,34 @@
+import { personTokenSource, roleTokenSource } from '../../broker/index.ts';
+import { hostTrust } from '../../databricks/index.ts';
+import { trustedHosts } from '../connection/address.ts';
+import { chooseWorkspace, type Connection } from '../connection/connect.ts';
+import { describeMoment } from '../duration.ts';
+import type { CommonFlags, Invocation } from '../invocation.ts';
+
+/**
+ * `oam token`: the one command that shows a token, for tools that take nothing else. It is the answer and nothing else
+ * is, so that it can go into a pipe.
+ */
+export async function token(
+  flags: CommonFlags & { readonly workspace?: string; readonly grant?: string },
+  connection: Connection,
+  invocation: Invocation,
+): Promise<void> {
+  const session = await connection.signedIn();
+  const { transport, clock, redactor, env, signals } = invocation;
+  const source =
+    flags.grant === undefined
+      ? personTokenSource({
+          host: chooseWorkspace((await connection.configuration()).workspaces, flags.workspace).host,
+          ...{ session: connection.session, transport, clock, redactor },
+          trust: hostTrust(trustedHosts(env)),
+          principal: { iss: session.issuer, sub: session.subject },
+        })
+      : roleTokenSource({ grantId: flags.grant, client: connection.client, redactor });
+  const minted = await source.token(signals.stop);
+  const expiresAt = new Date(minted.expiresAtMs).toISOString();
+  invocation.answer(
+    flags.json ? JSON.stringify({ accessToken: minted.accessToken, expiresAt }) : minted.accessToken,
+  );
+  invocation.note(`Good until ${describeMoment(minted.expiresAtMs, clock.nowMs())}. Keep it out of files.`);
+}

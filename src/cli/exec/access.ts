@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
+import { MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
+import type { ControlPlaneClient } from '../../protocol/client.ts';
+import type { GrantView, RequestCreate } from '../../protocol/schemas.ts';
+import { describeMoment } from '../duration.ts';
+import { UsageError } from '../failure.ts';
+import type { Invocation } from '../invocation.ts';
+import { untilActive, untilDecided, type Waiting } from '../waiting.ts';
+
+/** A role's grant for as long as one program runs. */
+export interface RoleAccess {
+  readonly grant: GrantView;
+  /** Gives the grant back if it was asked for here, and leaves it otherwise. Never throws. */
+  release(): Promise<void>;
+}
+
+/** What the role is wanted for. */
+export interface RoleWish {
+  readonly roleId: string;
+  readonly purpose: string | undefined;
+  readonly ticket: string | undefined;
+  /** The window in minutes; the role's usual one unless given. */
+  readonly minutes: number | undefined;
+}
+
+type Surroundings = Pick<Invocation, 'clock' | 'note' | 'signals'> & {
+  readonly client: ControlPlaneClient;
+  readonly everyMs?: number;
+};
+
+/** States of a grant that is there or about to be. */
+const OPEN: readonly GrantView['state'][] = ['scheduled', 'provisioning', 'active'];
+
+/**
+ * Has the role active: by a grant that is there already, or by asking for one and waiting. What was begun here is taken
+ * back when waiting is called off.
+ *
+ * @throws {OamError} `grant_too_short` when the present grant ends before the time that is needed; the control plane's
+ * problems; those of the waits.
+ */
+export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<RoleAccess> {
+  const waiting: Waiting = {
+    client: around.client,
+    signal: around.signals.stop,
+    note: around.note,
+    ...(around.everyMs !== undefined && { everyMs: around.everyMs }),
+  };
+  const held = await openGrant(wish.roleId, around);
+  if (held !== undefined) {
+    const grant = await untilActive(held.id, waiting);
+    assertLongEnough(grant, wish, around.clock.nowMs());
+    around.note(`Using your grant of ${grant.role.title}${endOf(grant, around.clock.nowMs())}.`);
+    return { grant, release: () => Promise.resolve() };
+  }
+
+  const body = await requestFor(wish, around);
+  // Without the stop signal: an answer that nobody waits for would leave a request that nobody knows of.
+  const request = await around.client.call('createRequest', { body, idempotencyKey: randomUUID() });
+  let grantId = request.grantId;
+  try {
+    if (request.state === 'pending' || request.state === 'awaiting_requester') {
+      around.note(`Asked for ${request.role.title} (request ${request.id}); waiting for approval.`);
+    }
+    grantId ??= (await untilDecided(request.id, waiting)).grantId;
+    const grant = await untilActive(grantId, waiting);
+    around.note(`${grant.role.title} is active${endOf(grant, around.clock.nowMs())}.`);
+    return { grant, release: () => giveBack(grant.id, around) };
+  } catch (error) {
+    await takeBack(request.id, grantId, around);
+    throw error;
+  }
+}
+
+async function openGrant(roleId: string, around: Surroundings): Promise<GrantView | undefined> {
+  let cursor: string | undefined;
+  for (;;) {
+    const page = await around.client.call('listGrants', {
+      query: { scope: 'mine', open: 'true', ...(cursor !== undefined && { cursor }) },
+      signal: around.signals.stop,
+    });
+    const found = page.items.find((grant) => grant.role.id === roleId && OPEN.includes(grant.state));
+    if (found !== undefined || page.nextCursor === null) return found;
+    cursor = page.nextCursor;
+  }
+}
+
+async function requestFor(wish: RoleWish, around: Surroundings): Promise<RequestCreate> {
+  if (wish.purpose === undefined) {
+    throw new UsageError("Say what the access is for, with --purpose '…'.");
+  }
+  const { items } = await around.client.call('listRoles', { signal: around.signals.stop });
+  const role = items.find(({ id }) => id === wish.roleId);
+  if (around.signals.stop.aborted) throw new CancelledError();
+  return {
+    roleId: wish.roleId,
+    purpose: wish.purpose,
+    ...(wish.ticket !== undefined && { ticket: wish.ticket }),
+    // A role that the list does not show is the control plane's to refuse, in its words and on its record.
+    minutes: wish.minutes ?? role?.defaultMinutes ?? 60,
+  };
+}
+
+function assertLongEnough(grant: GrantView, wish: RoleWish, now: number): void {
+  if (wish.minutes === undefined || grant.endsAt === null) return;
+  const neededUntil = now + wish.minutes * MINUTE_MS;
+  // A minute of grace: the window began when the grant did, not when it was typed.
+  if (Date.parse(grant.endsAt) + MINUTE_MS >= neededUntil) return;
+  throw new OamError(
+    'grant_too_short',
+    'The grant that you hold ends before the time that you need, so nothing was started. Ask for less with --for, or return it first.',
+    { detail: `grant ${grant.id} ends at ${describeMoment(Date.parse(grant.endsAt), now)}` },
+  );
+}
+
+async function takeBack(requestId: string, grantId: string | null, around: Surroundings): Promise<void> {
+  const { client } = around;
+  if (grantId !== null) return giveBack(grantId, around);
+  try {
+    await client.call('cancelRequest', { params: { id: requestId } });
+    around.note(`Took the request ${requestId} back.`);
+  } catch {
+    // It was decided in this very moment, or cannot be reached: what is there tells.
+    const request = await client.call('getRequest', { params: { id: requestId } }).catch(() => undefined);
+    if (typeof request?.grantId === 'string') return giveBack(request.grantId, around);
+    if (request === undefined || request.state === 'pending' || request.state === 'awaiting_requester') {
+      around.note(`The request ${requestId} could not be taken back. Do so with: oam cancel ${requestId}`);
+    }
+  }
+}
+
+const TRIES = 3;
+
+async function giveBack(grantId: string, around: Surroundings): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const grant = await around.client.call('returnGrant', { params: { id: grantId } });
+      around.note(`Returned ${grant.role.title}.`);
+      return;
+    } catch (error) {
+      if (hasCode(error, 'grant_not_active')) return;
+      if (attempt < TRIES) {
+        await pause(around.everyMs ?? SECOND_MS);
+        continue;
+      }
+      const why = error instanceof OamError ? ` ${error.sentence}` : '';
+      around.note(
+        `The grant could not be returned; it ends by itself, or with: oam return ${grantId}.${why}`,
+      );
+      return;
+    }
+  }
+}
+
+function endOf(grant: GrantView, now: number): string {
+  return grant.endsAt === null ? '' : ` until ${describeMoment(Date.parse(grant.endsAt), now)}`;
+}

@@ -1,0 +1,29 @@
+import type { Logger } from '../domain/logger.ts';
+import type { Redactor } from '../domain/redaction.ts';
+import type { Clock } from '../domain/time.ts';
+import type { HttpTransport } from '../protocol/transport.ts';
+import type { SignalDesk } from './signals.ts';
+
+/** Everything outside that a command may touch. `main` holds the real things, tests hold others. */
+export interface Invocation {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Writes a line of the answer (standard output). */
+  readonly answer: (line: string) => void;
+  /** Writes a line for the person beside the answer (standard error). */
+  readonly note: (line: string) => void;
+  /** Whether the person sits at a terminal, which then sends Ctrl-C to all programs in front by itself. */
+  readonly atTerminal: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly redactor: Redactor;
+  readonly transport: HttpTransport;
+  readonly signals: SignalDesk;
+}
+
+/** The flags that every command takes. */
+export interface CommonFlags {
+  readonly url?: string;
+  readonly json?: true;
+  /** False after `--no-keychain`. */
+  readonly keychain: boolean;
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { createRedactor } from '../domain/redaction.ts';
+import { axiosTransport } from '../protocol/transport.ts';
+import { endingOf } from './failure.ts';
+import type { Invocation } from './invocation.ts';
+import { jsonLogger } from './json-logger.ts';
+import { runCommandLine } from './program.ts';
+import { createSignalDesk, exitCodeOf, STOP_SIGNALS } from './signals.ts';
+import manifest from '../../package.json' with { type: 'json' };
+
+const redactor = createRedactor();
+const signals = createSignalDesk();
+for (const signal of STOP_SIGNALS) {
+  process.on(signal, () => {
+    signals.deliver(signal);
+  });
+}
+// Whoever closed the pipe has read enough: `oam grants | head`.
+process.stdout.on('error', () => undefined);
+
+const clock = { nowMs: () => Date.now() };
+const invocation: Invocation = {
+  env: process.env,
+  answer: (line) => process.stdout.write(`${line}\n`),
+  note: (line) => process.stderr.write(`${redactor.redact(line)}\n`),
+  atTerminal: process.stdin.isTTY || process.stderr.isTTY,
+  clock,
+  logger: jsonLogger({
+    clock,
+    redactor,
+    level: process.env['OAM_LOG'] ?? (process.argv[2] === 'serve' ? 'info' : 'off'),
+    write: (line) => process.stderr.write(`${line}\n`),
+  }),
+  redactor,
+  transport: axiosTransport(),
+  signals,
+};
+
+try {
+  process.exitCode = await runCommandLine(process.argv.slice(2), invocation, manifest.version);
+} catch (error) {
+  const ending = endingOf(error, redactor, signals.received && exitCodeOf(signals.received));
+  for (const line of ending.lines) process.stderr.write(`${line}\n`);
+  process.exitCode = ending.exitCode;
+}

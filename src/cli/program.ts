@@ -1,0 +1,196 @@
+import { Command, CommanderError } from 'commander';
+
+import type { Connection } from './connection/connect.ts';
+import { parseMinutes } from './duration.ts';
+import type { CommonFlags, Invocation } from './invocation.ts';
+
+interface PersonFlags {
+  readonly purpose?: string;
+  readonly ticket?: string;
+  readonly for?: number;
+}
+
+/**
+ * Runs one command line. Each command loads what it needs when it runs, so that none waits for the others' parts.
+ *
+ * @param argv the words after the program's name.
+ * @returns the exit code; a failure of the command itself is thrown.
+ * @throws {UsageError} when the words make no command.
+ */
+export async function runCommandLine(
+  argv: readonly string[],
+  invocation: Invocation,
+  version: string,
+): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('oam')
+    .description('Just-in-time access to Databricks ML assets.')
+    .version(version)
+    .exitOverride()
+    .enablePositionalOptions()
+    .showHelpAfterError('(see: oam --help)')
+    .configureOutput({
+      writeOut: (text) => {
+        invocation.answer(text.trimEnd());
+      },
+      writeErr: (text) => {
+        invocation.note(text.trimEnd().replace(/^error: /, 'oam: '));
+      },
+    });
+
+  const command = (words: string, description: string): Command =>
+    common(program.command(words).description(description));
+
+  /** Runs a command that talks to the control plane. */
+  const talk = async (flags: CommonFlags, action: (connection: Connection) => Promise<void>) => {
+    const { connect } = await import('./connection/connect.ts');
+    await action(await connect(invocation, flags));
+  };
+
+  command('login', 'sign in, and keep the session in the keychain').action((flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { login } = await import('./commands/sign-in.ts');
+      await login(connection, invocation);
+    }),
+  );
+  command('logout', 'sign out, here and at the identity provider').action((flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { logout } = await import('./commands/sign-in.ts');
+      await logout(connection, invocation);
+    }),
+  );
+  command('status', 'who is signed in, and where').action((flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { status } = await import('./commands/sign-in.ts');
+      await status(connection, flags, invocation);
+    }),
+  );
+  command('roles', 'the roles that you may ask for').action((flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { roles } = await import('./commands/roles.ts');
+      await roles(connection, flags, invocation);
+    }),
+  );
+
+  window(command('request <role>', 'ask for a role'), true)
+    .option('--wait', 'wait until it is decided and active')
+    .action((role: string, flags: CommonFlags & PersonFlags & { purpose: string; wait?: true }) =>
+      talk(flags, async (connection) => {
+        const { request } = await import('./commands/requests.ts');
+        await request(role, flags, connection, invocation);
+      }),
+    );
+  command('requests', 'your requests')
+    .option('--to-approve', 'those that wait for your approval instead')
+    .action((flags: CommonFlags & { toApprove?: true }) =>
+      talk(flags, async (connection) => {
+        const { requests } = await import('./commands/requests.ts');
+        await requests(flags, connection, invocation);
+      }),
+    );
+  command('approve <request>', 'approve a request')
+    .option('--for <time>', 'for less time than was asked, like 30m or 2h', parseMinutes)
+    .option('--comment <text>', 'a word to the requester')
+    .action((id: string, flags: CommonFlags & { for?: number; comment?: string }) =>
+      talk(flags, async (connection) => {
+        const { approve } = await import('./commands/requests.ts');
+        await approve(id, flags, connection, invocation);
+      }),
+    );
+  command('deny <request>', 'deny a request')
+    .requiredOption('--reason <text>', 'why, for the requester and the record')
+    .action((id: string, flags: CommonFlags & { reason: string }) =>
+      talk(flags, async (connection) => {
+        const { deny } = await import('./commands/requests.ts');
+        await deny(id, flags, connection, invocation);
+      }),
+    );
+  command('cancel <request>', 'take your own request back').action((id: string, flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { cancel } = await import('./commands/requests.ts');
+      await cancel(id, flags, connection, invocation);
+    }),
+  );
+
+  command('grants', 'the access that you hold')
+    .alias('list')
+    .option('--team', 'that of the teams that you lead instead')
+    .option('--all', 'with what has ended')
+    .action((flags: CommonFlags & { team?: true; all?: true }) =>
+      talk(flags, async (connection) => {
+        const { grants } = await import('./commands/grants.ts');
+        await grants(flags, connection, invocation);
+      }),
+    );
+  command('return <grant>', 'give access back early').action((id: string, flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { giveBack } = await import('./commands/grants.ts');
+      await giveBack(id, flags, connection, invocation);
+    }),
+  );
+
+  window(command('exec <command...>', 'run a program that has access while it runs'), false)
+    .usage('[options] -- <command...>')
+    .option('--role <role>', 'with this role, asked for if you do not hold it')
+    .option('--workspace <name>', 'in this workspace, as yourself')
+    .passThroughOptions()
+    .action((words: string[], flags: CommonFlags & PersonFlags & { role?: string; workspace?: string }) =>
+      talk(flags, async (connection) => {
+        const { exec } = await import('./exec/exec.ts');
+        const [program = '', ...args] = words;
+        const wish = { purpose: flags.purpose, ticket: flags.ticket, minutes: flags.for };
+        const place = { roleId: flags.role, workspace: flags.workspace };
+        exitCode = await exec({ command: program, args, ...wish, ...place }, connection, invocation);
+      }),
+    );
+  command('token', 'show a Databricks token, for tools that take nothing else')
+    .option('--workspace <name>', 'your own, for this workspace')
+    .option('--grant <grant>', "that of a federated role's grant")
+    .action((flags: CommonFlags & { workspace?: string; grant?: string }) =>
+      talk(flags, async (connection) => {
+        const { token } = await import('./commands/token.ts');
+        await token(flags, connection, invocation);
+      }),
+    );
+
+  const policy = program.command('policy').description('policy folders');
+  policy
+    .command('check <folder>')
+    .description('check a policy folder as the control plane would')
+    .option('--json', 'answer in JSON')
+    .action(async (folder: string, flags: CommonFlags) => {
+      const { checkPolicy } = await import('./commands/policy.ts');
+      await checkPolicy(folder, flags, invocation);
+    });
+  program
+    .command('serve')
+    .description('run the control plane')
+    .requiredOption('--config <file>', 'its configuration, in YAML')
+    .action(async (flags: { config: string }) => {
+      const { serve } = await import('./commands/serve.ts');
+      await serve(flags.config, invocation);
+    });
+
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version were asked for; everything else has been said by now, beside the way to the help.
+    exitCode = ['commander.helpDisplayed', 'commander.version'].includes(error.code) ? 0 : 2;
+  }
+  return exitCode;
+}
+
+function common(command: Command): Command {
+  return command
+    .option('--url <url>', 'the control plane (default: $OAM_URL)')
+    .option('--json', 'answer in JSON')
+    .option('--no-keychain', 'keep no session, and use none that is kept');
+}
+
+function window(command: Command, purposeNeeded: boolean): Command {
+  const purpose = ['--purpose <text>', 'what the access is for'] as const;
+  return (purposeNeeded ? command.requiredOption(...purpose) : command.option(...purpose))
+    .option('--ticket <id>', 'the ticket that it belongs to')
+    .option('--for <time>', 'for how long, like 30m, 8h or 2d', parseMinutes);
+}

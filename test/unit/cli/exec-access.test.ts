@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+
+import { obtainRole, type RoleWish } from '../../../src/cli/exec/access.ts';
+import { UsageError } from '../../../src/cli/failure.ts';
+import { CancelledError, hasCode, OamError } from '../../../src/domain/errors.ts';
+import {
+  fakeControlPlane,
+  fakeInvocation,
+  grantView,
+  NOW,
+  ok,
+  page,
+  problem,
+  requestView,
+  ROLE,
+  type Script,
+} from './fake-control-plane.ts';
+
+const WISH: RoleWish = { roleId: 'ranker-query', purpose: 'A check', ticket: undefined, minutes: undefined };
+
+function scene(script: Script) {
+  const plane = fakeControlPlane({ 'GET /roles': [ok({ items: [ROLE] })], ...script });
+  const { invocation, notes, signals } = fakeInvocation();
+  const around = { ...invocation, client: plane.client, everyMs: 1 };
+  return {
+    ...plane,
+    notes,
+    signals,
+    obtain: (wish: Partial<RoleWish> = {}) => obtainRole({ ...WISH, ...wish }, around),
+  };
+}
+
+const RETURN = 'POST /grants/g1/return';
+
+describe("oam exec: a role's access", () => {
+  it('asks for the role with its usual window, waits until it is active, and returns it at the end', async () => {
+    const { obtain, calls, bodies, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView({ state: 'provisioning', endsAt: null })), ok(grantView())],
+      [RETURN]: [ok(grantView({ state: 'revoking' }))],
+    });
+    const access = await obtain();
+    assert.equal(access.grant.state, 'active');
+    assert.deepEqual(bodies[calls.indexOf('POST /requests')], {
+      roleId: 'ranker-query',
+      purpose: 'A check',
+      minutes: 45,
+    });
+    assert.ok(!calls.includes(RETURN));
+    await access.release();
+    assert.equal(calls.filter((call) => call === RETURN).length, 1);
+    assert.match(notes.join('\n'), /Returned Query the ranker/);
+  });
+
+  it('waits for approval', async () => {
+    const { obtain, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView({ state: 'pending', grantId: null }))],
+      'GET /requests/r1': [
+        ok(requestView({ state: 'pending', grantId: null })),
+        ok(requestView({ state: 'awaiting_requester', grantId: null })),
+        ok(requestView({ state: 'approved', grantId: null })),
+        ok(requestView()),
+      ],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    assert.equal((await obtain()).grant.id, 'g1');
+    assert.match(notes[0] ?? '', /waiting for approval/);
+  });
+
+  it('uses a grant that is there already, and leaves it there', async () => {
+    const { obtain, calls } = scene({
+      'GET /grants': [page(grantView())],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    const access = await obtain({ purpose: undefined });
+    await access.release();
+    assert.ok(!calls.some((call) => call.startsWith('POST')));
+  });
+
+  it('looks for a present grant on every page', async () => {
+    const { obtain, calls } = scene({
+      'GET /grants': [
+        ok({ items: [grantView({ id: 'g0', role: { ...grantView().role, id: 'other' } })], nextCursor: 'c' }),
+        page(grantView()),
+      ],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    await obtain();
+    assert.ok(!calls.includes('POST /requests'));
+  });
+
+  it('starts nothing when the present grant ends too early', async () => {
+    const { obtain, calls } = scene({
+      'GET /grants': [page(grantView())],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    await assert.rejects(obtain({ minutes: 600 }), (error) => hasCode(error, 'grant_too_short'));
+    assert.ok(!calls.includes(RETURN));
+  });
+
+  it('takes no ending grant for a present one', async () => {
+    for (const state of ['revoking', 'revoke_stuck', 'ended', 'failed'] as const) {
+      const { obtain, calls } = scene({
+        'GET /grants': [page(grantView({ state }))],
+        'POST /requests': [ok(requestView({ grantId: 'g2' }))],
+        'GET /grants/g2': [ok(grantView({ id: 'g2' }))],
+      });
+      assert.equal((await obtain()).grant.id, 'g2');
+      assert.ok(calls.includes('POST /requests'));
+    }
+  });
+
+  it('asks for nothing without a purpose', async () => {
+    const { obtain, calls } = scene({ 'GET /grants': [page()] });
+    await assert.rejects(obtain({ purpose: undefined }), UsageError);
+    assert.ok(!calls.includes('POST /requests'));
+  });
+
+  it("passes the control plane's refusal on, also of a role that the list does not show", async () => {
+    const { obtain } = scene({ 'GET /grants': [page()], 'POST /requests': [problem('unknown_role')] });
+    await assert.rejects(obtain({ roleId: 'nosuch' }), (error) => hasCode(error, 'unknown_role'));
+  });
+
+  it('says who denied it and why', async () => {
+    const approver = { iss: 'i', sub: 'lena', userName: 'lena', displayName: 'Lena' };
+    const { obtain } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView({ state: 'pending', grantId: null }))],
+      'GET /requests/r1': [
+        ok(
+          requestView({
+            state: 'denied',
+            grantId: null,
+            approvals: [
+              {
+                stage: 0,
+                approver,
+                verdict: 'denied',
+                comment: 'Not tonight',
+                at: '2027-01-15T12:00:00.000Z',
+              },
+            ],
+          }),
+        ),
+      ],
+      'POST /requests/r1/cancel': [problem('already_decided')],
+    });
+    await assert.rejects(obtain(), (error) => {
+      assert.ok(hasCode(error, 'request_denied'));
+      assert.equal(error.detail, 'Lena: Not tonight');
+      return true;
+    });
+  });
+
+  it('takes an undecided request back when waiting is called off', async () => {
+    const { obtain, calls, signals } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView({ state: 'pending', grantId: null }))],
+      'GET /requests/r1': [ok(requestView({ state: 'pending', grantId: null }))],
+      'POST /requests/r1/cancel': [ok(requestView({ state: 'cancelled', grantId: null }))],
+    });
+    const obtained = obtain();
+    while (!calls.includes('GET /requests/r1')) await new Promise((resolve) => setImmediate(resolve));
+    signals.deliver('SIGINT');
+    await assert.rejects(obtained, CancelledError);
+    assert.equal(calls.at(-1), 'POST /requests/r1/cancel');
+  });
+
+  it('returns a grant that is on its way when waiting is called off', async () => {
+    const { obtain, calls, signals } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView({ state: 'provisioning', endsAt: null }))],
+      [RETURN]: [ok(grantView({ state: 'revoking' }))],
+    });
+    const obtained = obtain();
+    while (!calls.includes('GET /grants/g1')) await new Promise((resolve) => setImmediate(resolve));
+    signals.deliver('SIGTERM');
+    await assert.rejects(obtained, CancelledError);
+    assert.equal(calls.at(-1), RETURN);
+  });
+
+  it('returns the grant when a request was approved in the moment of taking it back', async () => {
+    const { obtain, calls, signals } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView({ state: 'pending', grantId: null }))],
+      'GET /requests/r1': [ok(requestView({ state: 'pending', grantId: null })), ok(requestView())],
+      'POST /requests/r1/cancel': [problem('already_decided')],
+      [RETURN]: [ok(grantView({ state: 'revoking' }))],
+    });
+    const obtained = obtain();
+    while (!calls.includes('GET /requests/r1')) await new Promise((resolve) => setImmediate(resolve));
+    signals.deliver('SIGINT');
+    await assert.rejects(obtained, CancelledError);
+    assert.ok(calls.includes(RETURN) || calls.filter((call) => call === 'GET /requests/r1').length > 1);
+    assert.equal(calls.at(-1), RETURN);
+  });
+
+  it('says what stands in the way once, and what failed at the end', async () => {
+    const { obtain, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [
+        ok(grantView({ state: 'provisioning', trouble: 'Databricks is slow.' })),
+        ok(grantView({ state: 'provisioning', trouble: 'Databricks is slow.' })),
+        ok(grantView({ state: 'failed', trouble: 'The group is gone.' })),
+      ],
+      [RETURN]: [problem('grant_not_active')],
+    });
+    await assert.rejects(obtain(), (error) => hasCode(error, 'grant_failed'));
+    assert.deepEqual(
+      notes.filter((note) => note === 'Databricks is slow.'),
+      ['Databricks is slow.'],
+    );
+  });
+
+  it('goes on waiting while the control plane restarts', async () => {
+    const down = new OamError('unreachable', 'Down.');
+    const { obtain } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [down, down, ok(grantView())],
+    });
+    assert.equal((await obtain()).grant.state, 'active');
+  });
+
+  it('tries three times to return, then says how to, and does not fail', async () => {
+    const { obtain, calls, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+      [RETURN]: [new OamError('unreachable', 'Down.')],
+    });
+    await (await obtain()).release();
+    assert.equal(calls.filter((call) => call === RETURN).length, 3);
+    assert.match(notes.at(-1) ?? '', /oam return g1/);
+  });
+
+  it('is quiet when the grant has ended by itself', async () => {
+    const { obtain, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView({ endsAt: new Date(NOW + 60_000).toISOString() }))],
+      [RETURN]: [problem('grant_not_active')],
+    });
+    const access = await obtain();
+    const before = notes.length;
+    await access.release();
+    assert.equal(notes.length, before);
+  });
+});
