@@ -1,18 +1,37 @@
 import * as vscode from 'vscode';
 
+import { OamAuthenticationProvider } from './authentication/provider.ts';
+import { commandTable } from './command-table.ts';
+import { registerCommands } from './commands/register.ts';
+import { createContainer } from './container.ts';
+import { EXTENSION, PRODUCT } from './product.ts';
+import { wireReactions } from './reactions.ts';
+import { createViews } from './views.ts';
+
+/** Starts the extension. Nothing is waited for: pointers of before a reload are in place when this returns. */
 export function activate(context: vscode.ExtensionContext): void {
-  const channel = vscode.window.createOutputChannel('Databricks ML OAM', { log: true });
-  context.subscriptions.push(channel);
-  const url = vscode.workspace.getConfiguration('databricksMlOam').get<string>('controlPlaneUrl', '');
-  void vscode.commands.executeCommand(
-    'setContext',
-    'databricksMlOam.view',
-    url === '' ? 'notConfigured' : 'signedOut',
-  );
+  const container = createContainer(context);
+  container.injection.start();
+  const views = createViews(container);
+  const provider = new OamAuthenticationProvider(container.connection);
   context.subscriptions.push(
-    vscode.commands.registerCommand('databricksMlOam.showLog', () => channel.show()),
-    vscode.window.createTreeView('databricksMlOam.access', {
-      treeDataProvider: { getChildren: () => [], getTreeItem: (item: vscode.TreeItem) => item },
-    }),
+    container,
+    views,
+    wireReactions(container, context, () => views.redraw()),
+    registerCommands(commandTable(container), container.logger),
+    provider,
+    vscode.authentication.registerAuthenticationProvider(EXTENSION, PRODUCT, provider),
   );
+  void start(container);
+}
+
+async function start({ connection, logger }: ReturnType<typeof createContainer>): Promise<void> {
+  await connection.start();
+  if (connection.state.kind !== 'signedIn') return;
+  try {
+    await connection.checkTrust(AbortSignal.timeout(60_000));
+  } catch (error) {
+    // Away, or not agreed to: what is pinned stays, and the next sign-in asks again.
+    logger.info('Whom the control plane names could not be compared', { error: String(error) });
+  }
 }

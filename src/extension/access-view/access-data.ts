@@ -48,7 +48,9 @@ export function isOpenRequest({ state }: Pick<RequestView, 'state'>): boolean {
 
 /** True while Databricks is being written to for a grant. */
 export function isMoving({ state }: Pick<GrantView, 'state'>): boolean {
-  return state === 'scheduled' || state === 'provisioning' || state === 'revoking' || state === 'revoke_stuck';
+  return (
+    state === 'scheduled' || state === 'provisioning' || state === 'revoking' || state === 'revoke_stuck'
+  );
 }
 
 /** Something that a person wants to hear of without looking. */

@@ -2,7 +2,14 @@ import type { Logger } from '../../domain/logger.ts';
 import { type Clock, type EpochMs, SECOND_MS } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import { Changes, type Stoppable } from '../changes.ts';
-import { type AccessData, isMoving, isOpenRequest, loadAccess, type Notice, noticesBetween } from './access-data.ts';
+import {
+  type AccessData,
+  isMoving,
+  isOpenRequest,
+  loadAccess,
+  type Notice,
+  noticesBetween,
+} from './access-data.ts';
 
 /** What is known of the person's access. */
 export type AccessState =

@@ -18,8 +18,7 @@ export interface Asset {
 
 /** The rights on one asset. Not seeing them is no proof of having none. */
 export type Rights =
-  | { readonly kind: 'listed'; readonly levels: readonly Right[] }
-  | { readonly kind: 'notVisible' };
+  { readonly kind: 'listed'; readonly levels: readonly Right[] } | { readonly kind: 'notVisible' };
 
 /** One right, and through whom. */
 export interface Right {
@@ -30,8 +29,7 @@ export interface Right {
 
 /** What a list of assets gave. */
 export type AssetList =
-  | { readonly kind: 'listed'; readonly assets: readonly Asset[] }
-  | { readonly kind: 'notVisible' };
+  { readonly kind: 'listed'; readonly assets: readonly Asset[] } | { readonly kind: 'notVisible' };
 
 /** The part of the workspace client that is read from; with the person's own token, so it shows what they see. */
 export type EntitlementSource = Pick<
@@ -58,7 +56,11 @@ export async function listAssets(
   return { kind: 'listed', assets: assets.sort((a, b) => a.name.localeCompare(b.name)) };
 }
 
-async function readAssets(source: EntitlementSource, kind: AssetKind, signal?: AbortSignal): Promise<Asset[]> {
+async function readAssets(
+  source: EntitlementSource,
+  kind: AssetKind,
+  signal?: AbortSignal,
+): Promise<Asset[]> {
   const options = signal === undefined ? {} : { signal };
   switch (kind) {
     case 'models':
@@ -87,7 +89,11 @@ async function readAssets(source: EntitlementSource, kind: AssetKind, signal?: A
 }
 
 /** Reads the person's rights on one asset. */
-export async function rightsOn(source: EntitlementSource, asset: Asset, signal?: AbortSignal): Promise<Rights> {
+export async function rightsOn(
+  source: EntitlementSource,
+  asset: Asset,
+  signal?: AbortSignal,
+): Promise<Rights> {
   const rights = await orNotVisible(() => readRights(source, asset, signal));
   return rights === undefined ? { kind: 'notVisible' } : { kind: 'listed', levels: rights };
 }

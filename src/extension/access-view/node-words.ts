@@ -54,7 +54,9 @@ export function nodeWords(reader: Reader, node: AccessNode): NodeWords {
     case 'words':
       switch (node.words.kind) {
         case 'none':
-          return words(l10n.t('Nothing here'), undefined, undefined, [l10n.t('Databricks lists nothing here.')]);
+          return words(l10n.t('Nothing here'), undefined, undefined, [
+            l10n.t('Databricks lists nothing here.'),
+          ]);
         case 'notVisible':
           return words(l10n.t('Not visible to you'), undefined, 'eye-closed', [
             l10n.t('Databricks does not let you list this. You may still have access.'),

@@ -109,7 +109,7 @@ export class Connection implements Stoppable {
     const generation = this.#generation;
     const trust = await this.#agreedTrust(url, signal);
     const identityProvider = await discoverIdentityProvider(trust.identity);
-    signal.throwIfAborted();
+    if (signal.aborted) throw new CancelledError();
     const session = await perform(identityProvider);
     if (generation !== this.#generation) throw new CancelledError();
     await this.#options.pins.write(url, trust);
@@ -152,7 +152,9 @@ export class Connection implements Stoppable {
    *
    * @throws {OamError} `not_signed_in` and the keeper's.
    */
-  async subjectToken(signal?: AbortSignal): Promise<{ readonly token: string; readonly expiresAtMs: number }> {
+  async subjectToken(
+    signal?: AbortSignal,
+  ): Promise<{ readonly token: string; readonly expiresAtMs: number }> {
     await this.#restored;
     if (this.#keeping === undefined) throw notSignedIn();
     return this.#keeping.keeper.subjectToken(signal);

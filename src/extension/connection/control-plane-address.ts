@@ -11,8 +11,7 @@ export function controlPlaneOrigin(setting: string): string | undefined {
   const text = setting.trim();
   if (text === '') return undefined;
   const url = URL.parse(text);
-  const isSafe =
-    url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname));
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname));
   if (url === null || !isSafe || url.username !== '' || url.password !== '') {
     throw new OamError(
       'bad_control_plane_url',

@@ -31,7 +31,11 @@ export type FolderState =
   | { readonly kind: 'unasked' }
   | { readonly kind: 'declined' }
   /** In use, but nobody is signed in, or the folder is not trusted, or the workspace is not offered any more. */
-  | { readonly kind: 'waiting'; readonly workspace: WorkspaceRef; readonly for: 'signIn' | 'trust' | 'workspace' }
+  | {
+      readonly kind: 'waiting';
+      readonly workspace: WorkspaceRef;
+      readonly for: 'signIn' | 'trust' | 'workspace';
+    }
   | { readonly kind: 'alreadySet'; readonly found: readonly AlreadySet[] }
   | { readonly kind: 'active'; readonly workspace: WorkspaceRef };
 
@@ -197,7 +201,7 @@ export class FolderInjection implements Stoppable {
     // Before it is known who is signed in, only a place that names its person can be opened.
     if (principal === undefined) return;
     const broker = await this.#options.broker(kept?.port);
-    const keepsAddress = kept !== undefined && kept.port === broker.port;
+    const keepsAddress = kept?.port === broker.port;
     const path = broker.open({
       ...(keepsAddress && { path: kept.path }),
       host: workspace.host,

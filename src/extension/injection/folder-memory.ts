@@ -47,6 +47,15 @@ export class FolderMemory {
     await this.#answers.update(`folder:${folderUri}`, answer);
   }
 
+  /** Whether the person asked not to hear again that a folder signs in by settings of its own. */
+  isToldOfOwnSettings(folderUri: string): boolean {
+    return this.#answers.get(`told:${folderUri}`) === true;
+  }
+
+  async setToldOfOwnSettings(folderUri: string): Promise<void> {
+    await this.#answers.update(`told:${folderUri}`, true);
+  }
+
   place(folderUri: string): Place | undefined {
     const parsed = Place.safeParse(this.#places.get(`place:${folderUri}`));
     return parsed.success ? parsed.data : undefined;

@@ -28,11 +28,7 @@ export function purposeFault(l10n: Localise, purpose: string): string | undefine
   const characters = purpose.trim().length;
   if (characters === 0) return l10n.t('Say what you need it for.');
   if (characters > PURPOSE_MAX_CHARACTERS) {
-    return l10n.t(
-      'Shorten it to {0} characters; it has {1} now.',
-      PURPOSE_MAX_CHARACTERS,
-      characters,
-    );
+    return l10n.t('Shorten it to {0} characters; it has {1} now.', PURPOSE_MAX_CHARACTERS, characters);
   }
   return undefined;
 }
@@ -63,7 +59,7 @@ export function minutesFault(l10n: Localise, text: string, maxMinutes: number): 
   if (minutes === undefined) return l10n.t('Write a time such as 45m, 2h or 1h 30m.');
   if (minutes < WINDOW_MIN_MINUTES) return l10n.t('Ask for at least one minute.');
   if (minutes > maxMinutes) {
-    return l10n.t('This role lasts {0} at most.', durationWords(l10n, maxMinutes));
+    return l10n.t('Choose {0} at most.', durationWords(l10n, maxMinutes));
   }
   return undefined;
 }

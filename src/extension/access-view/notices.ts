@@ -1,0 +1,85 @@
+import * as vscode from 'vscode';
+
+import type { Clock } from '../../domain/time.ts';
+import type { ControlPlaneClient } from '../../protocol/client.ts';
+import type { GrantView } from '../../protocol/schemas.ts';
+import { momentWords } from '../time-words.ts';
+import type { Notice } from './access-data.ts';
+import { credentialWords } from './node-words.ts';
+
+/** Tells a person what happened to their access while they looked elsewhere. */
+export async function showNotice(notice: Notice, client: ControlPlaneClient, clock: Clock): Promise<void> {
+  const { l10n } = vscode;
+  const at = (timestamp: string | null): string =>
+    timestamp === null ? '' : momentWords(vscode.env.language, Date.parse(timestamp), clock.nowMs());
+  switch (notice.kind) {
+    case 'grantActive': {
+      const { grant } = notice;
+      void vscode.window.showInformationMessage(
+        `${l10n.t('Active until {0}: {1}.', at(grant.endsAt), grant.role.title)} ${credentialWords(l10n, grant.role.credential)}`,
+      );
+      return;
+    }
+    case 'grantFailed':
+      void vscode.window.showErrorMessage(
+        l10n.t(
+          'Databricks could not be made to give you {0}, and nothing is left of it. Ask again, or ask your platform team. ({1})',
+          notice.grant.role.title,
+          notice.grant.trouble ?? l10n.t('no reason was given'),
+        ),
+      );
+      return;
+    case 'grantGone': {
+      const grant = await client.call('getGrant', { params: { id: notice.grantId } });
+      if (grant.state === 'ended') void vscode.window.showInformationMessage(endedWords(grant, at));
+      return;
+    }
+    case 'requestDenied': {
+      const denial = notice.request.approvals.find(({ verdict }) => verdict === 'denied');
+      void vscode.window.showWarningMessage(
+        denial === undefined
+          ? l10n.t('Denied: {0}. {1}', notice.request.role.title, notice.request.because.join(' '))
+          : l10n.t(
+              'Denied by {0}: {1}. {2}',
+              denial.approver.displayName,
+              notice.request.role.title,
+              denial.comment ?? '',
+            ),
+      );
+      return;
+    }
+    case 'requestLapsed':
+      void vscode.window.showWarningMessage(
+        l10n.t(
+          'Nobody answered your request for {0} in time. Ask again if you still need it.',
+          notice.request.role.title,
+        ),
+      );
+      return;
+  }
+}
+
+function endedWords(grant: GrantView, at: (timestamp: string | null) => string): string {
+  const { l10n } = vscode;
+  const { title } = grant.role;
+  const ended = ((): string => {
+    switch (grant.endReason) {
+      case 'returned':
+        return l10n.t('Given back: {0}.', title);
+      case 'revoked':
+        return l10n.t('Revoked: {0}.', title);
+      case 'expired':
+      case null:
+        return l10n.t('Ended: {0}.', title);
+    }
+  })();
+  const removed =
+    grant.membershipAbsentAt === null
+      ? ''
+      : ` ${l10n.t('Seen removed on Databricks {0}.', at(grant.membershipAbsentAt))}`;
+  const residue =
+    grant.outlivesUntil === null
+      ? ''
+      : ` ${l10n.t('A token that was issued stays good until {0}.', at(grant.outlivesUntil))}`;
+  return ended + removed + residue;
+}

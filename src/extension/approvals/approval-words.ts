@@ -1,0 +1,88 @@
+import type { RequestView } from '../../protocol/schemas.ts';
+import { canBeReturned } from '../access-view/node-capabilities.ts';
+import { credentialWords, grantStateWords, type NodeWords, type Reader } from '../access-view/node-words.ts';
+import { durationWords, momentWords } from '../time-words.ts';
+import type { ApprovalNode } from './approval-tree.ts';
+
+/** What an approver has to know of a request, line by line. */
+export function requestLines({ l10n, locale, nowMs }: Reader, request: RequestView): string[] {
+  const context = request.codeContext;
+  const code = [context?.repository, context?.branch, context?.commit].filter((part) => part !== undefined);
+  return [
+    l10n.t('Purpose: {0}', request.purpose),
+    ...(request.ticket === null ? [] : [l10n.t('Ticket: {0}', request.ticket)]),
+    l10n.t('For {0}, from the moment it works', durationWords(l10n, request.minutes)),
+    l10n.t('It gives: {0}', request.role.gives),
+    l10n.t('Workspace: {0}', request.role.workspace),
+    ...(request.role.credential === 'member'
+      ? [l10n.t('While it lasts, their own sign-in carries it everywhere they work.')]
+      : [credentialWords(l10n, request.role.credential)]),
+    ...(code.length === 0 ? [] : [l10n.t('Code: {0}', code.join(' '))]),
+    l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
+    ...request.because,
+  ];
+}
+
+/** How a line of the view "Approvals" reads. */
+export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
+  const { l10n } = reader;
+  switch (node.kind) {
+    case 'toApprove': {
+      const { request } = node;
+      const tooltip = [
+        `${request.requester.displayName} (${request.requester.userName})`,
+        ...requestLines(reader, request),
+      ];
+      const label = l10n.t('{0}: {1}', request.requester.displayName, request.role.title);
+      const description = durationWords(l10n, request.minutes);
+      return {
+        label,
+        description,
+        tooltip,
+        icon: 'person',
+        spoken: [label, description, ...tooltip].join(', '),
+      };
+    }
+    case 'team': {
+      const label = l10n.t("Your team's access");
+      const meaning = l10n.t('Access that members of your teams hold for a time');
+      const description = String(node.count);
+      return {
+        label,
+        description,
+        tooltip: [meaning],
+        icon: undefined,
+        spoken: `${label}, ${description}, ${meaning}`,
+      };
+    }
+    case 'teamGrant': {
+      const { grant } = node;
+      const label = l10n.t('{0}: {1}', grant.principal.displayName, grant.role.title);
+      const description = grantStateWords(reader, grant);
+      const tooltip = [
+        `${grant.principal.displayName} (${grant.principal.userName})`,
+        l10n.t('Purpose: {0}', grant.purpose),
+        ...(grant.trouble === null ? [] : [grant.trouble]),
+      ];
+      return {
+        label,
+        description,
+        tooltip,
+        icon: 'account',
+        spoken: [label, description, ...tooltip].join(', '),
+      };
+    }
+  }
+}
+
+/** What can be done with a line, as flags for the manifest's menus. */
+export function approvalContextValue(node: ApprovalNode): string {
+  switch (node.kind) {
+    case 'toApprove':
+      return 'toApprove.approve.deny';
+    case 'team':
+      return 'team';
+    case 'teamGrant':
+      return canBeReturned(node.grant) ? 'teamGrant.revoke' : 'teamGrant';
+  }
+}

@@ -1,0 +1,100 @@
+import * as vscode from 'vscode';
+
+import { CancelledError, OamError } from '../domain/errors.ts';
+import { hasOwnTerminal } from './access-view/node-capabilities.ts';
+import { decisions } from './approvals/decisions.ts';
+import { signIn } from './authentication/sign-in.ts';
+import { grantOf, requestOf, roleOf } from './commands/arguments.ts';
+import { choose } from './commands/choose.ts';
+import { signalOf } from './commands/progress.ts';
+import type { CommandTable } from './commands/register.ts';
+import type { Container } from './container.ts';
+import { editorFolders } from './injection/editor-folders.ts';
+import type { Folder } from './injection/folder-injection.ts';
+import { pickWorkspace } from './injection/folder-question.ts';
+import { untrustedHost } from './injection/folder-questions.ts';
+import { ACCESS_VIEW } from './product.ts';
+import { ownAccess } from './requests/own-access.ts';
+
+/** What every command does. */
+export function commandTable(container: Container): CommandTable {
+  const { channel, clock, client, connection, injection, logger, model, terminals, trust } = container;
+  const own = ownAccess(client, model);
+  const decide = decisions(client, model, clock);
+
+  const chooseFolder = (): Promise<Folder> => {
+    const folders = editorFolders();
+    const only = folders.length === 1 ? folders[0] : undefined;
+    if (only !== undefined) return Promise.resolve(only);
+    return choose(
+      folders,
+      ({ name, uri }) => ({ label: name, detail: uri }),
+      vscode.l10n.t('Which folder?'),
+      vscode.l10n.t('Open a folder first.'),
+    );
+  };
+
+  return {
+    async signIn() {
+      const session = await signIn(connection, clock, logger);
+      vscode.window.setStatusBarMessage(vscode.l10n.t('Signed in as {0}', session.userName), 5_000);
+      await vscode.commands.executeCommand(`${ACCESS_VIEW}.focus`);
+    },
+    async signOut() {
+      await connection.signOut();
+    },
+    requestAccess: (argument) => own.request(roleOf(argument)),
+    cancelRequest: (argument) => own.cancel(requestOf(argument)),
+    returnAccess: (argument) => own.giveBack(grantOf(argument)),
+    async openTerminalAs(argument) {
+      const grant =
+        grantOf(argument) ??
+        (await choose(
+          (model.data?.grants ?? []).filter(hasOwnTerminal),
+          ({ role, purpose }) => ({ label: role.title, detail: purpose }),
+          vscode.l10n.t('As which role?'),
+          vscode.l10n.t(
+            'You hold no role that acts as a service of its own. Other roles work in every terminal.',
+          ),
+        ));
+      await terminals.open(grant);
+    },
+    approve: (argument) => decide.approve(requestOf(argument)),
+    deny: (argument) => decide.deny(requestOf(argument)),
+    revoke: (argument) => decide.revoke(grantOf(argument)),
+    async useInFolder() {
+      const { pinned } = connection;
+      if (pinned === undefined) throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+      const folder = await chooseFolder();
+      const workspace = await pickWorkspace(pinned.workspaces);
+      if (workspace === undefined) throw new CancelledError();
+      if (!trust().isTrusted(workspace.host)) throw untrustedHost(workspace.host);
+      await injection.use(folder, workspace);
+    },
+    async stopInFolder() {
+      const folder = await chooseFolder();
+      await injection.stop(folder);
+      void vscode.window.showInformationMessage(
+        vscode.l10n.t(
+          'OAM is no longer used in {0}. What runs there gets no new token from now on.',
+          folder.name,
+        ),
+      );
+    },
+    async refresh() {
+      if (connection.state.kind !== 'signedIn') {
+        await connection.start();
+        return;
+      }
+      await vscode.window.withProgress({ location: { viewId: ACCESS_VIEW } }, async (_progress, token) => {
+        await model.reload();
+        // Asked after the person sees something; a change of whom they trust may take them a while to read.
+        await connection.checkTrust(signalOf(token));
+      });
+    },
+    showLog() {
+      channel.show();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import * as z from 'zod/mini';
+
+import { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+
+/** Lines of trees reach commands as arguments; anybody else may pass anything. */
+function reader<T>(schema: z.ZodMiniType<T>): (argument: unknown) => T | undefined {
+  return (argument) => {
+    const parsed = schema.safeParse(argument);
+    return parsed.success ? parsed.data : undefined;
+  };
+}
+
+const readRole = reader(z.object({ role: RoleView }));
+const readRequest = reader(z.object({ request: RequestView }));
+const readGrant = reader(z.object({ grant: GrantView }));
+
+/** The role that a command was called on. */
+export function roleOf(argument: unknown): RoleView | undefined {
+  return readRole(argument)?.role;
+}
+
+/** The request that a command was called on. */
+export function requestOf(argument: unknown): RequestView | undefined {
+  return readRequest(argument)?.request;
+}
+
+/** The grant that a command was called on. */
+export function grantOf(argument: unknown): GrantView | undefined {
+  return readGrant(argument)?.grant;
+}

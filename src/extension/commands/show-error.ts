@@ -1,0 +1,65 @@
+import * as vscode from 'vscode';
+
+import { hasCode } from '../../domain/errors.ts';
+import type { Logger } from '../../domain/logger.ts';
+import { commandId, CONTROL_PLANE_URL, EXTENSION, TRUSTED_WORKSPACE_HOSTS } from '../product.ts';
+import { errorWords, type Remedy } from './error-words.ts';
+
+/** True where somebody called an action off. */
+export function isCancellation(error: unknown): boolean {
+  return (
+    hasCode(error, 'cancelled') ||
+    error instanceof vscode.CancellationError ||
+    (error instanceof Error && error.name === 'AbortError')
+  );
+}
+
+/** Tells a person about an error, with one button for the next step. Cancelling is silent. */
+export async function showError(error: unknown, logger: Logger, retry?: () => void): Promise<void> {
+  if (isCancellation(error)) return;
+  const { message, remedy } = errorWords(vscode.l10n, error);
+  logger.error('Shown to the person', {
+    message,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+  const shown = remedy === 'retry' && retry === undefined ? 'showLog' : remedy;
+  const button = buttonOf(shown);
+  if ((await vscode.window.showErrorMessage(message, button)) !== button) return;
+  if (shown === 'retry') retry?.();
+  else await act(shown);
+}
+
+function buttonOf(remedy: Remedy): string {
+  switch (remedy) {
+    case 'signIn':
+      return vscode.l10n.t('Sign In');
+    case 'retry':
+      return vscode.l10n.t('Try Again');
+    case 'openSettings':
+    case 'trustHosts':
+      return vscode.l10n.t('Open Settings');
+    case 'showLog':
+      return vscode.l10n.t('Show Log');
+  }
+}
+
+async function act(remedy: Exclude<Remedy, 'retry'>): Promise<void> {
+  switch (remedy) {
+    case 'signIn':
+      await vscode.commands.executeCommand(commandId('signIn'));
+      return;
+    case 'openSettings':
+      await openSetting(CONTROL_PLANE_URL);
+      return;
+    case 'trustHosts':
+      await openSetting(TRUSTED_WORKSPACE_HOSTS);
+      return;
+    case 'showLog':
+      await vscode.commands.executeCommand(commandId('showLog'));
+      return;
+  }
+}
+
+async function openSetting(name: string): Promise<void> {
+  await vscode.commands.executeCommand('workbench.action.openSettings', `${EXTENSION}.${name}`);
+}

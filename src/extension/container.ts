@@ -1,0 +1,166 @@
+import * as path from 'node:path';
+
+import * as vscode from 'vscode';
+
+import { personTokenSource, startBroker } from '../broker/index.ts';
+import { type HostTrust, hostTrust } from '../databricks/index.ts';
+import { OamError } from '../domain/errors.ts';
+import type { Logger } from '../domain/logger.ts';
+import { createRedactor } from '../domain/redaction.ts';
+import { type Clock } from '../domain/time.ts';
+import { fileRefreshLock } from '../identity/index.ts';
+import type { ControlPlaneClient } from '../protocol/client.ts';
+import { axiosTransport } from '../protocol/transport.ts';
+import { AccessModel } from './access-view/access-model.ts';
+import { machineKey, secretSessionStore, sessionKey } from './authentication/secret-session-store.ts';
+import { showError } from './commands/show-error.ts';
+import { confirmTrustChange } from './connection/consent.ts';
+import { Connection } from './connection/connection.ts';
+import { PinBoard } from './connection/pinned-trust.ts';
+import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor-folders.ts';
+import { FolderInjection } from './injection/folder-injection.ts';
+import { FolderMemory } from './injection/folder-memory.ts';
+import { FolderQuestions } from './injection/folder-questions.ts';
+import { processTarget } from './injection/pointer-target.ts';
+import { refusalFilter } from './injection/refusal-notices.ts';
+import { RoleTerminals } from './injection/role-terminal.ts';
+import { WindowBroker } from './injection/window-broker.ts';
+import { createChannelLogger } from './logging/log-channel.ts';
+import { CONTROL_PLANE_URL, EXTENSION, PRODUCT, TRUSTED_WORKSPACE_HOSTS } from './product.ts';
+
+/** The parts of the extension, each made with what it needs. The only place that knows the concrete ones. */
+export interface Container extends vscode.Disposable {
+  readonly channel: vscode.LogOutputChannel;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly connection: Connection;
+  readonly model: AccessModel;
+  readonly injection: FolderInjection;
+  readonly questions: FolderQuestions;
+  readonly terminals: RoleTerminals;
+  readonly trust: () => HostTrust;
+  /** True while a view of ours can be seen. */
+  readonly watching: Set<string>;
+  /**
+   * The control plane of whoever is signed in.
+   *
+   * @throws {OamError} `not_signed_in`.
+   */
+  readonly client: () => ControlPlaneClient;
+}
+
+/** Makes the parts. Nothing is waited for and nothing is asked of the network. */
+export function createContainer(context: vscode.ExtensionContext): Container {
+  const inherited = { ...process.env };
+  const clock: Clock = { nowMs: () => Date.now() };
+  const redactor = createRedactor();
+  const channel = vscode.window.createOutputChannel(PRODUCT, { log: true });
+  const logger = createChannelLogger(channel, redactor);
+  const transport = axiosTransport();
+  const settings = vscode.workspace.getConfiguration.bind(vscode.workspace, EXTENSION);
+  const trust = (): HostTrust => hostTrust(settings().get<string[]>(TRUSTED_WORKSPACE_HOSTS, []));
+  const storage = context.globalStorageUri.fsPath;
+  const watching = new Set<string>();
+
+  const connection = new Connection({
+    address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
+    pins: new PinBoard(context.globalState),
+    store: async (url, identity) =>
+      secretSessionStore(context.secrets, sessionKey(await machineKey(storage), url, identity)),
+    lock: fileRefreshLock(path.join(storage, 'session')),
+    transport,
+    confirmChange: confirmTrustChange,
+    clock,
+    logger,
+    redactor,
+  });
+
+  const client = (): ControlPlaneClient => {
+    const { state } = connection;
+    if (state.kind === 'signedIn') return state.client;
+    throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+  };
+
+  const model = new AccessModel({
+    connection,
+    trust,
+    transport,
+    clock,
+    logger,
+    redactor,
+    later: (work, delayMs) => {
+      const timer = setTimeout(work, delayMs);
+      return { dispose: () => clearTimeout(timer) };
+    },
+    isWatched: () => watching.size > 0,
+  });
+
+  const onRefusal = refusalFilter(clock, ({ code, sentence }) => {
+    void showError(new OamError(code, sentence, { detail: vscode.l10n.t('a program got no token') }), logger);
+  });
+
+  const broker = new WindowBroker({
+    start: (port) => startBroker({ ...(port !== undefined && { port }), clock, logger, redactor }),
+    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    clock,
+  });
+
+  const memory = new FolderMemory(context.globalState, context.workspaceState);
+  const injection = new FolderInjection({
+    folders: editorFolders,
+    isTrusted: () => vscode.workspace.isTrusted,
+    workspaces: () => connection.pinned?.workspaces ?? [],
+    alreadySet: (folder) => alreadySetIn(folder, inherited),
+    memory,
+    terminals: terminalTargets(context.environmentVariableCollection),
+    kernels: processTarget(process.env),
+    broker: (wantedPort) => broker.ensure(wantedPort),
+    source: (host, principal) =>
+      personTokenSource({
+        host,
+        session: { subjectToken: (signal) => connection.subjectToken(signal) },
+        trust: trust(),
+        transport,
+        clock,
+        redactor,
+        principal,
+      }),
+    onRefusal,
+    logger,
+  });
+
+  const questions = new FolderQuestions({
+    injection,
+    memory,
+    isSignedIn: () => connection.state.kind === 'signedIn',
+    workspaces: () => connection.pinned?.workspaces ?? [],
+    trust,
+    logger,
+  });
+
+  const terminals = new RoleTerminals({ broker: () => broker.ensure(), client, redactor, onRefusal });
+
+  return {
+    channel,
+    logger,
+    clock,
+    connection,
+    model,
+    injection,
+    questions,
+    terminals,
+    trust,
+    watching,
+    client,
+    dispose() {
+      questions.dispose();
+      terminals.dispose();
+      injection.dispose();
+      model.dispose();
+      connection.dispose();
+      void broker.close();
+      // Last, so that whatever the others say on their way is still written.
+      channel.dispose();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+
+import * as vscode from 'vscode';
+
+import { PRODUCT } from '../product.ts';
+import { type AlreadySet, findAlreadySet } from './already-set.ts';
+import type { Folder } from './folder-injection.ts';
+import { type PointerTarget, terminalTarget } from './pointer-target.ts';
+
+/** The folders of the window. */
+export function editorFolders(): Folder[] {
+  return (vscode.workspace.workspaceFolders ?? []).map(({ uri, name }) => ({ uri: uri.toString(), name }));
+}
+
+/**
+ * What is set in a folder already.
+ *
+ * @param inherited The environment that this process was started with, before anything of ours was put there.
+ */
+export function alreadySetIn(
+  folder: Folder,
+  inherited: Readonly<Record<string, string | undefined>>,
+): AlreadySet[] {
+  const uri = vscode.Uri.parse(folder.uri, true);
+  const platform = process.platform === 'win32' ? 'windows' : process.platform === 'darwin' ? 'osx' : 'linux';
+  return findAlreadySet({
+    environment: inherited,
+    dotenv: readDotenv(uri),
+    terminalSettings:
+      vscode.workspace
+        .getConfiguration('terminal.integrated.env', uri)
+        .get<Record<string, unknown> | null>(platform) ?? {},
+  });
+}
+
+function readDotenv(folder: vscode.Uri): string | undefined {
+  if (folder.scheme !== 'file') return undefined;
+  try {
+    // Not waited for: pointers have to be there before the first kernel starts.
+    return readFileSync(vscode.Uri.joinPath(folder, '.env').fsPath, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** The terminals and tasks of each folder. */
+export function terminalTargets(
+  collection: vscode.GlobalEnvironmentVariableCollection,
+): (folder: Folder) => PointerTarget {
+  // What is persistent is given to terminals of the next start, before we run.
+  collection.persistent = false;
+  const targets = new Map<string, PointerTarget>();
+  return ({ uri }) => {
+    const known = targets.get(uri);
+    if (known !== undefined) return known;
+    const workspaceFolder = vscode.workspace.workspaceFolders?.find(
+      (folder) => folder.uri.toString() === uri,
+    );
+    const target =
+      workspaceFolder === undefined
+        ? { set: () => undefined, clear: () => undefined }
+        : terminalTarget(
+            collection.getScoped({ workspaceFolder }),
+            vscode.l10n.t('{0} points Databricks tools to your sign-in. It stores no token.', PRODUCT),
+          );
+    if (workspaceFolder !== undefined) targets.set(uri, target);
+    return target;
+  };
+}

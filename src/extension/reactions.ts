@@ -1,0 +1,122 @@
+import * as vscode from 'vscode';
+
+import { SECOND_MS } from '../domain/time.ts';
+import { showNotice } from './access-view/notices.ts';
+import type { Container } from './container.ts';
+import type { ConnectionState } from './connection/connection.ts';
+import { editorFolders } from './injection/editor-folders.ts';
+import type { Person } from './injection/folder-injection.ts';
+import { CONTROL_PLANE_URL, EXTENSION } from './product.ts';
+import { dueWarnings } from './status-bar/expiry-warnings.ts';
+import { StatusBar } from './status-bar/status-bar.ts';
+import { statusWords } from './status-bar/status-words.ts';
+import { momentWords } from './time-words.ts';
+
+/** Minutes are shown, so they are looked at this often, while a grant lives. */
+const TICK_MS = 15 * SECOND_MS;
+
+/** Lets each part react to what happens in the others and in the editor. */
+export function wireReactions(
+  container: Container,
+  context: vscode.ExtensionContext,
+  redrawViews: () => void,
+): vscode.Disposable {
+  const { client, clock, connection, injection, logger, model, questions, terminals } = container;
+  const statusBar = new StatusBar();
+  const warned = new Set<string>();
+
+  const drawStatus = (): void => {
+    const { state } = connection;
+    const folders = editorFolders().map((folder) => injection.state(folder));
+    const grants = model.data?.grants ?? [];
+    statusBar.show(
+      statusWords(vscode.l10n, state, folders, grants, clock.nowMs()),
+      state.kind === 'signedOut',
+    );
+  };
+
+  const warn = (): void => {
+    for (const warning of dueWarnings(model.data?.grants ?? [], clock.nowMs(), (key) => warned.has(key))) {
+      warned.add(warning.key);
+      void vscode.window.showInformationMessage(
+        vscode.l10n.t(
+          'Ends at {0}: {1}. Save what depends on it.',
+          momentWords(vscode.env.language, warning.endsAtMs, clock.nowMs()),
+          warning.grant.role.title,
+        ),
+      );
+    }
+  };
+
+  const tick = setInterval(() => {
+    if ((model.data?.grants.length ?? 0) === 0) return;
+    redrawViews();
+    drawStatus();
+    warn();
+  }, TICK_MS);
+
+  const onConnection = async (state: ConnectionState): Promise<void> => {
+    drawStatus();
+    const person = personOf(state);
+    if (person.kind === 'nobody') terminals.endAll();
+    await injection.setPerson(person);
+    await questions.askAll();
+  };
+
+  const reconcile = async (): Promise<void> => {
+    await injection.reconcile();
+    await questions.askAll();
+  };
+
+  drawStatus();
+  return vscode.Disposable.from(
+    statusBar,
+    { dispose: () => clearInterval(tick) },
+    connection.onDidChange((state) => void onConnection(state)),
+    model.onDidChange(() => {
+      drawStatus();
+      warn();
+    }),
+    injection.onDidChange(drawStatus),
+    injection.onDidMove(({ name }) => {
+      void vscode.window.showWarningMessage(
+        vscode.l10n.t(
+          'The address for credentials in {0} could not be kept. Restart its notebook kernels and open new terminals.',
+          name,
+        ),
+      );
+    }),
+    model.onNotice((notice) => {
+      showNotice(notice, client(), clock).catch((error: unknown) => {
+        logger.warn('A notice could not be shown', { error: String(error) });
+      });
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void reconcile()),
+    vscode.workspace.onDidChangeWorkspaceFolders(() => void reconcile()),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration(`${EXTENSION}.${CONTROL_PLANE_URL}`)) void connection.start();
+      else if (event.affectsConfiguration(EXTENSION)) void reconcile();
+    }),
+    context.secrets.onDidChange(() => {
+      connection.storeChanged().catch((error: unknown) => {
+        logger.warn('The changed session could not be read', { error: String(error) });
+      });
+    }),
+  );
+}
+
+function personOf(state: ConnectionState): Person {
+  switch (state.kind) {
+    case 'starting':
+      return { kind: 'restoring' };
+    case 'notConfigured':
+      return { kind: 'nobody' };
+    case 'signedOut':
+      return { kind: state.expired ? 'expired' : 'nobody' };
+    case 'signedIn':
+      return {
+        kind: 'signedIn',
+        principal: { iss: state.session.issuer, sub: state.session.subject },
+      };
+  }
+}

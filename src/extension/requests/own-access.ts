@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+
+import * as vscode from 'vscode';
+
+import { CancelledError, OamError } from '../../domain/errors.ts';
+import type { ControlPlaneClient } from '../../protocol/client.ts';
+import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import { isOpenRequest } from '../access-view/access-data.ts';
+import type { AccessModel } from '../access-view/access-model.ts';
+import { canBeReturned } from '../access-view/node-capabilities.ts';
+import { waitsFor } from '../access-view/node-words.ts';
+import { choose } from '../commands/choose.ts';
+import { withCancellableProgress } from '../commands/progress.ts';
+import { durationWords } from '../time-words.ts';
+import { type RequestDraft, toRequestCreate } from './request-draft.ts';
+import { askForRequest } from './request-wizard.ts';
+
+/** What a person does with their own access. */
+export interface OwnAccess {
+  request(role: RoleView | undefined): Promise<void>;
+  cancel(request: RequestView | undefined): Promise<void>;
+  giveBack(grant: GrantView | undefined): Promise<void>;
+}
+
+/** Wires {@link OwnAccess} to the control plane of whoever is signed in. */
+export function ownAccess(client: () => ControlPlaneClient, model: AccessModel): OwnAccess {
+  const send = async (draft: RequestDraft): Promise<void> => {
+    const request = await withCancellableProgress(
+      vscode.l10n.t('Asking for {0}', draft.role.title),
+      (signal) =>
+        client().call('createRequest', {
+          body: toRequestCreate(draft),
+          idempotencyKey: draft.idempotencyKey,
+          signal,
+        }),
+    );
+    void model.reload();
+    void vscode.window.showInformationMessage(sentWords(request));
+  };
+
+  return {
+    async request(role) {
+      if (model.data === undefined) await model.reload();
+      const { data } = model;
+      if (data === undefined) throw unknownAccess(model);
+      // The role may have changed since its line was drawn.
+      const current = role === undefined ? undefined : (data.roles.find(({ id }) => id === role.id) ?? role);
+      const draft = await askForRequest(data, current);
+      await sendUntilSettled(() => send(draft), model);
+    },
+
+    async cancel(request) {
+      const chosen =
+        request ??
+        (await choose(
+          (model.data?.requests ?? []).filter(isOpenRequest),
+          ({ role, purpose }) => ({ label: role.title, detail: purpose }),
+          vscode.l10n.t('Which request do you take back?'),
+          vscode.l10n.t('None of your requests waits for anybody.'),
+        ));
+      const idempotencyKey = randomUUID();
+      await withCancellableProgress(
+        vscode.l10n.t('Taking back your request for {0}', chosen.role.title),
+        (signal) =>
+          client().call('cancelRequest', {
+            params: { id: chosen.id },
+            version: chosen.version,
+            idempotencyKey,
+            signal,
+          }),
+      );
+      await model.reload();
+    },
+
+    async giveBack(grant) {
+      const chosen =
+        grant ??
+        (await choose(
+          (model.data?.grants ?? []).filter(canBeReturned),
+          ({ role, purpose }) => ({ label: role.title, detail: purpose }),
+          vscode.l10n.t('Which access do you give back?'),
+          vscode.l10n.t('You hold nothing that could be given back.'),
+        ));
+      const yes = vscode.l10n.t('Return Access');
+      const choice = await vscode.window.showWarningMessage(
+        vscode.l10n.t('Give back {0} now?', chosen.role.title),
+        {
+          modal: true,
+          detail: vscode.l10n.t('It ends now, also for what still runs with it. You can ask for it again.'),
+        },
+        yes,
+      );
+      if (choice !== yes) throw new CancelledError();
+      const idempotencyKey = randomUUID();
+      await withCancellableProgress(vscode.l10n.t('Giving back {0}', chosen.role.title), (signal) =>
+        client().call('returnGrant', {
+          params: { id: chosen.id },
+          version: chosen.version,
+          idempotencyKey,
+          signal,
+        }),
+      );
+      await model.reload();
+    },
+  };
+}
+
+/**
+ * Sends a request; where the network failed the person may send it again, with the same key, so that it has one
+ * effect even if the first one arrived.
+ */
+async function sendUntilSettled(send: () => Promise<void>, model: AccessModel): Promise<void> {
+  for (;;) {
+    try {
+      await send();
+      return;
+    } catch (error) {
+      void model.reload();
+      if (!(error instanceof OamError) || !MAY_HAVE_ARRIVED.has(error.code)) throw error;
+      const again = vscode.l10n.t('Send Again');
+      const choice = await vscode.window.showErrorMessage(
+        vscode.l10n.t(
+          'The request may not have arrived. Sending it again asks only once. ({0})',
+          error.message,
+        ),
+        again,
+      );
+      if (choice !== again) return;
+    }
+  }
+}
+
+const MAY_HAVE_ARRIVED = new Set([
+  'unreachable',
+  'timed_out',
+  'store_unavailable',
+  'internal',
+  'audit_unavailable',
+]);
+
+function sentWords(request: RequestView): string {
+  const { l10n } = vscode;
+  const { title } = request.role;
+  switch (request.state) {
+    case 'pending':
+    case 'awaiting_requester':
+      return l10n.t('Sent: {0} waits for the approval of {1}.', title, waitsFor(l10n, request));
+    case 'approved':
+      return l10n.t(
+        'Granted: {0} is being set up and lasts {1} from then on.',
+        title,
+        durationWords(l10n, request.minutes),
+      );
+    case 'denied':
+      return l10n.t('Denied: {0}. {1}', title, request.because.join(' '));
+    case 'cancelled':
+    case 'lapsed':
+      return l10n.t('The request for {0} is closed. Ask again if you still need it.', title);
+  }
+}
+
+function unknownAccess(model: AccessModel): unknown {
+  return model.state.kind === 'failed'
+    ? model.state.error
+    : new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+}

@@ -1,0 +1,219 @@
+import { randomUUID } from 'node:crypto';
+
+import * as vscode from 'vscode';
+
+import type { RoleView } from '../../protocol/schemas.ts';
+import { type AccessData } from '../access-view/access-data.ts';
+import { takenBy } from '../access-view/access-nodes.ts';
+import { takesRequest } from '../access-view/node-capabilities.ts';
+import { credentialWords } from '../access-view/node-words.ts';
+import { durationWords } from '../time-words.ts';
+import { ask, BACK, pick } from '../commands/steps.ts';
+import {
+  minutesFault,
+  offeredMinutes,
+  outlookSentence,
+  parseMinutes,
+  purposeFault,
+  type RequestDraft,
+} from './request-draft.ts';
+
+const STEPS = 4;
+
+interface Said {
+  role: RoleView | undefined;
+  purpose: string;
+  minutes: number | undefined;
+  ticket: string | undefined;
+}
+
+/**
+ * Asks for role, purpose and time, shows policy's answer, and returns what is to be sent. Every step can go back.
+ *
+ * @throws {CancelledError} where the person leaves.
+ */
+export async function askForRequest(data: AccessData, role: RoleView | undefined): Promise<RequestDraft> {
+  const idempotencyKey = randomUUID();
+  const said: Said = { role, purpose: '', minutes: undefined, ticket: undefined };
+  const first = role === undefined ? 0 : 1;
+  let step = first;
+  for (;;) {
+    const hasBack = step > first;
+    const outcome = await STEP_QUESTIONS[step]?.(said, data, hasBack);
+    if (outcome === BACK) {
+      step = Math.max(first, step - 1);
+    } else if (step + 1 < STEPS) {
+      step++;
+    } else if (said.role !== undefined && said.minutes !== undefined) {
+      return {
+        role: said.role,
+        purpose: said.purpose,
+        minutes: said.minutes,
+        ticket: said.ticket,
+        idempotencyKey,
+      };
+    }
+  }
+}
+
+type Step = (said: Said, data: AccessData, hasBack: boolean) => Promise<typeof BACK | undefined>;
+
+const title = (): string => vscode.l10n.t('Request Access');
+
+const STEP_QUESTIONS: readonly Step[] = [askRole, askPurpose, askTime, confirm];
+
+async function askRole(said: Said, data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+  const { l10n } = vscode;
+  const open = data.roles.filter((role) => takesRequest(role, takenBy(role, data)));
+  const closed = data.roles.filter((role) => !open.includes(role));
+  const item = (role: RoleView) => ({
+    label: role.title,
+    description: `${role.workspace.name}, ${l10n.t('up to {0}', durationWords(l10n, role.maxMinutes))}`,
+    detail: `${role.gives} ${outlookSentence(l10n, role)}`,
+    role,
+  });
+  const closedItem = (role: RoleView) => {
+    const taken = takenBy(role, data);
+    const why =
+      taken === 'held'
+        ? l10n.t('You hold it already.')
+        : taken === 'asked'
+          ? l10n.t('You have asked for it already.')
+          : outlookSentence(l10n, role);
+    return { ...item(role), iconPath: new vscode.ThemeIcon('lock'), detail: why };
+  };
+  for (;;) {
+    const chosen = await pick({
+      title: title(),
+      step: 1,
+      steps: STEPS,
+      hasBack,
+      placeholder: l10n.t('Which role do you need?'),
+      items: [
+        ...open.map(item),
+        ...(closed.length === 0
+          ? []
+          : [
+              {
+                label: l10n.t('Not possible now'),
+                kind: vscode.QuickPickItemKind.Separator,
+                role: undefined,
+              },
+            ]),
+        ...closed.map(closedItem),
+      ],
+      active: said.role === undefined ? undefined : (candidate) => candidate.role?.id === said.role?.id,
+    });
+    if (chosen === BACK) return BACK;
+    if (chosen.role === undefined) continue;
+    if (open.includes(chosen.role)) {
+      if (said.role?.id !== chosen.role.id) said.minutes = undefined;
+      said.role = chosen.role;
+      return undefined;
+    }
+    void vscode.window.showInformationMessage(`${chosen.label}: ${chosen.detail ?? ''}`);
+  }
+}
+
+async function askPurpose(said: Said, _data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+  const { l10n } = vscode;
+  const answer = await ask({
+    title: said.role === undefined ? title() : `${title()}: ${said.role.title}`,
+    step: 2,
+    steps: STEPS,
+    hasBack,
+    prompt: l10n.t('What do you need it for? Approvers and auditors read this.'),
+    placeholder: l10n.t('Compare the ranker with the new training run'),
+    value: said.purpose,
+    fault: (text) => purposeFault(l10n, text),
+  });
+  if (answer === BACK) return BACK;
+  said.purpose = answer.trim();
+  return undefined;
+}
+
+async function askTime(said: Said, _data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+  const { l10n } = vscode;
+  const { role } = said;
+  if (role === undefined) return BACK;
+  const wanted = said.minutes ?? role.defaultMinutes;
+  const shared = { title: `${title()}: ${role.title}`, step: 3, steps: STEPS, hasBack };
+  const other = l10n.t('Another time…');
+  const chosen = await pick({
+    ...shared,
+    placeholder: l10n.t('For how long? It ends by itself.'),
+    items: [
+      ...offeredMinutes(role).map((minutes) => ({
+        label: durationWords(l10n, minutes),
+        ...(minutes === role.defaultMinutes && { description: l10n.t('usual') }),
+        minutes,
+      })),
+      {
+        label: other,
+        description: l10n.t('up to {0}', durationWords(l10n, role.maxMinutes)),
+        minutes: undefined,
+      },
+    ],
+    active: (candidate) => candidate.minutes === wanted,
+  });
+  if (chosen === BACK) return BACK;
+  if (chosen.minutes !== undefined) {
+    said.minutes = chosen.minutes;
+    return undefined;
+  }
+  const typed = await ask({
+    ...shared,
+    hasBack: true,
+    prompt: l10n.t('For how long? At most {0}.', durationWords(l10n, role.maxMinutes)),
+    placeholder: l10n.t('45m, 2h or 1h 30m'),
+    value: '',
+    fault: (text) => minutesFault(l10n, text, role.maxMinutes),
+  });
+  if (typed === BACK) return askTime(said, _data, hasBack);
+  said.minutes = parseMinutes(typed);
+  return undefined;
+}
+
+async function confirm(said: Said, data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+  const { l10n } = vscode;
+  const { role, minutes } = said;
+  if (role === undefined || minutes === undefined) return BACK;
+  const shared = { title: `${title()}: ${role.title}`, step: STEPS, steps: STEPS };
+  const chosen = await pick({
+    ...shared,
+    hasBack,
+    placeholder: outlookSentence(l10n, role),
+    items: [
+      {
+        label: l10n.t('Send Request'),
+        iconPath: new vscode.ThemeIcon('send'),
+        description: [
+          durationWords(l10n, minutes),
+          role.workspace.name,
+          ...(said.ticket === undefined ? [] : [said.ticket]),
+        ].join(', '),
+        detail: `${said.purpose} · ${credentialWords(l10n, role.credential)}`,
+        does: 'send' as const,
+      },
+      {
+        label: said.ticket === undefined ? l10n.t('Add a Ticket…') : l10n.t('Change the Ticket…'),
+        iconPath: new vscode.ThemeIcon('tag'),
+        detail: outlookSentence(l10n, role),
+        does: 'ticket' as const,
+      },
+    ],
+    active: undefined,
+  });
+  if (chosen === BACK) return BACK;
+  if (chosen.does === 'send') return undefined;
+  const ticket = await ask({
+    ...shared,
+    hasBack: true,
+    prompt: l10n.t('The ticket that this work belongs to. Leave it empty for none.'),
+    placeholder: 'ML-1234',
+    value: said.ticket ?? '',
+    fault: (text) => (text.trim().length > 200 ? l10n.t('Shorten it to 200 characters.') : undefined),
+  });
+  if (ticket !== BACK) said.ticket = ticket.trim() === '' ? undefined : ticket.trim();
+  return confirm(said, data, hasBack);
+}

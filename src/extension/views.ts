@@ -1,0 +1,105 @@
+import * as vscode from 'vscode';
+
+import { AccessTree } from './access-view/access-tree.ts';
+import { ApprovalTree } from './approvals/approval-tree.ts';
+import { errorWords } from './commands/error-words.ts';
+import type { Container } from './container.ts';
+import { ACCESS_VIEW, APPROVALS_VIEW, VIEW_CONTEXT, type ViewState } from './product.ts';
+
+/** The views of the side bar and what they say when they are empty. */
+export function createViews(container: Container): vscode.Disposable & { redraw(): void } {
+  const { clock, connection, injection, model, watching } = container;
+  const accessTree = new AccessTree(connection, model, clock);
+  const approvalTree = new ApprovalTree(model, clock);
+  const access = vscode.window.createTreeView(ACCESS_VIEW, {
+    treeDataProvider: accessTree,
+    showCollapseAll: true,
+  });
+  const approvals = vscode.window.createTreeView(APPROVALS_VIEW, { treeDataProvider: approvalTree });
+  let shownState: ViewState | undefined;
+
+  const redraw = (): void => {
+    const state = viewState(container);
+    if (state !== shownState) {
+      shownState = state;
+      void vscode.commands.executeCommand('setContext', VIEW_CONTEXT, state);
+    }
+    const signedIn = connection.state.kind === 'signedIn' ? connection.state : undefined;
+    access.description = signedIn?.session.userName ?? '';
+    access.message = messageOf(container);
+    const waiting = model.data?.toApprove.length ?? 0;
+    approvals.badge =
+      waiting === 0
+        ? undefined
+        : {
+            value: waiting,
+            tooltip:
+              waiting === 1
+                ? vscode.l10n.t('1 request waits for your approval')
+                : vscode.l10n.t('{0} requests wait for your approval', waiting),
+          };
+    accessTree.redraw();
+    approvalTree.redraw();
+  };
+
+  const watch = (view: vscode.TreeView<unknown>, id: string): vscode.Disposable => {
+    const look = (isVisible: boolean): void => {
+      if (isVisible) watching.add(id);
+      else watching.delete(id);
+      model.attentionChanged();
+    };
+    look(view.visible);
+    return view.onDidChangeVisibility(({ visible }) => look(visible));
+  };
+
+  const parts = vscode.Disposable.from(
+    watch(access, ACCESS_VIEW),
+    watch(approvals, APPROVALS_VIEW),
+    connection.onDidChange(redraw),
+    model.onDidChange(redraw),
+    injection.onDidChange(redraw),
+    access,
+    approvals,
+    accessTree,
+    approvalTree,
+  );
+  redraw();
+  return { redraw, dispose: () => void parts.dispose() };
+}
+
+function viewState({ connection, model }: Container): ViewState {
+  switch (connection.state.kind) {
+    case 'notConfigured':
+      return 'notConfigured';
+    case 'starting':
+      return 'starting';
+    case 'signedOut':
+      return 'signedOut';
+    case 'signedIn':
+      switch (model.state.kind) {
+        case 'unknown':
+          return 'starting';
+        case 'failed':
+          return 'unreachable';
+        case 'known':
+          return 'signedIn';
+      }
+  }
+}
+
+/** A line above the tree, where something needs saying. */
+function messageOf({ connection, model }: Container): string {
+  const { state } = connection;
+  if (state.kind === 'notConfigured') {
+    return state.error === undefined ? '' : errorWords(vscode.l10n, state.error).message;
+  }
+  if (state.kind === 'signedOut') {
+    return state.expired ? vscode.l10n.t('Your session has ended. Sign in again to go on.') : '';
+  }
+  if (state.kind !== 'signedIn') return '';
+  if (model.state.kind === 'failed') return errorWords(vscode.l10n, model.state.error).message;
+  if (model.state.kind === 'known' && model.state.stale !== undefined) {
+    return vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, model.state.stale).message);
+  }
+  return '';
+}
