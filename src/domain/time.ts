@@ -16,6 +16,9 @@ export const SECOND_MS = 1_000;
 /** Milliseconds in one minute. */
 export const MINUTE_MS = 60_000;
 
+/** Milliseconds in one hour. */
+export const HOUR_MS = 3_600_000;
+
 /** Converts whole or fractional minutes to milliseconds. */
 export function minutesToMs(minutes: number): number {
   return minutes * MINUTE_MS;

@@ -1,3 +1,4 @@
+import { type Kysely, sql } from 'kysely';
 import type * as z from 'zod/mini';
 
 import { canonicalJson, type Json, sha256Hex } from '../../domain/canonical.ts';
@@ -5,6 +6,7 @@ import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { OperationId } from '../../protocol/endpoints.ts';
 import { type Change, toDate } from '../changes/change.ts';
+import type { Database } from '../store/tables.ts';
 
 /** One POST as its sender means it: who, what, and the key that tells a repetition from a new wish. */
 export interface Intent {
@@ -78,4 +80,15 @@ async function earlierAnswer<Answer>(
     );
   }
   return answerSchema.parse(earlier.answer);
+}
+
+/** How long an answer is kept for a repetition, in hours. */
+const KEEP_HOURS = 24;
+
+/** Forgets answers that nobody repeats any more. Returns false: there is nothing more to do at once. */
+export async function forgetOldAnswers(db: Kysely<Database>): Promise<false> {
+  await sql`delete from oam.idempotency where created_at < oam.now() - ${KEEP_HOURS} * interval '1 hour'`.execute(
+    db,
+  );
+  return false;
 }

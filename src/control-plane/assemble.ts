@@ -1,0 +1,158 @@
+import type { FastifyInstance } from 'fastify';
+
+import { hostTrust } from '../databricks/index.ts';
+import { OamError } from '../domain/errors.ts';
+import type { Logger } from '../domain/logger.ts';
+import type { Redactor } from '../domain/redaction.ts';
+import { HOUR_MS, SECOND_MS } from '../domain/time.ts';
+import type { Configuration } from '../protocol/schemas.ts';
+import type { HttpTransport } from '../protocol/transport.ts';
+import { chainAudit } from './audit/chain.ts';
+import { createAuditDebt } from './audit/debt.ts';
+import { createTokenVerifier } from './authentication/token-verifier.ts';
+import type { ServerConfiguration } from './configuration/configuration.ts';
+import type { Core } from './core.ts';
+import { registerGroups } from './effects/adoption.ts';
+import { startLoop } from './effects/loop.ts';
+import { startSweeper, type Sweeper } from './effects/sweeper.ts';
+import { createWorkspaces } from './effects/workspaces.ts';
+import { type EventWatch, watchEvents } from './events/watch.ts';
+import { createApp } from './http/app.ts';
+import { forgetOldAnswers } from './http/idempotency.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createOperations } from './http/operations.ts';
+import { addSurroundings } from './http/surroundings.ts';
+import { createIssuer, type Issuer } from './issuer/issuer.ts';
+import type { PolicyVersion } from './policy/version.ts';
+import type { Store } from './store/store.ts';
+
+/** Everything that a control plane is made of. */
+export interface Ingredients {
+  readonly config: ServerConfiguration;
+  readonly store: Pick<Store, 'db'>;
+  readonly policy: PolicyVersion;
+  readonly transport: HttpTransport;
+  readonly redactor: Redactor;
+  readonly logger: Logger;
+  readonly secrets: { readonly databricksClientSecret: string; readonly issuerKey: string };
+  readonly version: string;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** A control plane that was put together and listens to nobody yet. */
+export interface Assembly {
+  readonly app: FastifyInstance;
+  /** Begins the work behind the answers. The URL is the issuer of its tokens. */
+  begin(publicUrl: string): Promise<void>;
+  /** Ends it: no new work, the calls under way finished. */
+  end(): Promise<void>;
+}
+
+const CHAIN_EVERY_MS = 500;
+
+const EVENTS_EVERY_MS = 500;
+
+/** Puts the parts together. Only here are the concrete ones known. */
+export function assembleControlPlane(ingredients: Ingredients): Assembly {
+  const { config, store, policy, logger, redactor, transport } = ingredients;
+  const { db } = store;
+  let sweeper: Sweeper | undefined;
+  let issuer: Issuer | undefined;
+  const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
+  const core: Core = {
+    db,
+    policy,
+    logger,
+    debt: createAuditDebt(config.dataFolder, logger),
+    lapseMinutes: config.requests.lapseMinutes,
+    wake: () => {
+      sweeper?.wake();
+      watch.wake();
+    },
+  };
+  const readyIssuer = (): Issuer => {
+    if (issuer === undefined) {
+      throw new OamError('store_unavailable', 'The control plane is starting. Try again in a second.');
+    }
+    return issuer;
+  };
+  const trust = hostTrust(policy.catalogue.workspaces.map((workspace) => workspace.host));
+  const metrics = createMetrics();
+  const app = createApp({
+    core,
+    operations: createOperations({
+      core,
+      configuration: publicConfiguration(config, policy, ingredients.version),
+      credentials: () => ({
+        core,
+        issuer: readyIssuer(),
+        accountId: config.databricks.accountId,
+        trust,
+        transport,
+      }),
+    }),
+    verifier: createTokenVerifier(config.identity, transport),
+    watch,
+    metrics,
+    redactor,
+  });
+  addSurroundings(app, { db, metrics, issuer: readyIssuer, version: ingredients.version });
+
+  const record = startLoop({
+    name: 'audit',
+    pollMs: CHAIN_EVERY_MS,
+    logger,
+    work: async () => {
+      await core.debt.drain(db);
+      return (await chainAudit(db)) > 0;
+    },
+  });
+  const housekeeping = startLoop({
+    name: 'housekeeping',
+    pollMs: HOUR_MS,
+    logger,
+    work: () => forgetOldAnswers(db),
+  });
+
+  return {
+    app,
+    async begin(publicUrl) {
+      issuer = await createIssuer(store, { publicUrl, key: ingredients.secrets.issuerKey });
+      await registerGroups(core);
+      const workspaces = createWorkspaces({
+        clientId: config.databricks.clientId,
+        clientSecret: ingredients.secrets.databricksClientSecret,
+        transport,
+        redactor,
+      });
+      sweeper = startSweeper(
+        {
+          ...core,
+          workspaces,
+          redactor,
+          absenceConfirmMs: config.effects.absenceConfirmMs,
+          random: ingredients.random,
+        },
+        Math.min(config.effects.pollMs, SECOND_MS),
+      );
+    },
+    async end() {
+      await Promise.all([sweeper?.stop(), watch.stop(), record.stop(), housekeeping.stop()]);
+    },
+  };
+}
+
+function publicConfiguration(
+  config: ServerConfiguration,
+  policy: PolicyVersion,
+  version: string,
+): Configuration {
+  const { issuer, clientId, audience, scopes } = config.identity;
+  return {
+    product: 'databricks-ml-oam',
+    version,
+    identity: { issuer, clientId, audience, scopes: [...scopes] },
+    workspaces: policy.catalogue.workspaces.map(({ name, host }) => ({ name, host })),
+  };
+}

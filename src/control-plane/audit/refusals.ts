@@ -1,0 +1,81 @@
+import type { JsonObject } from '../../domain/canonical.ts';
+import type { OperationId } from '../../protocol/endpoints.ts';
+import type { ProblemCode } from '../../protocol/problem.ts';
+import { inChange } from '../changes/change.ts';
+import { isId } from '../changes/ids.ts';
+import type { Core } from '../core.ts';
+import { type Actor, recordAudit } from './record.ts';
+
+/** The event that a refusal of an operation is recorded as; operations that give and take nothing have none. */
+const EVENTS: Readonly<Partial<Record<OperationId, string>>> = {
+  createRequest: 'request.refused',
+  approveRequest: 'approval.refused',
+  denyRequest: 'denial.refused',
+  cancelRequest: 'cancellation.refused',
+  returnGrant: 'return.refused',
+  revokeGrant: 'revocation.refused',
+  issueCredential: 'credential.refused',
+  listAudit: 'audit_read.refused',
+};
+
+/** Slips of a client and troubles of ours: they say nothing about who wanted which access. */
+const NOT_ABOUT_ACCESS: ReadonlySet<ProblemCode> = new Set([
+  'idempotency_key_missing',
+  'idempotency_key_reused',
+  'precondition_failed',
+  'precondition_required',
+  'body_too_large',
+  'identity_provider_unavailable',
+  'audit_unavailable',
+  'store_unavailable',
+  'too_many_requests',
+  'internal',
+]);
+
+/** A token that is the identity provider's own but not for this door is worth a row whatever it was sent for. */
+const WRONG_DOOR: ReadonlySet<ProblemCode> = new Set(['wrong_audience', 'wrong_token_kind']);
+
+/** A refusal as it reached the caller. */
+export interface Refusal {
+  readonly operation: OperationId;
+  readonly code: ProblemCode;
+  /** Who was refused. Absent where nobody's signature vouches for them; such refusals are counted, not recorded. */
+  readonly actor: Actor | undefined;
+  /** The id in the path, where there is one. */
+  readonly id: string | undefined;
+  readonly roleId: string | undefined;
+  readonly detail: JsonObject;
+}
+
+/** The longest text of a client's that goes into a row. */
+const MAX_TEXT = 200;
+
+/**
+ * Puts a refusal that concerns access on the record, in a change of its own: the refused one is undone. A trail that
+ * cannot be written does not turn a refusal into anything else.
+ */
+export async function recordRefusal(core: Pick<Core, 'db' | 'logger'>, refusal: Refusal): Promise<void> {
+  const { operation, code, actor, id } = refusal;
+  const event = WRONG_DOOR.has(code) ? 'authentication.refused' : EVENTS[operation];
+  if (event === undefined || actor === undefined || NOT_ABOUT_ACCESS.has(code)) return;
+  const rowId = id !== undefined && isId(id) ? id : undefined;
+  const aboutGrant = operation.endsWith('Grant') || operation === 'issueCredential';
+  try {
+    await inChange(core.db, (change) =>
+      recordAudit(change, {
+        event,
+        actor,
+        requestId: aboutGrant ? undefined : rowId,
+        grantId: aboutGrant ? rowId : undefined,
+        roleId: refusal.roleId?.slice(0, MAX_TEXT),
+        detail: { code, operation, ...refusal.detail },
+      }),
+    );
+  } catch (error) {
+    core.logger.error('A refusal could not be recorded.', {
+      event,
+      code,
+      reason: error instanceof Error ? error.message : 'unknown',
+    });
+  }
+}

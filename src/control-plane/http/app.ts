@@ -1,0 +1,242 @@
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import * as z from 'zod/mini';
+
+import { OamError } from '../../domain/errors.ts';
+import type { Redactor } from '../../domain/redaction.ts';
+import { type Endpoint, endpoints, type OperationId } from '../../protocol/endpoints.ts';
+import { type Actor } from '../audit/record.ts';
+import { recordRefusal } from '../audit/refusals.ts';
+import { rememberPrincipal } from '../authentication/principals.ts';
+import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
+import { storeNowMs } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { streamEvents } from '../events/stream.ts';
+import type { EventWatch } from '../events/watch.ts';
+import { resumeRequestsOf } from '../requests/returning.ts';
+import { bodies, type Call, inputs, type Operations } from './call.ts';
+import { bearerToken, expectedVersion, idempotencyKey } from './headers.ts';
+import { bodyHash, type Intent } from './idempotency.ts';
+import type { Metrics } from './metrics.ts';
+import { toProblem } from './problems.ts';
+
+/** What the HTTP side needs. */
+export interface AppParts {
+  readonly core: Core;
+  readonly operations: Operations;
+  readonly verifier: TokenVerifier;
+  readonly watch: EventWatch;
+  readonly metrics: Metrics;
+  readonly redactor: Redactor;
+}
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+
+/** Adds the protocol's operations to a server. */
+export function createApp(parts: AppParts): FastifyInstance {
+  const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+  const closing = new AbortController();
+  app.addHook('preClose', () => closing.abort());
+  const answerProblem = (reply: FastifyReply, error: unknown): FastifyReply => {
+    const problem = toProblem(error, parts.redactor);
+    if (problem.code === 'internal') logUnexpected(parts, error);
+    return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  };
+  app.setErrorHandler((error, _request, reply) => answerProblem(reply, asInputError(error)));
+  app.setNotFoundHandler((_request, reply) =>
+    answerProblem(reply, new OamError('not_found', 'There is nothing at this address.')),
+  );
+  for (const id of operationIds()) addOperation(app, parts, id, closing.signal);
+  return app;
+}
+
+function operationIds(): OperationId[] {
+  return Object.keys(endpoints) as OperationId[];
+}
+
+function addOperation<Id extends OperationId>(
+  app: FastifyInstance,
+  parts: AppParts,
+  id: Id,
+  closing: AbortSignal,
+): void {
+  const endpoint: Endpoint = endpoints[id];
+  app.route({
+    method: endpoint.method,
+    url: endpoint.path.replace(/\{(\w+)\}/g, ':$1'),
+    // The whole answer to a failure is given here, where the operation and its caller are known.
+    errorHandler: (error, request, reply) =>
+      refuse(parts, id, request, reply, asInputError(error), undefined),
+    handler: async (request, reply) => {
+      let bearer: Bearer | undefined;
+      try {
+        if (endpoint.auth === 'bearer') bearer = await authenticate(parts, request);
+        const call = parseCall(id, endpoint, request, bearer);
+        if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
+          return await openStream(parts, request, reply, bearer, closing);
+        }
+        const answer = await parts.operations[id](call);
+        parts.metrics.count('oam_http_requests_total', {
+          operation: id,
+          status: String(endpoint.successStatus),
+        });
+        const version = versionOf(answer);
+        if (version !== undefined) reply.header('etag', `"${version}"`);
+        return await reply.code(endpoint.successStatus).header('cache-control', 'no-store').send(answer);
+      } catch (error) {
+        return refuse(parts, id, request, reply, error, bearer?.principal);
+      }
+    },
+  });
+}
+
+async function authenticate({ core, verifier }: AppParts, request: FastifyRequest): Promise<Bearer> {
+  const token = bearerToken(request.headers);
+  if (token === undefined) {
+    throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
+  }
+  const bearer = await verifier.verify(token, await storeNowMs(core.db));
+  if (await rememberPrincipal(core.db, bearer.principal)) await resumeRequestsOf(core, bearer.principal);
+  return bearer;
+}
+
+function parseCall<Id extends OperationId>(
+  id: Id,
+  endpoint: Endpoint,
+  request: FastifyRequest,
+  bearer: Bearer | undefined,
+): Call<Id> {
+  const params = parse(inputs[id].params, request.params, 'path');
+  const query = parse(inputs[id].query, request.query, 'query');
+  const noBody = z.custom<Call<Id>['body']>((value) => value === undefined);
+  const body = parse(
+    bodies[id].body ?? noBody,
+    endpoint.body === undefined ? undefined : (request.body ?? {}),
+    'body',
+  );
+  refuseNul(params, query, body);
+  const known = (): Bearer => {
+    if (bearer === undefined) throw new TypeError(`A public operation has no caller: ${id}`);
+    return bearer;
+  };
+  const key = endpoint.method === 'POST' ? idempotencyKey(request.headers) : '';
+  const intent: Omit<Intent, 'caller'> = {
+    operation: id,
+    key,
+    bodyHash: bodyHash(Json.parse(params), body === undefined ? null : Json.parse(body)),
+  };
+  return {
+    params,
+    query,
+    body,
+    bearer: known,
+    intent: () => ({ ...intent, caller: known().principal }),
+    version: expectedVersion(request.headers),
+  };
+}
+
+/** Anything that JSON can say; `undefined` members go. */
+const Json = z.pipe(
+  z.transform((value) => JSON.parse(JSON.stringify(value)) as unknown),
+  z.json(),
+);
+
+function parse<Output>(schema: z.ZodMiniType<Output>, value: unknown, where: string): Output {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new OamError('bad_request', 'The request is not of the form that the API describes. Correct it.', {
+    detail: `${where}: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
+  });
+}
+
+/** The store's texts cannot hold the character NUL, and nobody means it. */
+function refuseNul(...values: unknown[]): void {
+  if (JSON.stringify(values).includes('\\u0000')) {
+    throw new OamError('bad_request', 'The request holds the character NUL. Leave it out.');
+  }
+}
+
+async function openStream(
+  parts: AppParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bearer: Bearer,
+  closing: AbortSignal,
+): Promise<FastifyReply> {
+  const last = request.headers['last-event-id'];
+  const query = parse(inputs.listEvents.query, request.query, 'query');
+  const nowMs = await storeNowMs(parts.core.db);
+  await streamEvents(reply.raw, {
+    core: parts.core,
+    watch: parts.watch,
+    caller: bearer.principal,
+    after: typeof last === 'string' ? last : query.after,
+    endAfterMs: bearer.expiresAtMs - nowMs,
+    signal: closing,
+    opened: () => reply.hijack(),
+  });
+  return reply;
+}
+
+async function refuse(
+  parts: AppParts,
+  operation: OperationId,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+  caller: Actor | undefined,
+): Promise<FastifyReply> {
+  const { core, metrics } = parts;
+  const problem = toProblem(error, parts.redactor);
+  metrics.count('oam_http_requests_total', { operation, status: String(problem.status) });
+  metrics.count('oam_refusals_total', { code: problem.code });
+  core.logger.info('Refused.', { operation, code: problem.code });
+  if (problem.code === 'internal') logUnexpected(parts, error);
+  const asked = AskedFor.safeParse(request.body);
+  await recordRefusal(core, {
+    operation,
+    code: problem.code,
+    actor: caller ?? (error instanceof TokenRefused ? error.principal : undefined),
+    id: IdInPath.safeParse(request.params).data?.id,
+    roleId: asked.data?.roleId,
+    detail: {
+      reason: problem.detail,
+      ...(problem.explanation && { explanation: problem.explanation }),
+      ...(asked.data?.minutes !== undefined && { minutes: asked.data.minutes }),
+    },
+  });
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+const AskedFor = z.object({ roleId: z.optional(z.string()), minutes: z.optional(z.number()) });
+
+const IdInPath = z.object({ id: z.string() });
+
+function logUnexpected({ core, redactor }: AppParts, error: unknown): void {
+  core.logger.error('Something unexpected happened.', {
+    reason: redactor.redact(error instanceof Error ? (error.stack ?? error.message) : 'unknown'),
+  });
+}
+
+function acceptsStream(request: FastifyRequest): boolean {
+  return request.headers.accept?.includes('text/event-stream') === true;
+}
+
+const Versioned = z.object({ version: z.int() });
+
+function versionOf(answer: unknown): number | undefined {
+  return Versioned.safeParse(answer).data?.version;
+}
+
+const FrameworkError = z.object({ statusCode: z.int() });
+
+/** What Fastify itself finds wrong with a request, in our words. */
+function asInputError(error: unknown): unknown {
+  const status = FrameworkError.safeParse(error).data?.statusCode;
+  if (error instanceof OamError || status === undefined || status >= 500) return error;
+  if (status === 413) {
+    return new OamError('body_too_large', 'The request is too large. Shorten its texts.', {
+      detail: `at most ${BODY_LIMIT_BYTES} bytes`,
+    });
+  }
+  return new OamError('bad_request', 'The request is not JSON. Send JSON, and say so in Content-Type.');
+}

@@ -1,0 +1,80 @@
+import { type Kysely, sql } from 'kysely';
+
+import type { Database } from '../store/tables.ts';
+
+/** Counts what happens, for Prometheus. No label has a value that a client can choose. */
+export interface Metrics {
+  count(name: CounterName, labels: Readonly<Record<string, string>>): void;
+  /** The exposition text: the counters, and what the store says now. */
+  expose(db: Kysely<Database>): Promise<string>;
+}
+
+const COUNTERS = {
+  oam_http_requests_total: 'Answers by operation and status.',
+  oam_refusals_total: 'Refusals by code.',
+} as const;
+
+type CounterName = keyof typeof COUNTERS;
+
+const GAUGES = {
+  oam_grants_live: 'Grants before their end has begun.',
+  oam_grants_revoking: 'Grants whose membership has yet to be seen absent.',
+  oam_grants_revoke_stuck: 'Grants whose removal has failed again and again. Anything but 0 is an alarm.',
+  oam_revocation_overdue_seconds:
+    'How long the oldest removal has been due. More than a few seconds is an alarm.',
+  oam_effects_due: 'Writes to Databricks that have yet to be seen true.',
+  oam_groups_refused: 'Groups of the catalogue that cannot be adopted.',
+  oam_audit_unchained: 'Audit rows that have no place in the chain yet.',
+} as const;
+
+type Gauges = Record<keyof typeof GAUGES, number>;
+
+/** Creates counters at zero. */
+export function createMetrics(): Metrics {
+  const counts = new Map<CounterName, Map<string, number>>();
+  return {
+    count(name, labels) {
+      const series = counts.get(name) ?? new Map<string, number>();
+      counts.set(name, series);
+      const key = Object.entries(labels)
+        .map(([label, value]) => `${label}="${value}"`)
+        .join(',');
+      series.set(key, (series.get(key) ?? 0) + 1);
+    },
+    async expose(db) {
+      const lines: string[] = [];
+      for (const [name, help] of entriesOf(COUNTERS)) {
+        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`);
+        for (const [labels, value] of counts.get(name) ?? []) lines.push(`${name}{${labels}} ${value}`);
+      }
+      const gauges = await readGauges(db);
+      for (const [name, help] of entriesOf(GAUGES)) {
+        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${gauges[name]}`);
+      }
+      return `${lines.join('\n')}\n`;
+    },
+  };
+}
+
+async function readGauges(db: Kysely<Database>): Promise<Gauges> {
+  const { rows } = await sql<Gauges>`
+    select
+      (select count(*) from oam.access_grant
+        where state in ('scheduled', 'provisioning', 'active')) as oam_grants_live,
+      (select count(*) from oam.access_grant
+        where state in ('revoking', 'revoke_stuck')) as oam_grants_revoking,
+      (select count(*) from oam.access_grant where state = 'revoke_stuck') as oam_grants_revoke_stuck,
+      (select coalesce(extract(epoch from oam.now() - min(created_at)), 0)::float8 from oam.effect
+        where state = 'due' and kind = 'remove_member' and first_absent_at is null)
+        as oam_revocation_overdue_seconds,
+      (select count(*) from oam.effect where state = 'due') as oam_effects_due,
+      (select count(*) from oam.jit_group where adoption = 'refused') as oam_groups_refused,
+      (select count(*) from oam.audit where sequence is null) as oam_audit_unchained`.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new TypeError('The store did not answer.');
+  return row;
+}
+
+function entriesOf<Name extends string>(table: Readonly<Record<Name, string>>): [Name, string][] {
+  return Object.entries<string>(table) as [Name, string][];
+}

@@ -1,0 +1,59 @@
+import type { Configuration, Me } from '../../protocol/schemas.ts';
+import { listAudit } from '../audit/read.ts';
+import type { Core } from '../core.ts';
+import { type CredentialParts, issueCredential } from '../credentials/issue.ts';
+import { readEvents } from '../events/feed.ts';
+import { returnGrant, revokeGrant } from '../grants/end.ts';
+import { getGrant, listGrants } from '../grants/lists.ts';
+import { askForRole } from '../requests/ask.ts';
+import { approveRequest, cancelRequest, denyRequest } from '../requests/decide.ts';
+import { getRequest, listRequests } from '../requests/lists.ts';
+import { timestamp, viewPerson } from '../requests/view.ts';
+import { listRoles } from '../roles/list.ts';
+import { groupsOf, teamsOf } from '../roles/teams.ts';
+import type { Operations } from './call.ts';
+
+/** What the operations need. */
+export interface OperationParts {
+  readonly core: Core;
+  readonly configuration: Configuration;
+  /** What issuing needs; throws while the issuer's key has yet to be read. */
+  readonly credentials: () => CredentialParts;
+}
+
+/** The control plane's side of every operation of the protocol. */
+export function createOperations({ core, configuration, credentials }: OperationParts): Operations {
+  return {
+    getConfiguration: () => Promise.resolve(configuration),
+    getMe: (call) => {
+      const { principal } = call.bearer();
+      const me: Me = {
+        ...viewPerson(principal),
+        groups: [...groupsOf(principal)],
+        duty: principal.duty ?? null,
+        teams: teamsOf(principal, core.policy.catalogue).map((team) => ({ ...team })),
+        seenAt: timestamp(principal.seenAtMs),
+      };
+      return Promise.resolve(me);
+    },
+    listRoles: (call) => listRoles(core, call.bearer().principal),
+    createRequest: (call) => askForRole(core, call.intent(), call.body),
+    listRequests: (call) => listRequests(core, call.bearer().principal, call.query),
+    getRequest: (call) => getRequest(core, call.bearer().principal, call.params.id),
+    approveRequest: (call) =>
+      approveRequest(core, call.intent(), { requestId: call.params.id, version: call.version }, call.body),
+    denyRequest: (call) =>
+      denyRequest(core, call.intent(), { requestId: call.params.id, version: call.version }, call.body),
+    cancelRequest: (call) =>
+      cancelRequest(core, call.intent(), { requestId: call.params.id, version: call.version }),
+    listGrants: (call) => listGrants(core, call.bearer().principal, call.query),
+    getGrant: (call) => getGrant(core, call.bearer().principal, call.params.id),
+    returnGrant: (call) =>
+      returnGrant(core, call.intent(), { grantId: call.params.id, version: call.version }),
+    revokeGrant: (call) =>
+      revokeGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
+    issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
+    listEvents: (call) => readEvents(core, call.bearer().principal, call.query.after),
+    listAudit: (call) => listAudit(core, call.bearer().principal, call.query),
+  };
+}

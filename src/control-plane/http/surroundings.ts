@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify';
+import { type Kysely, sql } from 'kysely';
+
+import type { Issuer } from '../issuer/issuer.ts';
+import type { Database } from '../store/tables.ts';
+import type { Metrics } from './metrics.ts';
+import { describeApi } from './openapi.ts';
+
+/** What the addresses beside the API need. */
+export interface SurroundingsParts {
+  readonly db: Kysely<Database>;
+  readonly metrics: Metrics;
+  /** Throws while the control plane is starting. */
+  readonly issuer: () => Issuer;
+  readonly version: string;
+}
+
+/** How long Databricks and proxies may keep the issuer's documents, in seconds. */
+const KEEP_SECONDS = 300;
+
+/** Adds what operators and Databricks ask for: health, readiness, metrics, the API's description, the issuer. */
+export function addSurroundings(app: FastifyInstance, parts: SurroundingsParts): void {
+  app.get('/healthz', () => ({ status: 'up' }));
+
+  // Databricks may be away: requests are still taken and what is due waits. Without the store nothing can be said.
+  app.get('/readyz', async () => {
+    parts.issuer();
+    await sql`select 1`.execute(parts.db);
+    return { status: 'ready' };
+  });
+
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await parts.metrics.expose(parts.db)),
+  );
+
+  app.get('/api/v1/openapi.json', () => describeApi(parts.version, parts.issuer().url));
+
+  app.get('/.well-known/openid-configuration', (_request, reply) =>
+    reply.header('cache-control', `public, max-age=${KEEP_SECONDS}`).send(parts.issuer().discovery()),
+  );
+
+  app.get('/.well-known/jwks.json', (_request, reply) =>
+    reply.header('cache-control', `public, max-age=${KEEP_SECONDS}`).send(parts.issuer().jwks()),
+  );
+}

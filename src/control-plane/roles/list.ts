@@ -1,0 +1,69 @@
+import type { Principal } from '../../domain/principal.ts';
+import type { Role } from '../../domain/role.ts';
+import type { Outlook, RoleView } from '../../protocol/schemas.ts';
+import { storeNowMs } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { judge } from '../requests/judgement.ts';
+import { seesRole, teamsOf } from './teams.ts';
+
+/** A purpose of ordinary length: what is shown is what an ordinary request would meet. */
+const ORDINARY_PURPOSE = 'x'.repeat(100);
+
+/**
+ * The roles that concern somebody, and what a request for each, for its usual window, would meet now.
+ *
+ * @throws {OamError} `groups_overflowed`.
+ */
+export async function listRoles(core: Core, caller: Principal): Promise<{ items: RoleView[] }> {
+  const { catalogue } = core.policy;
+  const teams = teamsOf(caller, catalogue);
+  const nowMs = await storeNowMs(core.db);
+  const refusals = await core.db
+    .selectFrom('jit_group')
+    .select(['group_id', 'reason'])
+    .where('adoption', '=', 'refused')
+    .execute();
+  const reasonBy = new Map(refusals.map((group) => [group.group_id, group.reason ?? 'Unknown.']));
+  const items = catalogue.roles
+    .filter((role) => seesRole(caller, teams, role))
+    .map((role) => ({
+      id: role.id,
+      title: role.title,
+      gives: role.gives,
+      workspace: {
+        name: role.workspace,
+        host: catalogue.workspaces.find((workspace) => workspace.name === role.workspace)?.host ?? '',
+      },
+      team: role.team,
+      sensitivity: role.sensitivity,
+      credential: role.credential,
+      maxMinutes: role.maxMinutes,
+      defaultMinutes: role.defaultMinutes,
+      outlook: outlookOf(core, caller, role, nowMs, reasonBy.get(role.group.id)),
+    }));
+  return { items };
+}
+
+function outlookOf(
+  core: Core,
+  caller: Principal,
+  role: Role,
+  nowMs: number,
+  unavailableBecause: string | undefined,
+): Outlook {
+  if (unavailableBecause !== undefined) return { kind: 'unavailable', because: [unavailableBecause] };
+  const decision = judge(
+    core.policy,
+    caller,
+    role,
+    { minutes: role.defaultMinutes, purpose: ORDINARY_PURPOSE, ticket: undefined },
+    nowMs,
+  );
+  const because = [...decision.because];
+  if (decision.kind !== 'needs_approval') return { kind: decision.kind, because };
+  const stages = decision.stages.map((stage) => ({
+    approverGroups: [...stage.approverGroups],
+    quorum: stage.quorum,
+  }));
+  return { kind: 'needs_approval', stages, because };
+}

@@ -1,0 +1,100 @@
+import type { AddressInfo } from 'node:net';
+
+import { OamError } from '../domain/errors.ts';
+import type { Logger } from '../domain/logger.ts';
+import { createRedactor } from '../domain/redaction.ts';
+import { axiosTransport } from '../protocol/transport.ts';
+import { type Assembly, assembleControlPlane } from './assemble.ts';
+import type { ServerConfiguration } from './configuration/configuration.ts';
+import { secretFromEnvironment } from './configuration/secret.ts';
+import { loadPolicy } from './policy/publish.ts';
+import { openStore, type Store } from './store/store.ts';
+import { PRODUCT_VERSION } from './version.ts';
+
+/** A control plane that answers. */
+export interface RunningControlPlane {
+  /** The origin that it is reached at, without a trailing slash. */
+  readonly url: string;
+  /** Answers no more, finishes what is under way, and lets go of the store. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the control plane: secrets, policy, store, then the door. When the promise resolves it is ready.
+ *
+ * @throws {OamError} `secret_missing`, `address_taken`, `address_unusable`, and whatever the policy folder, the store
+ * and the issuer refuse.
+ */
+export async function startControlPlane(
+  config: ServerConfiguration,
+  logger: Logger,
+): Promise<RunningControlPlane> {
+  const redactor = createRedactor();
+  const secrets = {
+    databricksClientSecret: secretFromEnvironment(config.databricks.clientSecretEnv),
+    issuerKey: secretFromEnvironment(config.issuer.keyEnv),
+  };
+  redactor.register(secrets.databricksClientSecret);
+  redactor.register(secrets.issuerKey);
+  const policy = await loadPolicy(config.policyFolder);
+  const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
+  const assembly = assembleControlPlane({
+    config,
+    store,
+    policy,
+    transport: axiosTransport(),
+    redactor,
+    logger,
+    secrets,
+    version: PRODUCT_VERSION,
+    random: Math.random,
+  });
+  try {
+    const bound = await listen(assembly, config);
+    const url = config.publicUrl ?? bound;
+    await assembly.begin(url);
+    logger.info('The control plane is ready.', { url, policy: policy.hash.slice(0, 12) });
+    return { url, close: () => close(assembly, store) };
+  } catch (error) {
+    await close(assembly, store);
+    throw error;
+  }
+}
+
+async function close(assembly: Assembly, store: Store): Promise<void> {
+  try {
+    await assembly.app.close();
+    await assembly.end();
+  } finally {
+    await store.close();
+  }
+}
+
+async function listen({ app }: Assembly, config: ServerConfiguration): Promise<string> {
+  const { host, port } = config.listen;
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    if (code === 'EADDRINUSE') {
+      throw new OamError('address_taken', 'Another program listens there. Stop it, or choose another port.', {
+        detail: `${host}:${port}`,
+        cause: error,
+      });
+    }
+    throw new OamError(
+      'address_unusable',
+      'The control plane cannot listen there. Check listen.host and port.',
+      {
+        detail: `${host}:${port}, ${code}`,
+        cause: error,
+      },
+    );
+  }
+  return originOf(host, app.server.address());
+}
+
+function originOf(host: string, address: AddressInfo | string | null): string {
+  if (address === null || typeof address === 'string') throw new TypeError('The server has no port.');
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}
