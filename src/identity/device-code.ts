@@ -57,7 +57,8 @@ export async function signInWithDeviceCode(
       options.signal,
     );
     options.onPrompt(promptOf(started, options.clock));
-    const tokens = await poll(idp, started, options.signal);
+    // The library looks at the signal only between two polls, and those may be seconds apart.
+    const tokens = await cancellable(poll(idp, started, options.signal), options.signal);
     return sessionOf(configuration, receivedTokens(tokens));
   } catch (error) {
     throw asIdentityFailure(library, error, 'sign-in');

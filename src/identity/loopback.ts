@@ -52,13 +52,10 @@ export async function signInWithLoopback(
       nonce: expectedNonce,
       ...resourceParameter(configuration),
     });
-    await options.openBrowser(page.href);
-
-    const answer = await cancellable(server.answer, stop);
-    const issuer = answer.searchParams.get('iss');
-    if (issuer !== null && issuer !== configuration.issuer) {
-      throw wrongIssuer('the browser came back from somebody else');
-    }
+    // Opening may last as long as the page is open: what ends the wait is the answer, or an opening that fails.
+    const opened = Promise.resolve().then(() => options.openBrowser(page.href));
+    const answer = await cancellable(Promise.race([server.answer, opened.then(() => server.answer)]), stop);
+    assertIssuer(idp, answer);
     const tokens = await cancellable(
       library.authorizationCodeGrant(
         client,
@@ -78,5 +75,14 @@ export async function signInWithLoopback(
     throw asIdentityFailure(library, error, 'sign-in');
   } finally {
     await server.close(outcome);
+  }
+}
+
+/** RFC 9207: an answer from another provider than the one that was asked is a mix-up attack. */
+function assertIssuer(idp: DiscoveredIdentityProvider, answer: URL): void {
+  const issuer = answer.searchParams.get('iss');
+  const announced = idp.client.serverMetadata().authorization_response_iss_parameter_supported === true;
+  if (issuer === null ? announced : issuer !== idp.configuration.issuer) {
+    throw wrongIssuer('the browser came back from somebody else');
   }
 }

@@ -15,6 +15,7 @@ export interface TokenSettings {
   readonly accessTokenSeconds: number;
   readonly idTokenSeconds: number;
   readonly refreshTokenSeconds: number;
+  readonly deviceCodeSeconds: number;
   readonly rotateRefreshTokens: boolean;
   /** Replaces the audience of access tokens, as a badly configured provider would. */
   readonly accessTokenAudience: string | readonly string[] | undefined;
@@ -88,7 +89,7 @@ export function providerConfiguration(o: {
     ttl: {
       AccessToken: settings.accessTokenSeconds,
       AuthorizationCode: 60,
-      DeviceCode: 10 * 60,
+      DeviceCode: settings.deviceCodeSeconds,
       IdToken: settings.idTokenSeconds,
       RefreshToken: settings.refreshTokenSeconds,
       Interaction: INTERACTION_SECONDS,

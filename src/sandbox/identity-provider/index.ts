@@ -26,6 +26,8 @@ export interface IdentityProviderOptions {
   readonly idTokenSeconds?: number;
   /** Eight hours unless told. */
   readonly refreshTokenSeconds?: number;
+  /** How long a device code waits for its person; 600 unless told. */
+  readonly deviceCodeSeconds?: number;
   /** Each refresh token is good for one use, and a second use revokes its whole family; true unless told. */
   readonly rotateRefreshTokens?: boolean;
   /** Puts another audience into access tokens, as a badly configured provider does. */
@@ -41,6 +43,8 @@ export interface RunningIdentityProvider {
   /** From now on every request is answered with 503, as a provider that is down behind its balancer does. */
   pause(): void;
   resume(): void;
+  /** How many requests have been turned away while paused. */
+  refusedRequests(): number;
   /** Ends every session and revokes every token of one person. */
   revokeSessions(sub: string): Promise<void>;
   /** Changes somebody's groups from the next token on; `overflow` makes the list too long to be carried. */
@@ -82,8 +86,10 @@ export async function startIdentityProvider(
   let answer: (request: IncomingMessage, response: ServerResponse) => Promise<void> = (_, response) =>
     Promise.resolve(answerUnavailable(response));
   let paused = false;
+  let refusedRequests = 0;
   const server = createServer((request, response) => {
     if (paused) {
+      refusedRequests += 1;
       answerUnavailable(response);
       return;
     }
@@ -108,6 +114,7 @@ export async function startIdentityProvider(
         accessTokenSeconds: options.accessTokenSeconds ?? 600,
         idTokenSeconds: options.idTokenSeconds ?? 300,
         refreshTokenSeconds: options.refreshTokenSeconds ?? 8 * 60 * 60,
+        deviceCodeSeconds: options.deviceCodeSeconds ?? 600,
         rotateRefreshTokens: options.rotateRefreshTokens ?? true,
         accessTokenAudience: options.accessTokenAudience,
       },
@@ -139,6 +146,7 @@ export async function startIdentityProvider(
     resume() {
       paused = false;
     },
+    refusedRequests: () => refusedRequests,
     revokeSessions(sub) {
       store.forgetAccount(sub);
       return Promise.resolve();
