@@ -66,8 +66,8 @@ export function readRefusal(answer: HttpResponse): Refusal {
   const retryAfterSeconds = readRetryAfter(answer.headers['retry-after']);
   return {
     status: answer.status,
-    errorCode: said.errorCode,
-    message: said.message,
+    errorCode: said.errorCode.slice(0, MAX_CODE_CHARACTERS),
+    message: said.message.slice(0, MAX_MESSAGE_CHARACTERS),
     ...(requestId !== undefined && { requestId }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
@@ -96,6 +96,7 @@ const JsonError = z.object({
 
 /** The longest stretch of a foreign page that is shown. */
 const MAX_MESSAGE_CHARACTERS = 500;
+const MAX_CODE_CHARACTERS = 100;
 
 function readJson(answer: HttpResponse): Said | undefined {
   let json: unknown;
@@ -125,13 +126,13 @@ function readJson(answer: HttpResponse): Said | undefined {
 function readText({ text, status }: HttpResponse): Said {
   const plain = /^([A-Z][A-Z_]+): ([^]*)$/.exec(text.trim());
   if (plain?.[1] !== undefined && plain[2] !== undefined) {
-    return { errorCode: plain[1], message: plain[2].slice(0, MAX_MESSAGE_CHARACTERS) };
+    return { errorCode: plain[1], message: plain[2] };
   }
   const html = /<pre>([^]*?)<\/pre>/i.exec(text) ?? /<title>([^]*?)<\/title>/i.exec(text);
   const message = (html?.[1] ?? '').trim();
   return {
     errorCode: '',
-    message: message === '' ? `status ${status}` : message.slice(0, MAX_MESSAGE_CHARACTERS),
+    message: message === '' ? `status ${status}` : message,
   };
 }
 

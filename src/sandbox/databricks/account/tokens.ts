@@ -24,6 +24,19 @@ export interface IssuedToken {
 
 const KEY_ID = 'databricks-sandbox-1';
 
+interface SigningKey {
+  readonly privateKey: CryptoKey;
+  readonly jwk: JWK;
+}
+
+/** One for the process: making an RSA key takes longer than everything else at a start. */
+let signingKey: Promise<SigningKey> | undefined;
+
+async function makeSigningKey(): Promise<SigningKey> {
+  const { publicKey, privateKey } = await generateKeyPair('RS256');
+  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid: KEY_ID, alg: 'RS256', use: 'sig' } };
+}
+
 /** All tokens of the account. A token is looked up, so that it can be taken back. */
 export class TokenBook {
   readonly #clock: Clock;
@@ -38,8 +51,8 @@ export class TokenBook {
   }
 
   static async create(clock: Clock): Promise<TokenBook> {
-    const { publicKey, privateKey } = await generateKeyPair('RS256');
-    const jwk = { ...(await exportJWK(publicKey)), kid: KEY_ID, alg: 'RS256', use: 'sig' };
+    signingKey ??= makeSigningKey();
+    const { privateKey, jwk } = await signingKey;
     return new TokenBook(clock, privateKey, jwk);
   }
 
