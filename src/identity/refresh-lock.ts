@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { access, constants, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
 import { OamError } from '../domain/errors.ts';
@@ -11,21 +11,26 @@ export interface RefreshLock {
 
 /** A holder that has not been heard of for this long is gone. */
 const STALE_MS = 10 * SECOND_MS;
-const RETRY_MS = { minTimeout: 50, maxTimeout: 500 };
-/** Together longer than the longest refresh. */
-const RETRIES = 60;
+/** Longer than the longest refresh. */
+const DEFAULT_PATIENCE_MS = 30 * SECOND_MS;
+const RETRY_MS = 250;
 
 /**
  * A lock that all processes of this machine share, as a folder inside `folder` (which is made where it is missing).
  *
  * @throws {OamError} `session_locked` from `withLock`, where another process holds it for too long.
  */
-export function fileRefreshLock(folder: string): RefreshLock {
+export function fileRefreshLock(
+  folder: string,
+  /** How long to wait for another process, in milliseconds. */
+  options: { readonly patienceMs?: number } = {},
+): RefreshLock {
+  const patienceMs = options.patienceMs ?? DEFAULT_PATIENCE_MS;
   const inProcess = processRefreshLock();
   return {
     withLock: (work) =>
       inProcess.withLock(async () => {
-        const release = await acquire(folder);
+        const release = await acquire(folder, patienceMs);
         try {
           return await work();
         } finally {
@@ -47,15 +52,22 @@ export function processRefreshLock(): RefreshLock {
   };
 }
 
-async function acquire(folder: string): Promise<() => Promise<void>> {
+async function acquire(folder: string, patienceMs: number): Promise<() => Promise<void>> {
   const { lock } = await import('proper-lockfile');
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK);
     const release = await lock(folder, {
       lockfilePath: path.join(folder, 'refresh.lock'),
       realpath: false,
       stale: STALE_MS,
-      retries: { retries: RETRIES, factor: 1.5, randomize: true, ...RETRY_MS },
+      retries: {
+        retries: Math.ceil(patienceMs / RETRY_MS),
+        factor: 1.5,
+        minTimeout: RETRY_MS / 5,
+        maxTimeout: RETRY_MS,
+        randomize: true,
+      },
       // Losing the lock half-way (a machine that slept) means at worst that two refresh at once: the loser re-reads.
       onCompromised: () => undefined,
     });

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
+import { hasCode } from '../../../src/domain/errors.ts';
 import { fileRefreshLock, processRefreshLock, type RefreshLock } from '../../../src/identity/index.ts';
 
 /** Lets several workers in at once if the lock does not hold, and says how many were in together at most. */
@@ -70,6 +71,22 @@ describe('the refresh lock', function () {
       Array.from({ length: 3 }, () => run(process.execPath, [script, path.join(folder, 'shared'), log])),
     );
     assert.equal(await readFile(log, 'utf8'), 'in\nout\n'.repeat(9));
+  });
+
+  it('says so when another process holds it and does not finish', async () => {
+    const held = Promise.withResolvers<undefined>();
+    const entered = Promise.withResolvers<undefined>();
+    const holder = fileRefreshLock(folder).withLock(() => {
+      entered.resolve(undefined);
+      return held.promise;
+    });
+    await entered.promise;
+    await assert.rejects(
+      fileRefreshLock(folder, { patienceMs: 100 }).withLock(() => assert.fail('two are in')),
+      (error) => hasCode(error, 'session_locked'),
+    );
+    held.resolve(undefined);
+    await holder;
   });
 
   it('does not keep anybody from working where nothing can be locked', async () => {
