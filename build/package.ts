@@ -1,11 +1,19 @@
 /** Packs the extension: `node build/package.ts [file.vsix]`. */
-import { mkdir } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { createVSIX } from '@vscode/vsce';
 
 import { bundle, root } from './bundle.ts';
+
+/** What the package may hold: the entries of `.vscodeignore` that begin with `!`. */
+export async function packagedPatterns(): Promise<string[]> {
+  const lines = (await readFile(path.join(root, '.vscodeignore'), 'utf8')).split('\n');
+  return lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1).trim());
+}
 
 /**
  * Bundles and packs the extension.
@@ -18,15 +26,31 @@ export async function packageExtension(
 ): Promise<string> {
   await mkdir(path.dirname(vsix), { recursive: true });
   await bundle('extension');
-  await createVSIX({
-    cwd: root,
-    packagePath: vsix,
-    // Everything that runs is in the bundle.
-    dependencies: false,
-    allowMissingRepository: true,
-    rewriteRelativeLinks: false,
-  });
+  // Packed from a copy: the packer would look through everything that lies in the checkout, editors and Pythons too.
+  const folder = await mkdtemp(path.join(tmpdir(), 'oam-package-'));
+  try {
+    for (const pattern of await packagedPatterns()) await copyMatching(pattern, folder);
+    await createVSIX({
+      cwd: folder,
+      packagePath: vsix,
+      // Everything that runs is in the bundle.
+      dependencies: false,
+      allowMissingRepository: true,
+      rewriteRelativeLinks: false,
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
   return vsix;
+}
+
+async function copyMatching(pattern: string, target: string): Promise<void> {
+  const [folder, name] = [path.dirname(pattern), path.basename(pattern)];
+  const source = path.join(root, folder);
+  const names = name.startsWith('*.')
+    ? (await readdir(source)).filter((candidate) => candidate.endsWith(name.slice(1)))
+    : [name].filter((candidate) => existsSync(path.join(source, candidate)));
+  for (const file of names) await cp(path.join(source, file), path.join(target, folder, file));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

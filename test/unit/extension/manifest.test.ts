@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import * as z from 'zod';
+
+import { bundlePath, renderBundle } from '../../../build/l10n.ts';
+import { packagedPatterns } from '../../../build/package.ts';
+import {
+  ACCESS_VIEW,
+  APPROVALS_VIEW,
+  COMMANDS,
+  commandId,
+  CONTROL_PLANE_URL,
+  EXTENSION,
+  inFlightContext,
+  TRUSTED_WORKSPACE_HOSTS,
+  VIEW_CONTEXT,
+  VIEW_STATES,
+} from '../../../src/extension/product.ts';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+
+const MenuEntry = z.object({ command: z.string(), when: z.string(), group: z.string() });
+
+const Manifest = z.object({
+  version: z.string(),
+  icon: z.string(),
+  main: z.string(),
+  engines: z.object({ vscode: z.string() }),
+  devDependencies: z.record(z.string(), z.string()),
+  extensionKind: z.array(z.string()),
+  activationEvents: z.array(z.string()),
+  capabilities: z.object({
+    untrustedWorkspaces: z.object({
+      supported: z.literal('limited'),
+      restrictedConfigurations: z.array(z.string()),
+    }),
+  }),
+  contributes: z.object({
+    authentication: z.array(z.object({ id: z.string() })),
+    configuration: z.object({
+      properties: z.record(z.string(), z.object({ scope: z.string() })),
+    }),
+    commands: z.array(
+      z.object({ command: z.string(), title: z.string(), category: z.string(), enablement: z.string() }),
+    ),
+    menus: z.record(z.string(), z.array(MenuEntry)),
+    views: z.record(z.string(), z.array(z.object({ id: z.string(), icon: z.string() }))),
+    viewsWelcome: z.array(z.object({ view: z.string(), contents: z.string(), when: z.string() })),
+  }),
+});
+
+describe('the manifest of the extension', () => {
+  const text = readFileSync(path.join(root, 'package.json'), 'utf8');
+  const manifest = Manifest.parse(JSON.parse(text));
+  const { contributes } = manifest;
+  const nls = z
+    .record(z.string(), z.string())
+    .parse(JSON.parse(readFileSync(path.join(root, 'package.nls.json'), 'utf8')));
+
+  it('names exactly the commands that the code registers', () => {
+    assert.deepEqual(
+      contributes.commands.map(({ command }) => command).sort(),
+      COMMANDS.map(commandId).sort(),
+    );
+  });
+
+  it('greys a command out while it runs', () => {
+    for (const command of COMMANDS) {
+      const entry = contributes.commands.find((candidate) => candidate.command === commandId(command));
+      assert.match(
+        entry?.enablement ?? '',
+        new RegExp(`^!${inFlightContext(command).replaceAll('.', '\\.')}(?: |$)`),
+      );
+    }
+  });
+
+  it('puts only its own commands into menus', () => {
+    const own = new Set(COMMANDS.map(commandId));
+    for (const entry of Object.values(contributes.menus).flat())
+      assert(own.has(entry.command), entry.command);
+  });
+
+  it('has its views, each with an icon that is there', () => {
+    const views = Object.values(contributes.views).flat();
+    assert.deepEqual(views.map(({ id }) => id).sort(), [ACCESS_VIEW, APPROVALS_VIEW].sort());
+    for (const { icon } of views) assert(existsSync(path.join(root, icon)));
+    assert(existsSync(path.join(root, manifest.icon)));
+  });
+
+  it('welcomes in every state but the one that passes by itself', () => {
+    const whens = contributes.viewsWelcome.filter(({ view }) => view === ACCESS_VIEW).map(({ when }) => when);
+    for (const state of VIEW_STATES.filter((candidate) => candidate !== 'starting')) {
+      assert(whens.includes(`${VIEW_CONTEXT} == ${state}`), state);
+    }
+  });
+
+  it('lets no workspace choose whom to trust', () => {
+    const properties = contributes.configuration.properties;
+    const names = [CONTROL_PLANE_URL, TRUSTED_WORKSPACE_HOSTS].map((name) => `${EXTENSION}.${name}`);
+    assert.deepEqual(Object.keys(properties).sort(), [...names].sort());
+    for (const [name, { scope }] of Object.entries(properties)) assert.equal(scope, 'application', name);
+    assert.deepEqual(
+      [...manifest.capabilities.untrustedWorkspaces.restrictedConfigurations].sort(),
+      names.sort(),
+    );
+  });
+
+  it('runs beside terminals and kernels, and is awake before the first notebook', () => {
+    assert.deepEqual(manifest.extensionKind, ['workspace']);
+    assert(manifest.activationEvents.includes('onStartupFinished'));
+    assert(manifest.activationEvents.includes('onNotebook:jupyter-notebook'));
+    assert.deepEqual(
+      contributes.authentication.map(({ id }) => id),
+      [EXTENSION],
+    );
+  });
+
+  it('compiles against the oldest VS Code that it allows', () => {
+    assert.equal(manifest.engines.vscode, `^${manifest.devDependencies['@types/vscode'] ?? ''}`);
+  });
+
+  it('has every text, and no text that nobody uses', () => {
+    const used = [...text.matchAll(/"%([\w.]+)%"/g)].map((match) => match[1] ?? '');
+    assert.deepEqual([...new Set(used)].sort(), Object.keys(nls).sort());
+  });
+
+  it('links welcome texts to commands that exist', () => {
+    const links = Object.values(nls).flatMap((value) => [...value.matchAll(/\(command:([\w.]+)/g)]);
+    const own = new Set(COMMANDS.map(commandId));
+    for (const link of links) {
+      const command = link[1] ?? '';
+      assert(own.has(command) || command.startsWith('workbench.action.'), command);
+    }
+  });
+
+  it('has its message bundle up to date (node build/l10n.ts)', () => {
+    assert.equal(readFileSync(bundlePath, 'utf8'), renderBundle());
+  });
+
+  it('packs nothing but what runs, what is read and what is seen', async () => {
+    assert.deepEqual(await packagedPatterns(), [
+      manifest.main.replace('./', ''),
+      'l10n/*.json',
+      manifest.icon,
+      'media/activity-bar.svg',
+      'package.json',
+      'package.nls.json',
+      'README.md',
+      'CHANGELOG.md',
+      'LICENSE',
+      'SUPPORT.md',
+      'SECURITY.md',
+    ]);
+  });
+});

@@ -1,0 +1,100 @@
+import type { GrantView, Me, PersonView, RequestView, RoleView } from '../../../src/protocol/schemas.ts';
+
+/** What the control plane tells of people, roles, requests and grants, with the usual values. */
+
+export const PROD = { name: 'ml-prod', host: 'https://prod.cloud.databricks.com' };
+export const DEV = { name: 'ml-dev', host: 'https://dev.cloud.databricks.com' };
+
+export const ANA: PersonView = {
+  iss: 'https://idp.example.com',
+  sub: 'ana',
+  userName: 'ana@example.com',
+  displayName: 'Ana',
+};
+
+export const LENA: PersonView = { ...ANA, sub: 'lena', userName: 'lena@example.com', displayName: 'Lena' };
+
+export function aRole(change: Partial<RoleView> = {}): RoleView {
+  return {
+    id: 'recsys-endpoint-query',
+    title: 'Query the recsys ranker',
+    gives: 'CAN_QUERY on recsys-ranker-prod.',
+    workspace: PROD,
+    team: 'recsys',
+    sensitivity: 'low',
+    credential: 'member',
+    maxMinutes: 480,
+    defaultMinutes: 60,
+    outlook: { kind: 'granted_at_once', because: ['Low sensitivity, own team.'] },
+    ...change,
+  };
+}
+
+export function aRequest(change: Partial<RequestView> = {}): RequestView {
+  return {
+    id: 'q1',
+    version: 1,
+    state: 'pending',
+    requester: ANA,
+    role: {
+      id: 'recsys-model-promote',
+      title: 'Promote the ranker',
+      gives: 'MANAGE on prod.recsys.ranker.',
+      workspace: 'ml-prod',
+      sensitivity: 'medium',
+      credential: 'member',
+    },
+    purpose: 'promote version 7',
+    ticket: null,
+    codeContext: null,
+    minutes: 60,
+    approvedMinutes: null,
+    stages: [{ approverGroups: ['ml-recsys-leads'], quorum: 1 }],
+    approvals: [],
+    hash: 'h',
+    policyVersion: 'p',
+    because: [],
+    createdAt: '2026-11-23T10:00:00.000Z',
+    lapsesAt: '2026-11-24T10:00:00.000Z',
+    grantId: null,
+    ...change,
+  };
+}
+
+export function aGrant(change: Partial<GrantView> = {}): GrantView {
+  return {
+    id: 'g1',
+    version: 1,
+    requestId: 'q1',
+    state: 'active',
+    endReason: null,
+    principal: ANA,
+    role: {
+      id: 'recsys-endpoint-query',
+      title: 'Query the recsys ranker',
+      workspace: PROD,
+      credential: 'member',
+    },
+    purpose: 'compare',
+    minutes: 60,
+    createdAt: '2026-11-23T10:00:00.000Z',
+    activatedAt: '2026-11-23T10:00:05.000Z',
+    endsAt: '2026-11-23T11:00:05.000Z',
+    membershipPresentAt: '2026-11-23T10:00:05.000Z',
+    membershipAbsentAt: null,
+    outlivesUntil: null,
+    trouble: null,
+    ...change,
+  };
+}
+
+export function aMe(change: Partial<Me> = {}): Me {
+  return {
+    ...ANA,
+    groups: ['ml-recsys'],
+    duty: 'data-scientist',
+    teams: [{ name: 'recsys', lead: false }],
+    seenAt: '2026-11-23T10:00:00.000Z',
+    ...change,
+  };
+}
