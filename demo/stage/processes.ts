@@ -12,6 +12,8 @@ export interface RunningProcess {
   waitForLine(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray>;
   /** Settles when the process has ended. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Settles when all that it printed has been read, too. */
+  readonly drained: Promise<void>;
   /** Kills the leader alone, as the system does when memory runs out; what it started lives on. */
   killAlone(): void;
   /** Ends the whole group: a polite signal first, after `graceMs` the other one. */
@@ -70,6 +72,15 @@ export function startProcess(options: StartOptions): RunningProcess {
     });
   });
 
+  const drained = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      resolve();
+    });
+    child.once('error', () => {
+      resolve();
+    });
+  });
+
   const signalGroup = (signal: NodeJS.Signals | 0): boolean => {
     if (child.pid === undefined) return false;
     try {
@@ -87,6 +98,7 @@ export function startProcess(options: StartOptions): RunningProcess {
     name: options.name,
     tail,
     ended,
+    drained,
     waitForLine(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray> {
       return new Promise((resolve, reject) => {
         const settle = (finish: () => void): void => {
