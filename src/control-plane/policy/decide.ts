@@ -48,20 +48,16 @@ export function decider({ hash, catalogue, rules, engine, nearestRule }: Decider
     catalogue,
 
     decideRequest(facts): RequestDecision {
-      const questions = [
-        requestQuestion('request.at_once', facts),
-        requestQuestion('request.with_approval', facts),
-      ] as const;
-      const answers = [engine.ask(questions[0]), engine.ask(questions[1])] as const;
-      const [atOnce, withApproval] = answers;
-      // Either way's failure refuses: a rule that fails may have been the one that forbids.
-      if (atOnce.kind !== 'failed' && withApproval.kind !== 'failed') {
-        if (atOnce.kind === 'allowed') return { kind: 'granted_at_once', because: wordsOf(atOnce.by) };
-        if (withApproval.kind === 'allowed') {
-          return { kind: 'needs_approval', because: wordsOf(withApproval.by), stages: facts.role.approval };
-        }
-      }
-      return { kind: 'refused', because: whyNot(answers, questions) };
+      const atOnce = requestQuestion('request.at_once', facts);
+      const first = engine.ask(atOnce);
+      if (first.kind === 'allowed') return { kind: 'granted_at_once', because: wordsOf(first.by) };
+      // A rule that failed may have been one that forbids: there is no second try by the other way.
+      if (first.kind === 'failed') return { kind: 'refused', because: whyNot([first], [atOnce]) };
+      const withApproval = requestQuestion('request.with_approval', facts);
+      const second = engine.ask(withApproval);
+      return second.kind === 'allowed'
+        ? { kind: 'needs_approval', because: wordsOf(second.by), stages: facts.role.approval }
+        : { kind: 'refused', because: whyNot([first, second], [atOnce, withApproval]) };
     },
 
     decideApproval(facts) {

@@ -5,7 +5,7 @@ import {
   statefulIsAuthorized,
 } from '@cedar-policy/cedar-wasm/nodejs';
 
-import type { Question } from './entities.ts';
+import { POLICY_ACTIONS, type PolicyAction, type Question } from './entities.ts';
 
 /** What the rules say to one question. */
 export type Answer =
@@ -26,22 +26,35 @@ export interface Engine {
   holding(question: Question): ReadonlySet<string>;
 }
 
+/** A rule as the engine takes it. */
+export interface EnginePolicy {
+  readonly id: string;
+  readonly text: string;
+  /** The actions that its head covers. */
+  readonly actions: ReadonlySet<PolicyAction>;
+}
+
 /**
- * Makes Cedar keep a schema and rules under a name. The same name always stands for the same content: callers name
- * by hash.
+ * Makes Cedar keep a schema and, for each action, the rules whose head covers it: the others could have no say, and
+ * Cedar would look at each of them. The same name always stands for the same content: callers name by hash.
  *
  * @throws {TypeError} when Cedar cannot read them; callers validate first.
  */
-export function prepareEngine(name: string, schema: string, policies: Record<string, string>): Engine {
+export function prepareEngine(name: string, schema: string, policies: readonly EnginePolicy[]): Engine {
   demandSuccess(preparseSchema(name, schema));
-  demandSuccess(preparsePolicySet(name, { staticPolicies: policies }));
+  for (const action of POLICY_ACTIONS) {
+    const staticPolicies = Object.fromEntries(
+      policies.filter(({ actions }) => actions.has(action)).map(({ id, text }) => [id, text]),
+    );
+    demandSuccess(preparsePolicySet(`${name}/${action}`, { staticPolicies }));
+  }
 
   const evaluate = ({ action, ...question }: Question) =>
     statefulIsAuthorized({
       ...question,
       action: { type: 'Action', id: action },
       preparsedSchemaName: name,
-      preparsedPolicySetId: name,
+      preparsedPolicySetId: `${name}/${action}`,
       validateRequest: true,
     });
 

@@ -12,7 +12,16 @@ import type {
 } from './facts.ts';
 
 /** What the rules can be asked. */
-export type PolicyAction = 'request.at_once' | 'request.with_approval' | 'approve' | 'revoke' | 'read_audit';
+export const POLICY_ACTIONS = [
+  'request.at_once',
+  'request.with_approval',
+  'approve',
+  'revoke',
+  'read_audit',
+] as const;
+
+/** One of {@link POLICY_ACTIONS}. */
+export type PolicyAction = (typeof POLICY_ACTIONS)[number];
 
 /** A question in Cedar's form. It carries only what it is about, never the whole directory. */
 export interface Question {

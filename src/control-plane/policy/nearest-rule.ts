@@ -1,7 +1,7 @@
 import { type Clause, type Expr, type PolicyJson, policyToText } from '@cedar-policy/cedar-wasm/nodejs';
 
-import { type Engine, prepareEngine } from './engine.ts';
-import type { PolicyAction, Question } from './entities.ts';
+import { type Engine, type EnginePolicy, prepareEngine } from './engine.ts';
+import { POLICY_ACTIONS, type PolicyAction, type Question } from './entities.ts';
 import { operandsOf } from './expressions.ts';
 import type { Rule } from './rules.ts';
 import { describeCondition } from './words.ts';
@@ -11,6 +11,8 @@ export interface NearestRule {
   /** A sentence, or undefined where no rule allows such a thing to anybody. */
   explain(questions: readonly Question[]): string | undefined;
 }
+
+const ALL_ACTIONS: ReadonlySet<PolicyAction> = new Set(POLICY_ACTIONS);
 
 interface Condition {
   /** Its id in the taken-apart set. */
@@ -27,36 +29,28 @@ interface Permit {
  * Takes every permit apart into its single conditions, once, so that after a denial one evaluation tells which of
  * them hold. The rule with the fewest that do not is the nearest.
  */
-export function prepareNearestRule(
-  name: string,
-  schema: string,
-  rules: readonly Rule[],
-  actionsIn: (rule: Rule) => ReadonlySet<PolicyAction>,
-): NearestRule {
-  const pieces: Record<string, string> = {};
+export function prepareNearestRule(name: string, schema: string, rules: readonly Rule[]): NearestRule {
+  // Rules share many conditions; each is evaluated once.
+  const pieces = new Map<string, EnginePolicy>();
   const permits: Permit[] = rules
     .filter(({ json }) => json.effect === 'permit')
-    .map((rule) => {
-      const scope: PolicyJson = { ...rule.json, annotations: {}, conditions: [] };
-      const clauses = [undefined, ...rule.json.conditions.flatMap(conjuncts)];
-      const conditions = clauses.map((clause, index): Condition => {
-        const id = `${rule.id}/${index}`;
-        const whole: PolicyJson = clause
-          ? { ...scope, principal: { op: 'All' }, resource: { op: 'All' }, conditions: [clause] }
-          : scope;
-        pieces[id] = textOf(whole);
-        return { id, clause };
-      });
-      return { rule, conditions };
-    });
-  const engine: Engine = prepareEngine(name, schema, pieces);
+    .map((rule) => ({
+      rule,
+      conditions: piecesOf(rule.json).map(({ clause, json }): Condition => {
+        const text = textOf(json);
+        const piece = pieces.get(text) ?? { id: `condition-${pieces.size}`, text, actions: ALL_ACTIONS };
+        pieces.set(text, piece);
+        return { id: piece.id, clause };
+      }),
+    }));
+  const engine: Engine = prepareEngine(name, schema, [...pieces.values()]);
 
   return {
     explain(questions) {
       let nearest: { permit: Permit; missing: readonly Condition[]; question: Question } | undefined;
       for (const question of questions) {
         const holding = engine.holding(question);
-        for (const permit of permits.filter(({ rule }) => actionsIn(rule).has(question.action))) {
+        for (const permit of permits.filter(({ rule }) => rule.actions.has(question.action))) {
           const missing = permit.conditions.filter(({ id }) => !holding.has(id));
           if (nearest === undefined || missing.length < nearest.missing.length) {
             nearest = { permit, missing, question };
@@ -69,6 +63,27 @@ export function prepareNearestRule(
       return `The nearest rule is '${permit.rule.id}': ${permit.rule.because} It asks that ${unmet.join(', and that ')}.`;
     },
   };
+}
+
+/** The rule's head, where it speaks of certain people or roles, and each condition as a rule of its own. */
+function piecesOf(rule: PolicyJson): { clause: Clause | undefined; json: PolicyJson }[] {
+  const open: PolicyJson = {
+    effect: 'permit',
+    principal: { op: 'All' },
+    action: { op: 'All' },
+    resource: { op: 'All' },
+    conditions: [],
+    annotations: {},
+  };
+  const { principal, resource } = rule;
+  const head =
+    principal.op === 'All' && resource.op === 'All'
+      ? []
+      : [{ clause: undefined, json: { ...open, principal, resource } }];
+  const conditions = rule.conditions
+    .flatMap(conjuncts)
+    .map((clause) => ({ clause, json: { ...open, conditions: [clause] } }));
+  return [...head, ...conditions];
 }
 
 /** `when { a && b }` as `when { a }` and `when { b }`; `unless { a || b }` likewise. */

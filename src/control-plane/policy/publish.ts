@@ -39,11 +39,7 @@ export async function loadPolicy(
   if (problems.length > 0) throw invalid(problems);
 
   const hash = hashOf(catalogue, schema.text, rules);
-  const engine = prepareEngine(
-    hash,
-    schema.text,
-    Object.fromEntries(rules.map(({ id, text }) => [id, text])),
-  );
+  const engine = prepareEngine(hash, schema.text, rules);
   for (const question of probeQuestions(catalogue)) {
     const answer = engine.ask(question);
     if (answer.kind === 'failed') {
@@ -52,7 +48,7 @@ export async function loadPolicy(
       ]);
     }
   }
-  const nearestRule = prepareNearestRule(`${hash}/conditions`, schema.text, rules, actionsOf);
+  const nearestRule = prepareNearestRule(`${hash}/conditions`, schema.text, rules);
   return decider({ hash, catalogue, rules, engine, nearestRule });
 }
 
@@ -123,20 +119,6 @@ function validationProblems(schema: TextFile, rules: readonly Rule[]): FileProbl
       message: [error.message, error.help].filter(Boolean).join('; '),
     };
   });
-}
-
-const REQUEST_ACTIONS: readonly PolicyAction[] = ['request.at_once', 'request.with_approval'];
-
-const ALL_ACTIONS: readonly PolicyAction[] = [...REQUEST_ACTIONS, 'approve', 'revoke', 'read_audit'];
-
-/** The actions that a rule's head covers; the group `request` stands for both its ways. */
-function actionsOf({ json }: Rule): ReadonlySet<PolicyAction> {
-  const { action } = json;
-  if (action.op === 'All') return new Set(ALL_ACTIONS);
-  const references = 'entities' in action ? action.entities : 'entity' in action ? [action.entity] : [];
-  const ids = references.map((entry) => ('__entity' in entry ? entry.__entity.id : entry.id));
-  const covered = ids.includes('request') ? [...ids, ...REQUEST_ACTIONS] : ids;
-  return new Set(ALL_ACTIONS.filter((name) => covered.includes(name)));
 }
 
 /** Over everything that decides. The order of files, rules and keys does not matter. */

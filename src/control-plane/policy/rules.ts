@@ -6,6 +6,7 @@ import {
 } from '@cedar-policy/cedar-wasm/nodejs';
 
 import type { FileProblem } from '../configuration/problems.ts';
+import { POLICY_ACTIONS, type PolicyAction } from './entities.ts';
 
 /** One policy of a `.cedar` file, with the words that it gives as its reason. */
 export interface Rule {
@@ -15,6 +16,8 @@ export interface Rule {
   readonly because: string;
   readonly text: string;
   readonly json: PolicyJson;
+  /** The actions that its head covers. */
+  readonly actions: ReadonlySet<PolicyAction>;
   readonly file: TextFile;
   /** Where it begins in the file, in characters. */
   readonly offset: number;
@@ -62,6 +65,7 @@ export function readRules(files: readonly TextFile[]): { rules: Rule[]; problems
           because: because.trim(),
           text: part,
           json: read.json,
+          actions: actionsOf(read.json),
           file: { path, text },
           offset,
         });
@@ -69,6 +73,18 @@ export function readRules(files: readonly TextFile[]): { rules: Rule[]; problems
     }
   }
   return { rules, problems };
+}
+
+/** The group `request` stands for both ways of asking. */
+function actionsOf({ action }: PolicyJson): ReadonlySet<PolicyAction> {
+  if (action.op === 'All') return new Set(POLICY_ACTIONS);
+  const references = 'entities' in action ? action.entities : 'entity' in action ? [action.entity] : [];
+  const ids = references.map((entry) => ('__entity' in entry ? entry.__entity.id : entry.id));
+  return new Set(
+    POLICY_ACTIONS.filter(
+      (name) => ids.includes(name) || (name.startsWith('request.') && ids.includes('request')),
+    ),
+  );
 }
 
 /** A complaint of Cedar's as a problem of the file, with its help ("did you mean …"). */

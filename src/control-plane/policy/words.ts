@@ -54,9 +54,10 @@ const INCLUSIONS = {
  * Cedar writes it. Undefined stands for the rule's head (principal, action and resource).
  */
 export function describeCondition(clause: Clause | undefined, question: Question): string {
-  if (clause === undefined) return 'the rule is for another role or other people';
-  const words = clause.kind === 'when' ? describe(clause.body, question) : undefined;
-  return words ?? asCedar(clause);
+  if (clause === undefined) return 'the person and the role are those of its head';
+  const words = describe(clause.body, question);
+  if (words === undefined) return `this holds: ${asCedar(clause)}`;
+  return clause.kind === 'when' ? words : `it is not so that ${words}`;
 }
 
 function describe(expression: Expr, question: Question): string | undefined {
