@@ -36,6 +36,7 @@ button.second { margin-top: 10px; color: var(--text); background: transparent; b
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  'img-src data:',
   "form-action 'self' http://127.0.0.1:*",
   "frame-ancestors 'none'",
   "base-uri 'none'",
