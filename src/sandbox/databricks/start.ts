@@ -40,7 +40,11 @@ const ACCOUNT_RULE_SETS = `/api/2.0/preview/accounts/${SEED.accountId}/access-co
 /** The most calls that are remembered. */
 const MAX_RECORDED = 10_000;
 
-/** Starts the stand-in account with its two workspaces on loopback. */
+/**
+ * Starts the stand-in account with its two workspaces on loopback.
+ *
+ * @throws {OamError} `port_taken` when a port that was asked for is in use; nothing is left running then.
+ */
 export async function startSandboxDatabricks(
   options: SandboxDatabricksOptions,
 ): Promise<RunningSandboxDatabricks> {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
+import { OamError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../domain/time.ts';
 import { nameOf, type Principal } from '../account/directory.ts';
 import type { Place } from '../account/tokens.ts';
@@ -33,7 +34,11 @@ export interface Door {
   close(): Promise<void>;
 }
 
-/** Serves a place's routes on loopback. */
+/**
+ * Serves a place's routes on loopback.
+ *
+ * @throws {OamError} `port_taken` when the port is in use.
+ */
 export async function openDoor(doorway: Doorway, place: Place, router: Router, port: number): Promise<Door> {
   const server = createServer((request, response) => {
     void serve(doorway, place, router, request, response).catch(() => {
@@ -41,15 +46,25 @@ export async function openDoor(doorway: Doorway, place: Place, router: Router, p
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => {
+      reject(asPortError(error, port));
+    });
     server.listen(port, '127.0.0.1', () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       resolve();
     });
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('Not a TCP address.');
   return { host: `http://127.0.0.1:${address.port}`, close: () => shut(server) };
+}
+
+function asPortError(error: Error, port: number): Error {
+  if (!('code' in error) || error.code !== 'EADDRINUSE') return error;
+  return new OamError('port_taken', 'This port is in use. Stop the program that uses it or choose another.', {
+    detail: String(port),
+    cause: error,
+  });
 }
 
 function shut(server: Server): Promise<void> {

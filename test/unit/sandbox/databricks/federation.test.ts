@@ -5,17 +5,8 @@ import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { DatabricksError, exchangeSubjectToken, hostTrust } from '../../../../src/databricks/index.ts';
 import { hasCode } from '../../../../src/domain/errors.ts';
 import { type RunningSandboxDatabricks, SEED } from '../../../../src/sandbox/databricks/index.ts';
-import type {
-  FakeClock} from './stand-in.ts';
-import {
-  ANA,
-  AUDIENCE,
-  call,
-  startIssuer,
-  startStandIn,
-  type TestIssuer,
-  transport,
-} from './stand-in.ts';
+import type { FakeClock } from './stand-in.ts';
+import { ANA, AUDIENCE, call, startIssuer, startStandIn, type TestIssuer, transport } from './stand-in.ts';
 
 const { recsysDeployer, core } = SEED.servicePrincipals;
 

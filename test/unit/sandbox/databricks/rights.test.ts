@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { DatabricksError, type WorkspaceClient } from '../../../../src/databricks/index.ts';
 import { type RunningSandboxDatabricks, SEED } from '../../../../src/sandbox/databricks/index.ts';
-import type { FakeClock} from './stand-in.ts';
+import type { FakeClock } from './stand-in.ts';
 import { ANA, call, clientOf, OMAR, serviceClientOf, startStandIn, tokenOf } from './stand-in.ts';
 
 const { jitGroups, users, assets, servicePrincipals } = SEED;

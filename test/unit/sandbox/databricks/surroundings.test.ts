@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { hasCode } from '../../../../src/domain/errors.ts';
 import { type RunningSandboxDatabricks, SEED } from '../../../../src/sandbox/databricks/index.ts';
-import type { FakeClock} from './stand-in.ts';
+import type { FakeClock } from './stand-in.ts';
 import { ANA, call, clientOf, serviceClientOf, startStandIn, transport } from './stand-in.ts';
 
 describe('stand-in: trouble on demand', () => {
@@ -78,7 +78,7 @@ describe('stand-in: trouble on demand', () => {
 
   it('says at once that a port is taken', async () => {
     const port = Number(new URL(standIn.workspaces.prod.host).port);
-    await assert.rejects(startStandIn({ ports: { prod: port } }), { code: 'EADDRINUSE' });
+    await assert.rejects(startStandIn({ ports: { prod: port } }), { code: 'port_taken' });
   });
 });
 
