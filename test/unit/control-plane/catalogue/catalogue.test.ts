@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+
+import { loadCatalogue } from '../../../../src/control-plane/catalogue/catalogue.ts';
+import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
+import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { DEMO_POLICY, ENVIRONMENT, type PolicyFolder, policyFolder } from '../policy/folder.ts';
+
+describe('the catalogue', () => {
+  let folder: PolicyFolder;
+
+  beforeEach(async () => {
+    folder = await policyFolder();
+  });
+  afterEach(() => folder.remove());
+
+  const problems = async (environment: Record<string, string> = ENVIRONMENT): Promise<string[]> => {
+    try {
+      await loadCatalogue(folder.path, environment);
+    } catch (error) {
+      assert.ok(error instanceof FileProblemsError, String(error));
+      assert.equal(error.code, 'catalogue_invalid');
+      return error.problems.map(({ line, message }) => `${line ?? ''}: ${message}`);
+    }
+    return [];
+  };
+
+  const replace = (from: string, to: string) => folder.replace('catalogue.yaml', from, to);
+
+  /** The number of the first line that holds a text. */
+  const line = async (text: string): Promise<number> => {
+    const lines = (await readFile(`${folder.path}/catalogue.yaml`, 'utf8')).split('\n');
+    const index = lines.findIndex((candidate) => candidate.includes(text));
+    assert.ok(index >= 0, text);
+    return index + 1;
+  };
+
+  it('of the demo fits the stand-in account', async () => {
+    const { roles, workspaces } = await loadCatalogue(DEMO_POLICY, ENVIRONMENT);
+    assert.deepEqual(
+      workspaces.map(({ name, host }) => [name, host]),
+      [
+        [SEED.workspaces.prod.name, ENVIRONMENT.OAM_WORKSPACE_PROD],
+        [SEED.workspaces.dev.name, ENVIRONMENT.OAM_WORKSPACE_DEV],
+      ],
+    );
+    assert.deepEqual(
+      roles.map(({ group }) => group),
+      Object.values(SEED.jitGroups),
+    );
+    const deployer = roles.find(({ credential }) => credential === 'federated');
+    assert.equal(deployer?.id, SEED.deployerRole);
+    const { id, applicationId } = SEED.servicePrincipals.recsysDeployer;
+    assert.deepEqual(deployer.servicePrincipal, { id, applicationId });
+  });
+
+  it('lets the leads of the team approve where it names nobody', async () => {
+    const { roles } = await loadCatalogue(folder.path, ENVIRONMENT);
+    const operator = roles.find(({ id }) => id === 'platform-cluster-operator');
+    assert.deepEqual(operator?.approval, [{ approverGroups: ['ml-platform-leads'], quorum: 1 }]);
+    assert.equal(operator.tokenMinutes, 15);
+  });
+
+  it('refuses an unknown key, says which was meant, and on which line', async () => {
+    await replace('    maxMinutes: 480', '    maxMinute: 480');
+    const found = await problems();
+    assert.ok(
+      found.includes(
+        `${await line('maxMinute:')}: Unknown key 'maxMinute' in 'roles.0'. Did you mean 'maxMinutes'?`,
+      ),
+      found.join('\n'),
+    );
+    assert.ok(found.some((problem) => problem.endsWith("'roles.0.maxMinutes' is missing.")));
+  });
+
+  it('refuses a value that is not one of those it may be', async () => {
+    await replace('sensitivity: low', 'sensitivity: lo');
+    assert.deepEqual(await problems(), [
+      `${await line('sensitivity: lo')}: 'roles.0.sensitivity' must be one of low, medium, high. Did you mean 'low'?`,
+    ]);
+  });
+
+  it('refuses a number without quotes where a text is meant', async () => {
+    await replace("id: '9101'", 'id: 9101');
+    assert.deepEqual(await problems(), [
+      `${await line('id: 9101')}: 'roles.0.group.id' must be a text (in quotes if it looks like a number).`,
+    ]);
+  });
+
+  it('refuses names that do not exist, and says which were meant', async () => {
+    await replace('workspace: ml-prod', 'workspace: ml-prd');
+    await replace('team: platform', 'team: plattform');
+    assert.deepEqual(await problems(), [
+      `${await line('workspace: ml-prd')}: Role 'recsys-endpoint-query': there is no workspace 'ml-prd'. Did you mean 'ml-prod'?`,
+      `${await line('team: plattform')}: Role 'platform-cluster-operator': there is no team 'plattform'. Did you mean 'platform'?`,
+    ]);
+  });
+
+  it("refuses 'member' for a highly sensitive role, and kinds that do not go with their parts", async () => {
+    await replace('sensitivity: medium', 'sensitivity: high');
+    assert.match((await problems())[0] ?? '', /sensitivity 'high' cannot be 'member'.*Use 'federated'/);
+    await replace(
+      'sensitivity: high\n    credential: member',
+      'sensitivity: medium\n    credential: federated',
+    );
+    assert.match((await problems())[0] ?? '', /'federated' needs a 'servicePrincipal'/);
+    await replace('credential: federated', 'credential: member');
+    assert.deepEqual(await problems(), []);
+    await replace('sensitivity: high\n    credential: federated', 'sensitivity: low\n    credential: member');
+    assert.match((await problems())[0] ?? '', /take the 'servicePrincipal' away/);
+  });
+
+  it('refuses two roles on one group, on one service principal, and with one id', async () => {
+    await replace("id: '9102'", "id: '9101'");
+    await replace('id: recsys-model-promote', 'id: recsys-endpoint-query');
+    assert.deepEqual(
+      (await problems()).map((problem) => problem.replace(/^\d+: /, '')),
+      [
+        "'recsys-endpoint-query' is taken by another of the roles.",
+        "'9101' is taken by another of the roles.",
+      ],
+    );
+    await replace("id: '9101', name: oam-jit-recsys-model", "id: '9102', name: oam-jit-recsys-model");
+    await replace(
+      '- id: recsys-endpoint-query\n    title: Promote',
+      '- id: recsys-model-promote\n    title: Promote',
+    );
+    await replace(
+      'sensitivity: medium\n    credential: member',
+      `sensitivity: medium\n    credential: federated\n    servicePrincipal: { id: '1', applicationId: ${SEED.servicePrincipals.recsysDeployer.applicationId} }`,
+    );
+    assert.deepEqual(
+      (await problems()).map((problem) => problem.replace(/^\d+: /, '')),
+      [`'${SEED.servicePrincipals.recsysDeployer.applicationId}' is taken by another of the roles.`],
+    );
+  });
+
+  it('refuses windows and tokens that cannot be', async () => {
+    await replace('defaultMinutes: 60\n    maxMinutes: 480', 'defaultMinutes: 600\n    maxMinutes: 480');
+    assert.match((await problems())[0] ?? '', /offers 600 minutes, more than maxMinutes allows/);
+    await replace('maxMinutes: 480', 'maxMinutes: 576000');
+    assert.match((await problems())[0] ?? '', /'roles.0.maxMinutes' must be at most 43200\./);
+    await replace('maxMinutes: 576000', 'maxMinutes: 0');
+    assert.match((await problems())[0] ?? '', /'roles.0.maxMinutes' must be at least 1\./);
+    await replace('maxMinutes: 0', 'maxMinutes: 600');
+    await replace('tokenMinutes: 15', 'tokenMinutes: 61');
+    assert.match((await problems())[0] ?? '', /'roles.2.tokenMinutes' must be at most 60\./);
+  });
+
+  it('takes hosts by https only, but for the machine itself, and as bare origins', async () => {
+    const withHost = (host: string) => problems({ ...ENVIRONMENT, OAM_WORKSPACE_PROD: host });
+    assert.deepEqual(await withHost('https://adb-1.2.azuredatabricks.net'), []);
+    assert.match((await withHost('http://example.com'))[0] ?? '', /^6: .*must begin with https/);
+    assert.match((await withHost('http://127.0.0.1.example.com'))[0] ?? '', /must begin with https/);
+    assert.match((await withHost('https://example.com/'))[0] ?? '', /must be an origin, without path/);
+    assert.match((await withHost('https://a:b@example.com'))[0] ?? '', /user name or a password/);
+    assert.match((await withHost('example.com'))[0] ?? '', /must be an address/);
+    assert.match(
+      (await withHost(ENVIRONMENT.OAM_WORKSPACE_DEV))[0] ?? '',
+      /taken by another of the workspaces/,
+    );
+  });
+
+  it('says which environment variable is not set', async () => {
+    assert.deepEqual(await problems({ OAM_WORKSPACE_PROD: 'https://x.example.com' }), [
+      '8: The environment variable OAM_WORKSPACE_DEV is not set.',
+    ]);
+  });
+
+  it('says where YAML ends to be YAML, and what a file that is not there is called', async () => {
+    await folder.write('catalogue.yaml', 'workspaces:\n  - name: a\n   host: b\n');
+    assert.match((await problems())[0] ?? '', /^3: /);
+    await folder.write('catalogue.yaml', 'teams: []\nteams: []\n');
+    assert.match((await problems())[0] ?? '', /^2: .*unique/i);
+    await folder.write('catalogue.yaml', '');
+    assert.match((await problems())[0] ?? '', /The file/);
+    await folder.remove();
+    assert.match((await problems())[0] ?? '', /missing or cannot be read/);
+  });
+});

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+
+import { parseServerConfiguration } from '../../../../src/control-plane/configuration/configuration.ts';
+import { nearest } from '../../../../src/control-plane/configuration/nearest.ts';
+import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
+import { secretFromEnvironment } from '../../../../src/control-plane/configuration/secret.ts';
+import { hasCode } from '../../../../src/domain/errors.ts';
+
+const TEXT = `
+listen: { port: 0 }
+dataFolder: ./data
+policyFolder: policy
+identity:
+  issuer: https://login.example.com/realms/ml
+  clientId: oam-editor
+  audience: urn:oam:control-plane
+databricks:
+  accountId: 0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101
+  clientId: 6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8001
+  clientSecretEnv: OAM_CORE_CLIENT_SECRET
+`;
+
+const parse = (text: string, environment: Record<string, string> = {}) =>
+  parseServerConfiguration('/etc/oam/oam.yaml', text, environment);
+
+const problems = (text: string, environment: Record<string, string> = {}): string[] => {
+  try {
+    parse(text, environment);
+  } catch (error) {
+    assert.ok(error instanceof FileProblemsError, String(error));
+    assert.equal(error.code, 'configuration_invalid');
+    return error.problems.map(({ line, message }) => `${line ?? ''}: ${message}`);
+  }
+  return [];
+};
+
+describe('the configuration of the server', () => {
+  it('fills in what is left out, and takes folders from where the file is', () => {
+    const configuration = parse(TEXT);
+    assert.deepEqual(configuration.listen, { host: '127.0.0.1', port: 0 });
+    assert.equal(configuration.publicUrl, undefined);
+    assert.equal(configuration.databaseUrl, undefined);
+    assert.equal(configuration.dataFolder, '/etc/oam/data');
+    assert.equal(configuration.policyFolder, '/etc/oam/policy');
+    assert.deepEqual(configuration.identity.claims, {
+      userName: 'preferred_username',
+      displayName: 'name',
+      groups: 'groups',
+      duty: 'duty',
+    });
+    assert.deepEqual(configuration.identity.scopes, [
+      'openid',
+      'profile',
+      'email',
+      'groups',
+      'offline_access',
+    ]);
+    assert.deepEqual(configuration.issuer, { keyEnv: 'OAM_KEY' });
+    assert.deepEqual(configuration.effects, { pollMs: 1_000, absenceConfirmMs: 15_000 });
+    assert.deepEqual(configuration.requests, { lapseMinutes: 1_440 });
+  });
+
+  it('keeps what is given', () => {
+    const configuration = parse(
+      `${TEXT}publicUrl: https://oam.example.com
+effects: { absenceConfirmMs: 200 }
+databaseUrl: env:DATABASE_URL
+`,
+      { DATABASE_URL: 'postgres://oam@db/oam' },
+    );
+    assert.equal(configuration.publicUrl, 'https://oam.example.com');
+    assert.deepEqual(configuration.effects, { pollMs: 1_000, absenceConfirmMs: 200 });
+    assert.equal(configuration.databaseUrl, 'postgres://oam@db/oam');
+  });
+
+  it('refuses an unknown key, says which was meant, and on which line', () => {
+    assert.deepEqual(problems(TEXT.replace('clientSecretEnv', 'clientSecretEnvv')).sort(), [
+      "10: 'databricks.clientSecretEnv' is missing.",
+      "12: Unknown key 'clientSecretEnvv' in 'databricks'. Did you mean 'clientSecretEnv'?",
+    ]);
+  });
+
+  it('refuses a secret where the name of its variable belongs', () => {
+    const found = problems(TEXT.replace('OAM_CORE_CLIENT_SECRET', 'dose0123456789abcdef-secret'));
+    assert.match(found[0] ?? '', /name of an environment variable/);
+    assert.doesNotMatch(found.join('\n'), /dose0123/);
+  });
+
+  it('refuses one token for two doors', () => {
+    assert.match(
+      problems(TEXT.replace('urn:oam:control-plane', 'oam-editor'))[0] ?? '',
+      /^8: 'identity.audience' must differ from 'identity.clientId'/,
+    );
+    assert.match(
+      problems(TEXT.replace('urn:oam:control-plane', '0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101'))[0] ?? '',
+      /must differ from the Databricks account id/,
+    );
+  });
+
+  it('takes plain http for the machine itself only', () => {
+    const withIssuer = (issuer: string) =>
+      problems(TEXT.replace('https://login.example.com/realms/ml', issuer));
+    assert.deepEqual(withIssuer('http://127.0.0.1:4100'), []);
+    assert.match(withIssuer('http://login.example.com')[0] ?? '', /must begin with https/);
+    assert.match(
+      problems(`${TEXT}publicUrl: http://oam.example.com\n`)[0] ?? '',
+      /'publicUrl' must begin with https/,
+    );
+    assert.match(problems(`${TEXT}publicUrl: https://oam.example.com/x\n`)[0] ?? '', /must be an origin/);
+  });
+
+  it('refuses a database address that is none, without repeating it', () => {
+    assert.match(problems(`${TEXT}databaseUrl: env:NOT_SET\n`)[0] ?? '', /not set: env:NOT_SET/);
+    const found = problems(`${TEXT}databaseUrl: mysql://u:hunter22@h/d\n`);
+    assert.match(found[0] ?? '', /must begin with postgres/);
+    assert.doesNotMatch(found.join(), /hunter22/);
+  });
+
+  it('polls for due work at least every second', () => {
+    assert.match(
+      problems(`${TEXT}effects: { pollMs: 5000 }\n`)[0] ?? '',
+      /'effects.pollMs' must be at most 1000/,
+    );
+  });
+
+  it('names the variable of a secret that is not there', () => {
+    assert.equal(secretFromEnvironment('A', { A: 'x' }), 'x');
+    for (const environment of [{}, { A: '' }]) {
+      assert.throws(
+        () => secretFromEnvironment('A', environment),
+        (error) => hasCode(error, 'secret_missing') && error.detail === 'A',
+      );
+    }
+  });
+
+  it('suggests only what is near enough to have been meant', () => {
+    assert.equal(nearest('sensitivty', ['sensitivity', 'servicePrincipal']), 'sensitivity');
+    assert.equal(nearest('colour', ['sensitivity', 'servicePrincipal']), undefined);
+    assert.equal(nearest('x', []), undefined);
+  });
+});
