@@ -151,6 +151,24 @@ describe('the session keeper', () => {
     assert.equal(heard.length, 4);
   });
 
+  it('keeps a refresh token that the provider does not rotate', async () => {
+    const steady = await startIdentityProvider({ rotateRefreshTokens: false });
+    try {
+      const provider = await discover(steady);
+      const keeper = keeperWith({ identityProvider: () => Promise.resolve(provider) });
+      const first = await signIn(provider, PEOPLE.ana);
+      await keeper.accept(first);
+      nearTheEnd();
+      const second = await keeper.accessToken();
+      const third = await keeper.accessToken();
+      assert.equal(new Set([first.accessToken, second, third]).size, 3);
+      assert.equal((await stored())?.refreshToken, first.refreshToken);
+      assert.equal((await stored())?.accessToken, third);
+    } finally {
+      await steady.close();
+    }
+  });
+
   it('brings a new ID token for Databricks with the same claims', async () => {
     const keeper = keeperWith();
     await keeper.accept(session);
