@@ -36,6 +36,14 @@ describe('publishing a policy', function () {
     assert.deepEqual(await problems(), []);
   });
 
+  it('takes the rules that its own page of documentation shows', async () => {
+    const page = await readFile(new URL('../../../../docs/policy.md', import.meta.url), 'utf8');
+    const shown = [...page.matchAll(/```cedar\n([\s\S]*?)```/g)].map(([, rule = '']) => rule);
+    assert.ok(shown.length >= 2);
+    await folder.write('requests.cedar', shown.join('\n'));
+    assert.deepEqual(await problems(), []);
+  });
+
   it('refuses a misspelt attribute, says which was meant, and on which line', async () => {
     await folder.replace(
       'requests.cedar',
