@@ -5,7 +5,6 @@ import {
   errors,
   type JWTPayload,
   jwtVerify,
-  type JWTVerifyGetKey,
 } from 'jose';
 import * as z from 'zod/mini';
 
@@ -38,13 +37,15 @@ const CLOCK_SKEW_SECONDS = 5;
 
 const DISCOVERY_TIMEOUT_MS = 5 * SECOND_MS;
 
+type IssuerKeys = ReturnType<typeof createRemoteJWKSet>;
+
 const Discovery = z.object({ issuer: z.string(), jwks_uri: z.string() });
 
 /** The account's federation policies, and the checks that they stand for. */
 export class Federation {
   readonly #directory: Directory;
   readonly #clock: Clock;
-  readonly #keys = new Map<string, JWTVerifyGetKey>();
+  readonly #keys = new Map<string, IssuerKeys>();
   readonly accountWide: FederationPolicy[] = [];
   readonly byServicePrincipal = new Map<string, FederationPolicy[]>();
 
@@ -61,7 +62,7 @@ export class Federation {
     const issuer = readUnverified(subjectToken);
     if (clientId === undefined) {
       const policies = this.accountWide.filter((policy) => policy.issuer === issuer);
-      const { payload, policy } = await this.#verify(subjectToken, issuer, policies);
+      const { payload, policy } = await this.#verify(subjectToken, policies);
       return { principal: this.#userNamedBy(payload, policy), expiresAtMs: endOf(payload) };
     }
     const principal = this.#directory.servicePrincipalByApplicationId(clientId);
@@ -70,7 +71,7 @@ export class Federation {
     const policies = (this.byServicePrincipal.get(principal.id) ?? []).filter(
       (policy) => policy.issuer === issuer,
     );
-    const { payload, policy } = await this.#verify(subjectToken, issuer, policies);
+    const { payload, policy } = await this.#verify(subjectToken, policies);
     if (payload[policy.subjectClaim] !== policy.subject) {
       throw refused(`claim '${policy.subjectClaim}' does not match the subject of the federation policy`);
     }
@@ -87,23 +88,13 @@ export class Federation {
 
   async #verify(
     subjectToken: string,
-    issuer: string,
     policies: readonly FederationPolicy[],
   ): Promise<{ payload: JWTPayload; policy: FederationPolicy }> {
     if (policies.length === 0) throw refused('no federation policy matches its issuer');
     let last: unknown;
     for (const policy of policies) {
       try {
-        const { payload } = await jwtVerify(subjectToken, await this.#keysOf(issuer), {
-          issuer: policy.issuer,
-          audience: [...policy.audiences],
-          algorithms: ALGORITHMS,
-          requiredClaims: ['exp', 'iss', 'aud'],
-          currentDate: new Date(this.#clock.nowMs()),
-          clockTolerance: CLOCK_SKEW_SECONDS,
-        });
-        // The tolerance above is for `nbf`; a token past its end is refused to the second.
-        if (endOf(payload) <= this.#clock.nowMs()) throw refused('token is expired');
+        const payload = await this.#check(subjectToken, policy);
         return { payload, policy };
       } catch (error) {
         last = error;
@@ -112,8 +103,30 @@ export class Federation {
     throw asRefusal(last);
   }
 
+  async #check(subjectToken: string, policy: FederationPolicy): Promise<JWTPayload> {
+    const keys = await this.#keysOf(policy.issuer);
+    const verify = () =>
+      jwtVerify(subjectToken, keys, {
+        issuer: policy.issuer,
+        audience: [...policy.audiences],
+        algorithms: ALGORITHMS,
+        requiredClaims: ['exp', 'iss', 'aud'],
+        currentDate: new Date(this.#clock.nowMs()),
+        clockTolerance: CLOCK_SKEW_SECONDS,
+      });
+    const { payload } = await verify().catch(async (error: unknown) => {
+      // An issuer that was started anew may give a new key the old name.
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      await keys.reload();
+      return verify();
+    });
+    // The tolerance above is for `nbf`; a token past its end is refused to the second.
+    if (endOf(payload) <= this.#clock.nowMs()) throw refused('token is expired');
+    return payload;
+  }
+
   /** The issuer's keys, found the way that Databricks does it for a policy without keys of its own. */
-  async #keysOf(issuer: string): Promise<JWTVerifyGetKey> {
+  async #keysOf(issuer: string): Promise<IssuerKeys> {
     const known = this.#keys.get(issuer);
     if (known !== undefined) return known;
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;

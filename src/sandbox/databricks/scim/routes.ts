@@ -3,7 +3,7 @@ import { scimFailure } from '../http/failures.ts';
 import { type AuthenticatedCall, param, type Route } from '../http/router.ts';
 import { SEED } from '../seed/identities.ts';
 import { managesGroup, type World } from '../world.ts';
-import { type MemberChange, readGroupPatch } from './group-patch.ts';
+import { type MemberChange, readActive, readGroupPatch } from './patch.ts';
 import { scimList, scimOne } from './lists.ts';
 import {
   groupResource,
@@ -56,7 +56,24 @@ export function accountScimRoutes(world: World): Route[] {
       },
     };
   });
-  return [...guarded, patchRoute(world, base, isAdmin)];
+  return [...guarded, patchRoute(world, base, isAdmin), deactivationRoute(world, base)];
+}
+
+/** The kill switch: an inactive principal's tokens are worth nothing from then on. */
+function deactivationRoute(world: World, base: string): Route {
+  return {
+    method: 'PATCH',
+    path: `${base}/Users/{id}`,
+    complains: 'scim',
+    rate: 'account-scim-write',
+    handle: (call) => {
+      if (!world.directory.isAdmin(call.caller)) throw notAdmin(call);
+      const user = world.directory.users.get(param(call, 'id'));
+      if (user === undefined) throw scimFailure(404, `User with id ${param(call, 'id')} not found.`);
+      user.active = readActive(call.text);
+      return { status: 204 };
+    },
+  };
 }
 
 function readRoutes(

@@ -176,6 +176,31 @@ describe('stand-in: token federation', () => {
     assert.equal(elsewhere.status, 403);
   });
 
+  it('notices that an issuer was started anew with another key of the same name', async () => {
+    const first = await startIssuer();
+    const port = Number(new URL(first.url).port);
+    const started = await startStandIn({ identityProvider: { issuer: first.url, audience: AUDIENCE } });
+    const ask = (subjectToken: string) =>
+      exchangeSubjectToken({
+        host: started.standIn.workspaces.prod.host,
+        subjectToken,
+        trust: hostTrust([started.standIn.workspaces.prod.host]),
+        transport,
+        clock: started.clock,
+      });
+    await ask(await first.sign(idToken()));
+    await first.close();
+    // Keys are kept, so an issuer that is down for a moment stops nobody whose token is good.
+    await ask(await first.sign(idToken()));
+    const second = await startIssuer(port);
+    try {
+      await ask(await second.sign(idToken()));
+      await assert.rejects(ask(await first.sign(idToken())), refusedFor(/signature/));
+    } finally {
+      await Promise.all([started.standIn.close(), second.close()]);
+    }
+  });
+
   it('says that the keys of an issuer that is down cannot be fetched', async () => {
     const gone = await startIssuer();
     const started = await startStandIn({ identityProvider: { issuer: gone.url, audience: AUDIENCE } });

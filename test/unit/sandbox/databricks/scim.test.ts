@@ -2,15 +2,33 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
+import { requestClientCredentials } from '../../../../src/databricks/index.ts';
 import { hasCode } from '../../../../src/domain/errors.ts';
 import { Memberships } from '../../../../src/sandbox/databricks/account/memberships.ts';
 import { type RunningSandboxDatabricks, SEED } from '../../../../src/sandbox/databricks/index.ts';
-import { ANA, call, clientOf, FakeClock, OMAR, serviceClientOf, startStandIn, tokenOf } from './stand-in.ts';
+import {
+  ANA,
+  call,
+  clientOf,
+  FakeClock,
+  OMAR,
+  serviceClientOf,
+  startStandIn,
+  tokenOf,
+  transport,
+} from './stand-in.ts';
 
 const { endpointQuery } = SEED.jitGroups;
 const { ana, omar } = SEED.users;
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 const ENDPOINT = SEED.assets.endpoint.name;
+
+/** The account names its endpoints below its id, where a workspace client does not look. */
+const accountTransport: typeof transport = (request) =>
+  transport({
+    ...request,
+    url: request.url.replace('/oidc/.well-known/', `/oidc/accounts/${SEED.accountId}/.well-known/`),
+  });
 
 describe('stand-in: group membership over SCIM', () => {
   let standIn: RunningSandboxDatabricks;
@@ -199,6 +217,34 @@ describe('stand-in: group membership over SCIM', () => {
     await assert.rejects(core.resolveUserByExternalId('nobody'), (error) =>
       hasCode(error, 'databricks_not_found'),
     );
+  });
+
+  it('ends the tokens of somebody who is deactivated, until they are active again', async () => {
+    const { accessToken } = await requestClientCredentials({
+      host: `${standIn.account.host}`,
+      clientId: standIn.adminCredentials.applicationId,
+      clientSecret: standIn.adminCredentials.secret,
+      transport: accountTransport,
+      clock,
+    });
+    const token = standIn.personalAccessToken('prod', ANA.userName);
+    const me = `${standIn.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`;
+    const activate = (value: unknown, as: string) =>
+      call(
+        'PATCH',
+        `${standIn.account.host}/api/2.0/accounts/${SEED.accountId}/scim/v2/Users/${ana.id}`,
+        as,
+        {
+          schemas: [PATCH_OP],
+          Operations: [{ op: 'replace', path: 'active', value }],
+        },
+      );
+    assert.equal((await activate('no', accessToken)).status, 400);
+    clock.advance(1_000);
+    assert.equal((await activate(false, accessToken)).status, 204);
+    assert.equal((await call('GET', me, token)).status, 403);
+    await activate(true, accessToken);
+    assert.equal((await call('GET', me, token)).status, 200);
   });
 
   it('shows a person the groups they are in, and what they are in through them', async () => {

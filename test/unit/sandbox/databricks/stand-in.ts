@@ -39,7 +39,7 @@ export interface TestIssuer {
   close(): Promise<void>;
 }
 
-export async function startIssuer(): Promise<TestIssuer> {
+export async function startIssuer(port = 0): Promise<TestIssuer> {
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const stranger = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' };
@@ -52,7 +52,7 @@ export async function startIssuer(): Promise<TestIssuer> {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(body));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('Not a TCP address.');
   url = `http://127.0.0.1:${address.port}`;

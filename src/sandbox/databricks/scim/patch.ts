@@ -33,6 +33,20 @@ export type MemberChange =
  * refused as unparsable; a `remove` without a filter removes everybody.
  */
 export function readGroupPatch(text: string): MemberChange[] {
+  return readOperations(text).map(readOperation);
+}
+
+/** Reads a PatchOp that replaces a user's `active`; it is all of a user that can be written here. */
+export function readActive(text: string): boolean {
+  const [operation, ...more] = readOperations(text);
+  const replaces = operation?.op.toLowerCase() === 'replace' && operation.path === 'active';
+  if (!replaces || more.length > 0 || typeof operation.value !== 'boolean') throw unparsable();
+  return operation.value;
+}
+
+type Operation = z.infer<typeof PatchOp>['Operations'][number];
+
+function readOperations(text: string): Operation[] {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -41,10 +55,10 @@ export function readGroupPatch(text: string): MemberChange[] {
   }
   const parsed = PatchOp.safeParse(json);
   if (!parsed.success || !parsed.data.schemas.includes(PATCH_SCHEMA)) throw unparsable();
-  return parsed.data.Operations.map(readOperation);
+  return parsed.data.Operations;
 }
 
-function readOperation(operation: { op: string; path?: string | undefined; value?: unknown }): MemberChange {
+function readOperation(operation: Operation): MemberChange {
   const path = operation.path?.trim();
   switch (operation.op.toLowerCase()) {
     case 'add':
