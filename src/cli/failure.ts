@@ -65,13 +65,21 @@ export function endingOf(error: unknown, redactor: Redactor, cancelledCode = 130
   }
   const step = NEXT_STEPS[error.code];
   const said = error instanceof ControlPlaneError ? (error.problem.explanation ?? []) : [];
+  const [sentence, variable] = partsOf(error);
   const lines = [
-    `oam: ${error.sentence}`,
-    ...indented(error.detail ?? ''),
+    `oam: ${sentence}`,
+    ...indented(variable),
     ...said.flatMap((reason) => indented(`- ${reason}`)),
     ...(step === undefined ? [] : indented(step)),
   ];
   return { exitCode: codeOf(error), lines: lines.map((line) => redactor.redact(line)) };
+}
+
+/** A problem's detail carries the variable part behind its sentence, as messages do. */
+function partsOf(error: OamError): readonly [sentence: string, variable: string] {
+  if (error.detail !== undefined) return [error.sentence, error.detail];
+  const cut = error.sentence.search(/[.!?]: /);
+  return cut < 0 ? [error.sentence, ''] : [error.sentence.slice(0, cut + 1), error.sentence.slice(cut + 3)];
 }
 
 function codeOf(error: OamError): number {

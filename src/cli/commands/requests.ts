@@ -162,7 +162,8 @@ async function usualMinutes(roleId: string, connection: Connection, invocation: 
 
 function show(view: RequestView, flags: CommonFlags, invocation: Invocation): void {
   invocation.answer(flags.json ? JSON.stringify(view) : `${describeState(view)}.`);
-  if (flags.json) return;
+  // What policy said of the request explains a yes or a wait; a person's no explains itself.
+  if (flags.json || !['approved', 'pending', 'awaiting_requester'].includes(view.state)) return;
   for (const reason of view.because) invocation.answer(`  ${oneLine(reason)}`);
 }
 

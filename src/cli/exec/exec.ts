@@ -14,14 +14,17 @@ import { hostTrust } from '../../databricks/index.ts';
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import { MINUTE_MS } from '../../domain/time.ts';
 import type { Session } from '../../identity/index.ts';
+import type { GrantView } from '../../protocol/schemas.ts';
 import { trustedHosts } from '../connection/address.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
 import { describeMoment } from '../duration.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
+import { oneLine } from '../table.ts';
 import { obtainRole, type RoleAccess } from './access.ts';
 import { runChild } from './child.ts';
 import { childEnvironment } from './child-environment.ts';
+import { watchGrant } from './grant-watch.ts';
 
 /** What `oam exec` was asked for. */
 export interface ExecOptions {
@@ -62,7 +65,7 @@ export async function exec(
         );
   try {
     const place = await placeOf(access, session, options, connection, invocation);
-    return await runWithBroker(place, options, invocation);
+    return await runWithBroker(place, options, connection, invocation);
   } finally {
     await release(access, invocation);
   }
@@ -72,6 +75,8 @@ export async function exec(
 interface ExecPlace {
   readonly host: string;
   readonly source: TokenSource;
+  /** The grant that the program works under; absent where it has the person's everyday access only. */
+  readonly grant: GrantView | undefined;
 }
 
 async function placeOf(
@@ -84,7 +89,7 @@ async function placeOf(
   const { redactor, transport, clock, env } = invocation;
   if (access?.grant.role.credential === 'federated') {
     const source = roleTokenSource({ grantId: access.grant.id, client: connection.client, redactor });
-    return { host: access.grant.role.workspace.host, source };
+    return { host: access.grant.role.workspace.host, source, grant: access.grant };
   }
   const host =
     access?.grant.role.workspace.host ??
@@ -94,12 +99,13 @@ async function placeOf(
     trust: hostTrust(trustedHosts(env)),
     principal: { iss: session.issuer, sub: session.subject },
   });
-  return { host, source };
+  return { host, source, grant: access?.grant };
 }
 
 async function runWithBroker(
   place: ExecPlace,
   options: ExecOptions,
+  connection: Connection,
   invocation: Invocation,
 ): Promise<number> {
   const { clock, logger, redactor, signals, note } = invocation;
@@ -107,7 +113,8 @@ async function runWithBroker(
   try {
     let tell: (refusal: Refusal) => void = () => undefined;
     using path = broker.open({
-      ...place,
+      host: place.host,
+      source: place.source,
       onRefusal: (refusal) => {
         tell(refusal);
       },
@@ -119,10 +126,32 @@ async function runWithBroker(
       pointerEnvironment({ host: place.host, url: path.url }),
     );
     if (leftOut.length > 0) note(`Left out of the program's environment: ${leftOut.join(', ')}`);
-    return await runChild({ ...options, env, signals, atTerminal: invocation.atTerminal });
+    const watch = place.grant && watchWhileRunning(place.grant, path, connection, note);
+    try {
+      return await runChild({ ...options, env, signals, atTerminal: invocation.atTerminal });
+    } finally {
+      watch?.[Symbol.dispose]();
+    }
   } finally {
     await broker.close();
   }
+}
+
+/** Ends a role's path with its grant. A person's path stays: it answers as the person, who has less now. */
+function watchWhileRunning(
+  grant: GrantView,
+  path: BrokerPath,
+  { client }: Connection,
+  note: (line: string) => void,
+): Disposable {
+  return watchGrant({
+    grantId: grant.id,
+    client,
+    onOver() {
+      note(`oam: The access has ended while the program runs: ${oneLine(grant.role.title)}.`);
+      if (grant.role.credential === 'federated') path.end('grant_ended');
+    },
+  });
 }
 
 /** Says each reason once until another comes: SDKs ask again and again. */

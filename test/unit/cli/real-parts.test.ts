@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import {
-  approveDevice,
   EDITOR_CLIENT_ID,
   EDITOR_SCOPES,
   OAM_AUDIENCE,
   PEOPLE,
-  type Person,
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
@@ -17,58 +14,7 @@ import {
   type RunningSandboxDatabricks,
   startSandboxDatabricks,
 } from '../../../src/sandbox/databricks/index.ts';
-
-interface Run {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface RunOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  /** Who finishes the sign-in in a browser. */
-  readonly person?: Person;
-  readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
-}
-
-/** Runs `oam` as a person would, in a process of its own without a keychain. */
-function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['src/cli/main.ts', ...args], {
-      env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...o.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let stderr = '';
-    let approving = false;
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-      o.onStderr?.(stderr, (signal) => child.kill(signal));
-      const [, verificationUri, userCode] =
-        /open ([^\s?]+)\S* in a browser and confirm the code (\S+)/.exec(stderr) ?? [];
-      if (o.person && verificationUri !== undefined && userCode !== undefined && !approving) {
-        approving = true;
-        approveDevice({ verificationUri, userCode, person: o.person }).catch(reject);
-      }
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      resolve({ code: code ?? -1, stdout, stderr });
-    });
-  });
-}
-
-/** A program that asks the pointer for a token, as an SDK does, and then Databricks who it is. */
-const WHO_AM_I = `
-  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url, ...rest } = process.env;
-  const { access_token } = await (await fetch(url, { headers: {
-    'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host } })).json();
-  const me = await (await fetch(host + '/api/2.0/preview/scim/v2/Me', {
-    headers: { authorization: 'Bearer ' + access_token } })).json();
-  console.log(JSON.stringify({ me: me.userName, env: Object.keys(rest).filter((name) => /DATABRICKS/.test(name)) }));
-  process.exit(7);
-`;
+import { oam, WHO_AM_I } from './oam-process.ts';
 
 describe('oam, with a real identity provider and the stand-in Databricks', function () {
   this.timeout(60_000);

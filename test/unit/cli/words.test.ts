@@ -96,6 +96,17 @@ describe('oam: failures', () => {
     assert.deepEqual(lines, ['oam: Policy refuses this.', '     - Auditors hold no access.']);
   });
 
+  it("tells a problem's variable part apart from its sentence", () => {
+    const { lines } = endingOf(
+      new ControlPlaneError({
+        ...{ type: 't', title: 't', status: 422, code: 'window_too_long' },
+        detail: 'Ask for less.: asked for 9 minutes: too many',
+      }),
+      redactor,
+    );
+    assert.deepEqual(lines, ['oam: Ask for less.', '     asked for 9 minutes: too many']);
+  });
+
   it('ends with 2 for what was not understood, 126 and 127 for programs, silently when called off', () => {
     assert.equal(endingOf(new UsageError('What?'), redactor).exitCode, 2);
     assert.equal(endingOf(new NotStartedError(127, 'No.', 'x'), redactor).exitCode, 127);

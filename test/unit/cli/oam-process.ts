@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+
+import { approveDevice, type Person } from '../../../src/sandbox/identity-provider/index.ts';
+
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Who finishes the sign-in in a browser. */
+  readonly person?: Person;
+  readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+}
+
+/** Runs `oam` as a person would, in a process of its own without a keychain. */
+export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['src/cli/main.ts', ...args], {
+      env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...o.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    let approving = false;
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      o.onStdout?.(stdout, (signal) => child.kill(signal));
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      o.onStderr?.(stderr, (signal) => child.kill(signal));
+      const [, verificationUri, userCode] =
+        /open ([^\s?]+)\S* in a browser and confirm the code (\S+)/.exec(stderr) ?? [];
+      if (o.person && verificationUri !== undefined && userCode !== undefined && !approving) {
+        approving = true;
+        approveDevice({ verificationUri, userCode, person: o.person }).catch(reject);
+      }
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      resolve({ code: code ?? -1, stdout, stderr });
+    });
+  });
+}
+
+/** A program that asks the pointer for a token, as an SDK does, and then Databricks who it is. */
+export const WHO_AM_I = `
+  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url, ...rest } = process.env;
+  const { access_token } = await (await fetch(url, { headers: {
+    'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host } })).json();
+  const me = await (await fetch(host + '/api/2.0/preview/scim/v2/Me', {
+    headers: { authorization: 'Bearer ' + access_token } })).json();
+  console.log(JSON.stringify({ me: me.userName, env: Object.keys(rest).filter((name) => /DATABRICKS/.test(name)) }));
+  process.exit(7);
+`;

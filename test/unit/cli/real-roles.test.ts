@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import * as z from 'zod/mini';
+
+import { GrantView, RequestView } from '../../../src/protocol/schemas.ts';
+import {
+  type RunningSandboxDatabricks,
+  startSandboxDatabricks,
+} from '../../../src/sandbox/databricks/index.ts';
+import {
+  EDITOR_CLIENT_ID,
+  EDITOR_SCOPES,
+  OAM_AUDIENCE,
+  PEOPLE,
+  type Person,
+  type RunningIdentityProvider,
+  startIdentityProvider,
+} from '../../../src/sandbox/identity-provider/index.ts';
+import { oam, type RunOptions } from './oam-process.ts';
+
+const Listening = z.object({ event: z.literal('listening'), url: z.string() });
+
+/** A program that calls the endpoint as whoever the pointer answers for. */
+const QUERY = `
+  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url } = process.env;
+  const { access_token } = await (await fetch(url, { headers: {
+    'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host } })).json();
+  const answer = await fetch(host + '/serving-endpoints/recsys-ranker-prod/invocations', { method: 'POST',
+    headers: { authorization: 'Bearer ' + access_token, 'content-type': 'application/json' },
+    body: JSON.stringify({ inputs: [1] }) });
+  console.log(answer.status);
+`;
+
+/** A program that says when it runs, and then asks its pointer until it is refused. */
+const UNTIL_REFUSED = `
+  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url } = process.env;
+  for (let first = true; ; first = false) {
+    const answer = await (await fetch(url, { headers: {
+      'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host } })).json();
+    if (answer.error) { console.log(answer.error); break; }
+    if (first) console.log('running');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+`;
+
+describe('oam, with a real control plane', function () {
+  this.timeout(90_000);
+
+  let idp: RunningIdentityProvider;
+  let databricks: RunningSandboxDatabricks;
+  let server: ChildProcess;
+  let folder: string;
+  let env: Record<string, string>;
+  let log = '';
+  const secrets = { key: randomBytes(32).toString('base64') };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'oam-cli-'));
+    idp = await startIdentityProvider();
+    databricks = await startSandboxDatabricks({
+      identityProvider: { issuer: idp.issuer, audience: EDITOR_CLIENT_ID },
+      people: Object.values(PEOPLE),
+    });
+    const { prod, dev } = databricks.workspaces;
+    const file = join(folder, 'oam.yaml');
+    await writeFile(
+      file,
+      JSON.stringify({
+        listen: { host: '127.0.0.1', port: 0 },
+        dataFolder: join(folder, 'data'),
+        policyFolder: join(process.cwd(), 'demo/policy'),
+        identity: {
+          ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience: OAM_AUDIENCE },
+          scopes: EDITOR_SCOPES,
+        },
+        databricks: {
+          clientId: databricks.coreCredentials.applicationId,
+          clientSecretEnv: 'OAM_CORE_CLIENT_SECRET',
+          accountId: databricks.account.accountId,
+        },
+        issuer: { keyEnv: 'OAM_KEY' },
+        effects: { absenceConfirmMs: 200 },
+      }),
+    );
+    server = spawn(process.execPath, ['src/cli/main.ts', 'serve', '--config', file], {
+      env: {
+        ...process.env,
+        OAM_KEY: secrets.key,
+        OAM_CORE_CLIENT_SECRET: databricks.coreCredentials.secret,
+        OAM_WORKSPACE_PROD: prod.host,
+        OAM_WORKSPACE_DEV: dev.host,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    server.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    assert.ok(server.stdout);
+    const first = await Promise.race([
+      once(server.stdout, 'data'),
+      once(server, 'exit').then(() => undefined),
+    ]);
+    assert.ok(first, log);
+    const { url } = Listening.parse(JSON.parse(String(first[0])));
+    databricks.setControlPlaneIssuer(url);
+    env = { OAM_URL: url, OAM_TRUSTED_WORKSPACE_HOSTS: `${prod.host},${dev.host}` };
+  });
+
+  after(async () => {
+    if (server.exitCode === null && server.signalCode === null) {
+      server.kill('SIGTERM');
+      await once(server, 'exit');
+    }
+    await databricks.close();
+    await idp.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const as = (person: Person, args: readonly string[], o: RunOptions = {}) => {
+    const [command = '', ...rest] = args;
+    return oam([command, '--no-keychain', ...rest], { env, person, ...o });
+  };
+  const program = (code: string) => ['--', process.execPath, '--input-type=module', '-e', code];
+  const member = ['exec', '--role', 'recsys-endpoint-query', '--purpose', 'Check the ranker', '--for', '30m'];
+  const grantsOf = async (person: Person) =>
+    z.array(GrantView).parse(JSON.parse((await as(person, ['grants', '--json'])).stdout));
+
+  async function untilNobodyIsIn(groupId: string): Promise<void> {
+    while (databricks.members(groupId).length > 0) await pause(50);
+  }
+
+  it('has access while a program runs, and not before and not after', async () => {
+    const asOneself = ['exec', '--workspace', 'ml-prod', ...program(QUERY)];
+    assert.equal((await as(PEOPLE.ana, asOneself)).stdout, '403\n');
+    const run = await as(PEOPLE.ana, [...member, ...program(QUERY)]);
+    assert.deepEqual([run.code, run.stdout], [0, '200\n'], run.stderr);
+    assert.match(run.stderr, /is active until [^]*Returned Query the recsys ranker\./);
+    await untilNobodyIsIn('9101');
+    assert.equal((await as(PEOPLE.ana, asOneself)).stdout, '403\n');
+  });
+
+  it('returns the access also when it is told to stop while the program runs', async () => {
+    let told = false;
+    const waiting = `console.log('up'); process.on('SIGTERM', () => process.exit(9)); setInterval(() => {}, 1000);`;
+    const run = await as(PEOPLE.ana, [...member, ...program(waiting)], {
+      onStdout(text, kill) {
+        if (told || !text.includes('up')) return;
+        told = true;
+        kill('SIGTERM');
+      },
+    });
+    assert.equal(run.code, 9, run.stderr);
+    assert.match(run.stderr, /Returned Query the recsys ranker\./);
+    await untilNobodyIsIn('9101');
+  });
+
+  it('leaves a grant that was there before', async () => {
+    const asked = await as(PEOPLE.ana, [
+      ...['request', 'recsys-endpoint-query', '--purpose', 'All day', '--for', '1h', '--wait', '--json'],
+    ]);
+    assert.equal(asked.code, 0, asked.stderr);
+    const grant = GrantView.parse(JSON.parse(asked.stdout));
+    assert.equal(grant.state, 'active');
+    const run = await as(PEOPLE.ana, [...member, ...program(QUERY)]);
+    assert.deepEqual([run.code, run.stdout], [0, '200\n'], run.stderr);
+    const tooLong = await as(PEOPLE.ana, [...member.slice(0, -1), '7h', ...program(QUERY)]);
+    assert.deepEqual([tooLong.code, tooLong.stdout], [1, '']);
+    assert.deepEqual(
+      (await grantsOf(PEOPLE.ana)).map(({ id, state }) => [id, state]),
+      [[grant.id, 'active']],
+    );
+    const returned = await as(PEOPLE.ana, ['return', grant.id]);
+    assert.equal(returned.code, 0, returned.stderr);
+    await untilNobodyIsIn('9101');
+  });
+
+  it('acts as the role where the role is somebody else, once a lead approved, until somebody ends it', async () => {
+    let grantId: string | undefined;
+    const running = as(
+      PEOPLE.ana,
+      ['exec', '--role', 'recsys-deployer', '--purpose', 'Roll out', ...program(UNTIL_REFUSED)],
+      {
+        onStdout(text) {
+          if (grantId !== undefined || !text.includes('running')) return;
+          grantId = 'asked';
+          void grantsOf(PEOPLE.ana).then(([grant]) => as(PEOPLE.ana, ['return', grant?.id ?? '']));
+        },
+      },
+    );
+    let waiting: RequestView[] = [];
+    while (waiting.length === 0) {
+      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
+      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
+    }
+    const [request] = waiting;
+    const own = await as(PEOPLE.ana, ['approve', request?.id ?? '']);
+    assert.equal(own.code, 1);
+    assert.match(own.stderr, /Nobody decides on their own request/);
+    const approved = await as(PEOPLE.lena, ['approve', request?.id ?? '', '--comment', 'Go ahead']);
+    assert.equal(approved.code, 0, approved.stderr);
+    const run = await running;
+    assert.deepEqual([run.code, run.stdout], [0, 'running\ngrant_ended\n'], run.stderr);
+    assert.match(run.stderr, /The access has ended while the program runs/);
+    await untilNobodyIsIn('9103');
+  });
+
+  for (const [what, args, said] of [
+    ['a role that does not exist', ['request', 'nosuch', '--purpose', 'p', '--for', '30m'], /no such role/],
+    ['no purpose', ['request', 'recsys-endpoint-query', '--purpose', '', '--for', '30m'], /what you need/],
+    [
+      'a purpose of 10 000 characters',
+      ['request', 'recsys-endpoint-query', '--purpose', 'x'.repeat(10_000), '--for', '30m'],
+      /too long/,
+    ],
+    [
+      'a window of 0',
+      ['request', 'recsys-endpoint-query', '--purpose', 'p', '--for', '0m'],
+      /at least one minute/,
+    ],
+    [
+      'a window of 400 days',
+      ['request', 'recsys-endpoint-query', '--purpose', 'p', '--for', '400d'],
+      /Ask for a shorter time/,
+    ],
+  ] as const) {
+    it(`refuses ${what}, in a sentence, and grants nothing`, async () => {
+      const run = await as(PEOPLE.ana, args);
+      assert.deepEqual([run.code, run.stdout], [1, '']);
+      assert.match(run.stderr, said);
+      assert.deepEqual(databricks.members('9101'), []);
+    });
+  }
+
+  it("tells an auditor the policy's reason", async () => {
+    const run = await as(PEOPLE.aude, ['request', 'recsys-endpoint-query', '--purpose', 'p', '--for', '30m']);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /- Auditors/);
+  });
+
+  it('finds the demo policy good, and says where another is not', async () => {
+    const hosts = {
+      OAM_WORKSPACE_PROD: 'https://a.cloud.databricks.com',
+      OAM_WORKSPACE_DEV: 'https://b.cloud.databricks.com',
+    };
+    const good = await oam(['policy', 'check', 'demo/policy'], { env: hosts });
+    assert.equal(good.code, 0, good.stderr);
+    assert.match(good.stdout, /4 roles, 2 teams, 2 workspaces/);
+    const bad = await oam(['policy', 'check', folder], { env: hosts });
+    assert.equal(bad.code, 1);
+    assert.match(bad.stderr, /^oam: /);
+  });
+
+  it('stops the control plane in order on SIGTERM, leaving nothing that runs and no secret in its log', async () => {
+    const started = Date.now();
+    server.kill('SIGTERM');
+    const [code] = (await once(server, 'exit')) as [number | null];
+    assert.equal(code, 0, log);
+    assert.ok(Date.now() - started < 15_000);
+    assert.ok(
+      !(await readdir(join(folder, 'data'), { recursive: true })).some((name) =>
+        name.endsWith('postmaster.pid'),
+      ),
+    );
+    for (const secret of [secrets.key, databricks.coreCredentials.secret, 'eyJ'])
+      assert.ok(!log.includes(secret));
+  });
+});
