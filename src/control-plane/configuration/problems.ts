@@ -18,8 +18,11 @@ export class FileProblemsError extends OamError {
   readonly problems: readonly FileProblem[];
 
   constructor(code: string, sentence: string, problems: readonly FileProblem[]) {
-    super(code, sentence, { detail: problems.map(describeProblem).join('\n') });
+    const inOrder = [...problems].sort(
+      (a, b) => a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0),
+    );
+    super(code, sentence, { detail: inOrder.map(describeProblem).join('\n') });
     this.name = 'FileProblemsError';
-    this.problems = problems;
+    this.problems = inOrder;
   }
 }

@@ -80,10 +80,6 @@ export async function freshStore(): Promise<TestStore> {
 }
 
 // In the root suite, so that the server ends with the run and not with the first file that used it.
-before(function () {
-  this.timeout(60_000);
-});
-
 after(async function () {
   this.timeout(60_000);
   if (server === undefined) return;
