@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 import type { VscodeInstallation } from './codeServer.ts';
+import { startLocalAddresses } from './localAddresses.ts';
 import { freePort } from './preflight.ts';
 import { run, startProcess, type RunningProcess } from './processes.ts';
 
@@ -94,6 +95,7 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
   await writeFile(tokenFile, token, { mode: 0o600 });
   // The server prints the port that it was given, not the one that it got.
   const port = options.port ?? (await freePort());
+  const localAddresses = await startLocalAddresses();
   const server = startProcess({
     name: 'VS Code',
     command: installation.node,
@@ -105,13 +107,17 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
         ? ['--without-connection-token', '--enable-smoke-test-driver', '--disable-workspace-trust']
         : ['--connection-token-file', tokenFile]),
     ],
-    env,
+    env: { ...env, VSCODE_PROXY_URI: localAddresses.template },
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
   });
+  const close = async (): Promise<void> => {
+    await server.stop();
+    await localAddresses.close();
+  };
   try {
     await server.waitForLine(/Extension host agent listening on/, 60_000);
   } catch (error) {
-    await server.stop();
+    await close();
     throw error;
   }
 
@@ -128,7 +134,7 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
       if (payload !== undefined) url.searchParams.set('payload', JSON.stringify(payload));
       return url.href;
     },
-    close: () => server.stop(),
+    close,
   };
 }
 
