@@ -49,5 +49,5 @@ export async function wasAdditionBegun(db: Kysely<Database>, grantId: string): P
     .where('grant_id', '=', grantId)
     .where('kind', '=', 'add_member')
     .executeTakeFirst();
-  return row?.begun_at != null;
+  return row !== undefined && row.begun_at !== null;
 }

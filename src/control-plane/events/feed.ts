@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
-import { EVENT_KINDS, EventView } from '../../protocol/schemas.ts';
+import { EVENT_KINDS, type EventView } from '../../protocol/schemas.ts';
 import type { Core } from '../core.ts';
 import { isAuditor, ledTeams } from '../roles/teams.ts';
 import type { Database, EventTable } from '../store/tables.ts';

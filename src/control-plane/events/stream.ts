@@ -55,7 +55,7 @@ export async function streamEvents(response: ServerResponse, options: StreamOpti
     ended = true;
     interrupt?.();
   };
-  using _subscription = watch.subscribe(rouse);
+  const subscription = watch.subscribe(rouse);
   response.on('close', end);
   options.signal.addEventListener('abort', end);
   const expiry = setTimeout(end, Math.min(options.endAfterMs, TIMER_MAX_MS));
@@ -79,6 +79,7 @@ export async function streamEvents(response: ServerResponse, options: StreamOpti
       page = await readEvents(core, caller, page.nextCursor);
     }
   } finally {
+    subscription[Symbol.dispose]();
     clearTimeout(expiry);
     clearInterval(heartbeat);
     options.signal.removeEventListener('abort', end);

@@ -35,7 +35,10 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 export function createApp(parts: AppParts): FastifyInstance {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
   const closing = new AbortController();
-  app.addHook('preClose', () => closing.abort());
+  app.addHook('preClose', (done) => {
+    closing.abort();
+    done();
+  });
   const answerProblem = (reply: FastifyReply, error: unknown): FastifyReply => {
     const problem = toProblem(error, parts.redactor);
     if (problem.code === 'internal') logUnexpected(parts, error);
@@ -64,8 +67,9 @@ function addOperation<Id extends OperationId>(
     method: endpoint.method,
     url: endpoint.path.replace(/\{(\w+)\}/g, ':$1'),
     // The whole answer to a failure is given here, where the operation and its caller are known.
-    errorHandler: (error, request, reply) =>
-      refuse(parts, id, request, reply, asInputError(error), undefined),
+    errorHandler: (error, request, reply) => {
+      void refuse(parts, id, request, reply, asInputError(error), undefined);
+    },
     handler: async (request, reply) => {
       let bearer: Bearer | undefined;
       try {

@@ -80,6 +80,8 @@ function headersOf(endpoint: Endpoint): Schema[] {
 }
 
 function schemaOf(schema: z.ZodMiniType, io: 'input' | 'output'): Schema {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  return rest;
+  const described: Record<string, unknown> = { ...z.toJSONSchema(schema, { io, unrepresentable: 'any' }) };
+  // The dialect is said once, by OpenAPI 3.1 itself.
+  delete described['$schema'];
+  return described;
 }

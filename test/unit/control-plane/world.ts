@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { type Assembly, assembleControlPlane } from '../../../src/control-plane/assemble.ts';
+import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
+import { loadPolicy } from '../../../src/control-plane/policy/publish.ts';
+import type { PolicyVersion } from '../../../src/control-plane/policy/version.ts';
+import { type Logger, silentLogger } from '../../../src/domain/logger.ts';
+import { createRedactor } from '../../../src/domain/redaction.ts';
+import type { GrantState } from '../../../src/domain/lifecycle.ts';
+import {
+  ControlPlaneError,
+  type ControlPlaneClient,
+  createControlPlaneClient,
+} from '../../../src/protocol/client.ts';
+import type { Problem, ProblemCode } from '../../../src/protocol/problem.ts';
+import type { GrantView, RequestView } from '../../../src/protocol/schemas.ts';
+import { axiosTransport, type HttpRequest, type HttpResponse } from '../../../src/protocol/transport.ts';
+import {
+  type RunningSandboxDatabricks,
+  SEED,
+  startSandboxDatabricks,
+} from '../../../src/sandbox/databricks/index.ts';
+import {
+  EDITOR_CLIENT_ID,
+  EDITOR_SCOPES,
+  OAM_AUDIENCE,
+  PEOPLE,
+  type RunningIdentityProvider,
+  startIdentityProvider,
+} from '../../../src/sandbox/identity-provider/index.ts';
+import { freshStore, type TestStore } from './database.ts';
+
+export type Name = keyof typeof PEOPLE;
+
+export interface WorldOptions {
+  readonly absenceConfirmMs?: number;
+  readonly lapseMinutes?: number;
+  readonly logger?: Logger;
+  /** Puts another policy in the place of the demo's. */
+  readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
+}
+
+/** A control plane over a real store, the real identity provider and the stand-in Databricks. */
+export interface World {
+  readonly url: string;
+  readonly store: TestStore;
+  readonly identityProvider: RunningIdentityProvider;
+  readonly databricks: RunningSandboxDatabricks;
+  readonly policy: PolicyVersion;
+  readonly dataFolder: string;
+  readonly config: ServerConfiguration;
+  /** An access token of the identity provider's, as of the store's time. */
+  token(name: Name, claims?: Record<string, unknown>): Promise<string>;
+  client(name: Name, claims?: Record<string, unknown>): ControlPlaneClient;
+  /** A plain HTTP exchange with the control plane. */
+  http(request: Omit<HttpRequest, 'url'> & { readonly path: string }): Promise<HttpResponse>;
+  /** Asks for a role, and gives the request. */
+  ask(name: Name, roleId: string, minutes?: number): Promise<RequestView>;
+  /** Waits until a grant is in one of the states. */
+  until(grantId: string, ...states: GrantState[]): Promise<GrantView>;
+  /** Stops the control plane's work and begins it anew on the same store, as a restart with another policy does. */
+  restart(adjustPolicy?: (policy: PolicyVersion) => PolicyVersion): Promise<void>;
+  close(): Promise<void>;
+}
+
+const transport = axiosTransport();
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  await using stack = new AsyncDisposableStack();
+  const dataFolder = await mkdtemp(path.join(tmpdir(), 'oam-world-'));
+  stack.defer(() => rm(dataFolder, { recursive: true, force: true }));
+  const store = await freshStore();
+  stack.defer(() => store.close());
+  const identityProvider = await startIdentityProvider();
+  stack.defer(() => identityProvider.close());
+  const databricks = await startSandboxDatabricks({
+    identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
+    people: Object.values(PEOPLE),
+  });
+  stack.defer(() => databricks.close());
+  const published = await loadPolicy(path.resolve('demo/policy'), {
+    OAM_WORKSPACE_PROD: databricks.workspaces.prod.host,
+    OAM_WORKSPACE_DEV: databricks.workspaces.dev.host,
+  });
+  let policy = (options.adjustPolicy ?? same)(published);
+  const config: ServerConfiguration = {
+    listen: { host: '127.0.0.1', port: 0 },
+    publicUrl: undefined,
+    dataFolder,
+    databaseUrl: undefined,
+    policyFolder: 'demo/policy',
+    identity: {
+      issuer: identityProvider.issuer,
+      clientId: EDITOR_CLIENT_ID,
+      audience: OAM_AUDIENCE,
+      scopes: [...EDITOR_SCOPES],
+      claims: { userName: 'preferred_username', displayName: 'name', groups: 'groups', duty: 'duty' },
+    },
+    databricks: {
+      accountId: SEED.accountId,
+      clientId: databricks.coreCredentials.applicationId,
+      clientSecretEnv: 'UNUSED',
+    },
+    issuer: { keyEnv: 'UNUSED' },
+    effects: { pollMs: 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
+    requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
+  };
+  const issuerKey = randomBytes(32).toString('base64');
+  let assembly: Assembly | undefined;
+  let url = '';
+  const begin = async (): Promise<void> => {
+    assembly = assembleControlPlane({
+      config: { ...config, listen: { host: '127.0.0.1', port: url === '' ? 0 : Number(new URL(url).port) } },
+      store,
+      policy,
+      transport,
+      redactor: createRedactor(),
+      logger: options.logger ?? silentLogger,
+      secrets: { databricksClientSecret: databricks.coreCredentials.secret, issuerKey },
+      version: '0.0.0-test',
+      random: Math.random,
+    });
+    url = await assembly.app.listen({ host: '127.0.0.1', port: url === '' ? 0 : Number(new URL(url).port) });
+    databricks.setControlPlaneIssuer(url);
+    await assembly.begin(url);
+  };
+  const end = async (): Promise<void> => {
+    await assembly?.app.close();
+    await assembly?.end();
+  };
+  stack.defer(() => end());
+  await begin();
+
+  const token = async (name: Name, claims: Record<string, unknown> = {}): Promise<string> => {
+    const { sub, userName, displayName, groups, duty } = PEOPLE[name];
+    const issuedAt = Math.floor((await store.nowMs()) / 1_000);
+    return identityProvider.mint({
+      sub,
+      preferred_username: userName,
+      name: displayName,
+      groups,
+      duty,
+      iat: issuedAt,
+      exp: issuedAt + 600,
+      ...claims,
+    });
+  };
+  const client = (name: Name, claims?: Record<string, unknown>): ControlPlaneClient =>
+    createControlPlaneClient({ baseUrl: url, accessToken: () => token(name, claims), transport });
+
+  const kept = stack.move();
+  return {
+    get url() {
+      return url;
+    },
+    store,
+    identityProvider,
+    databricks,
+    get policy() {
+      return policy;
+    },
+    dataFolder,
+    config,
+    token,
+    client,
+    http: ({ path: where, ...request }) => transport({ ...request, url: url + where }),
+    ask: (name, roleId, minutes = 5) =>
+      client(name).call('createRequest', {
+        body: { roleId, purpose: 'Look into the drop in clicks', minutes },
+      }),
+    async until(grantId, ...states) {
+      const auditor = client('aude');
+      let grant = await auditor.call('getGrant', { params: { id: grantId } });
+      const start = performance.now();
+      while (!states.includes(grant.state)) {
+        if (performance.now() - start > 8_000) {
+          throw new Error(`The grant is ${grant.state}, not ${states.join(' or ')}: ${grant.trouble ?? ''}`);
+        }
+        await delay(15);
+        grant = await auditor.call('getGrant', { params: { id: grantId } });
+      }
+      return grant;
+    },
+    async restart(adjustPolicy) {
+      await end();
+      policy = (adjustPolicy ?? same)(policy);
+      await begin();
+    },
+    close: () => kept.disposeAsync(),
+  };
+}
+
+/** The problem that a call is refused with; fails where it is not refused, or by another code. */
+export async function refused(call: Promise<unknown>, code: ProblemCode): Promise<Problem> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof ControlPlaneError && error.problem.code === code) return error.problem;
+    throw error;
+  }
+  throw new Error(`The call was not refused: ${code}`);
+}
+
+/** The grant id of an approved request. */
+export function grantOf(request: RequestView): string {
+  if (request.grantId === null) throw new Error(`The request has no grant: ${request.state}`);
+  return request.grantId;
+}
+
+function same<T>(value: T): T {
+  return value;
+}
