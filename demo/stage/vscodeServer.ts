@@ -54,6 +54,8 @@ const QUIET: Readonly<Record<string, unknown>> = {
   'extensions.ignoreRecommendations': true,
   'update.showReleaseNotes': false,
   'git.openRepositoryInParentFolders': 'never',
+  // Every address that a program prints would become a forwarded port.
+  'remote.autoForwardPorts': false,
   'editor.minimap.enabled': false,
   'editor.fontFamily': "'DejaVu Sans Mono', monospace",
   'terminal.integrated.fontFamily': "'DejaVu Sans Mono', monospace",

@@ -109,6 +109,11 @@ export class OamWindow {
     return line;
   }
 
+  /** What a screen reader says of a line of the tree. */
+  async spoken(line: Locator): Promise<string> {
+    return ((await line.getAttribute('aria-label')) ?? '').split(', ').slice(0, 3).join(', ');
+  }
+
   /** Answers the folder's one question. */
   async useInFolder(workspace: string): Promise<void> {
     const question = this.workbench.notification('Use OAM for Databricks in this folder?');

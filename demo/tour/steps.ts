@@ -40,7 +40,7 @@ export class Steps {
       line(true, detail);
     } catch (error) {
       await this.#screenshot(`${step}-failed`, page()).catch(() => undefined);
-      line(false, error instanceof Error ? error.message : String(error));
+      line(false, plain(error instanceof Error ? error.message : String(error)));
       throw new StepFailed(step);
     }
   }
@@ -49,6 +49,11 @@ export class Steps {
     const number = String(this.#number).padStart(2, '0');
     await page?.screenshot({ path: join(this.#folder, `${number}-${name}.png`) });
   }
+}
+
+/** Without the colours that the browser's driver puts into its messages. */
+function plain(text: string): string {
+  return text.replace(/\u001b\[\d+m/g, '').trim();
 }
 
 /** Said already, by the step's own line. */

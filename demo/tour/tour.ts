@@ -20,6 +20,9 @@ export const TOUR_FOLDER = join(ROOT, '.demo', 'tour');
 
 const WINDOW_MINUTES = 2;
 
+/** Databricks' own words, without what the SDK adds of its settings. */
+const DENIED = /PERMISSION_DENIED: .*?\.(?= [A-Z]|$)/m;
+
 const QUERY_ROLE = 'Query the recsys ranker';
 const PROMOTE_ROLE = 'Promote the recsys ranker';
 
@@ -72,6 +75,7 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       late.ana = ana;
       await ana.workbench.trustFolder();
       await ana.showSideBar();
+      await ana.workbench.widenSideBar(440);
       await ana.access.getByRole('button', { name: 'Sign In' }).waitFor();
       return 'The activity bar has the icon, and the side bar a welcome with a button to sign in.';
     });
@@ -99,7 +103,14 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
         'Serving endpoints',
         'recsys-ranker-prod',
       );
-      return `The tree shows roles to ask for and, read as Ana, ${(await endpoint.innerText()).replaceAll('\n', ' ')}.`;
+      const rights = await ana.line(
+        'ml-prod',
+        'What you can see now',
+        'Serving endpoints',
+        /recsys-ranker-prod.*CAN_VIEW/,
+      );
+      await rights.waitFor();
+      return `The tree shows roles to ask for and, read as Ana: ${await ana.spoken(endpoint)}.`;
     });
 
     await play('refused-before', async () => {
@@ -107,9 +118,9 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       const terminal = await ana.workbench.openTerminal();
       late.terminal = terminal;
       await terminal.run('python score.py');
-      const text = await terminal.waitForText(/PERMISSION_DENIED.*/);
+      const text = await terminal.waitForText(DENIED);
       if (!text.includes(`I am ${PEOPLE.ana.userName}`)) throw new Error(`Not as Ana: ${text}`);
-      return lineOf(text, /PERMISSION_DENIED.*/);
+      return lineOf(text, DENIED);
     });
 
     await play('granted-by-policy', async () => {
@@ -122,7 +133,7 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       );
       const members = stage.databricks.members('9101');
       if (members.length !== 1) throw new Error(`The group has ${String(members.length)} members.`);
-      return `${(await grant.innerText()).replaceAll('\n', ' ')}; Databricks lists one member of the role's group.`;
+      return `${await ana.spoken(grant)}; Databricks lists one member of the role's group.`;
     });
 
     await play('terminal', async () => {
@@ -135,8 +146,10 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
     await play('notebook', async () => {
       const { workbench } = there('ana');
       await workbench.openFile('notebook.ipynb');
+      await workbench.command('View: Hide Panel');
       await workbench.runAllCells();
       const text = await workbench.waitForNotebookOutput(/The ranker answers.*/);
+      await workbench.scrollNotebookToEnd();
       if (!text.includes('A token in the environment? False'))
         throw new Error(`The kernel holds a token: ${text}`);
       return lineOf(text, /The ranker answers.*/);
@@ -144,9 +157,13 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
 
     await play('needs-approval', async () => {
       const ana = there('ana');
-      await ana.request(PROMOTE_ROLE, 'Ship ranker version 18 after the A/B test', WINDOW_MINUTES);
+      const terminal = there('terminal');
+      await ana.workbench.command('Terminal: Focus Terminal');
+      await terminal.run('clear; python promote.py');
+      const denied = lineOf(await terminal.waitForText(DENIED), DENIED);
+      await ana.request(PROMOTE_ROLE, 'Ship the ranker that won the A/B test', WINDOW_MINUTES);
       const request = await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
-      return (await request.innerText()).replaceAll('\n', ' ');
+      return `${denied} ${await ana.spoken(request)}.`;
     });
 
     await play('lead-approves', async () => {
@@ -169,7 +186,10 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
         'Granted for a time',
         new RegExp(`${PROMOTE_ROLE}.*(left|until)`),
       );
-      return (await grant.innerText()).replaceAll('\n', ' ');
+      const terminal = there('terminal');
+      await terminal.run('clear; python promote.py');
+      const promoted = /The champion of .*\d+\./;
+      return `${await ana.spoken(grant)}; ${lineOf(await terminal.waitForText(promoted), promoted)}`;
     });
 
     await play('window-ends', async () => {
@@ -185,15 +205,18 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
     await play('refused-in-terminal', async () => {
       const terminal = there('terminal');
       await terminal.run('clear; python score.py');
-      const text = await terminal.waitForText(/PERMISSION_DENIED.*/);
-      return lineOf(text, /PERMISSION_DENIED.*/);
+      const text = await terminal.waitForText(DENIED);
+      return lineOf(text, DENIED);
     });
 
     await play('refused-in-notebook', async () => {
       const { workbench } = there('ana');
+      await workbench.command('View: Hide Panel');
       await workbench.runAllCells();
-      const text = await workbench.waitForNotebookOutput(/PermissionDenied: .*/);
-      return lineOf(text, /PermissionDenied: .*/);
+      const denied = /PermissionDenied: .*?\.(?= [A-Z]|$)/m;
+      const text = await workbench.waitForNotebookOutput(denied);
+      await workbench.scrollNotebookToEnd();
+      return lineOf(text, denied);
     });
     return true;
   } catch (error) {

@@ -5,6 +5,9 @@ import type { Frame, Locator, Page } from 'playwright-core';
 /** How long anything in the editor may take to show up. Generous: machines that test are busy. */
 export const SHOWN_WITHIN_MS = 45_000;
 
+/** No terminal of ours has fewer columns: a shorter row was not broken. */
+const NARROWEST_COLUMNS = 100;
+
 /** A VS Code window in a browser, by what a person sees in it. */
 export class Workbench {
   readonly page: Page;
@@ -63,6 +66,17 @@ export class Workbench {
     const icon = this.page.locator('.activitybar').getByRole('tab', { name });
     await icon.waitFor();
     if ((await icon.getAttribute('aria-selected')) !== 'true') await icon.click();
+  }
+
+  /** Draws the side bar's edge, as people do whose lines are cut off. */
+  async widenSideBar(toPixels: number): Promise<void> {
+    const side = await this.page.locator('.part.sidebar').boundingBox();
+    if (side === null) throw new Error('There is no side bar.');
+    const y = side.y + side.height / 2;
+    await this.page.mouse.move(side.x + side.width, y);
+    await this.page.mouse.down();
+    await this.page.mouse.move(side.x + toPixels, y, { steps: 5 });
+    await this.page.mouse.up();
   }
 
   /** A view in the side bar, by its title. */
@@ -147,6 +161,12 @@ export class Workbench {
     await this.page.locator('.notebook-toolbar-container').getByRole('button', { name: 'Run All' }).click();
   }
 
+  /** Scrolls the notebook to its end. */
+  async scrollNotebookToEnd(): Promise<void> {
+    await this.page.locator('.notebook-editor .monaco-list').first().hover();
+    await this.page.mouse.wheel(0, 20_000);
+  }
+
   /** What the notebook's cells print, as shown; it lives in frames of its own. */
   async notebookOutput(): Promise<string> {
     const texts: string[] = [];
@@ -176,12 +196,14 @@ export class Terminal {
     await this.#page.keyboard.press('Enter');
   }
 
-  /** What stands on its screen, line by line. */
+  /** What stands on its screen, line by line, without the breaks that only the width of the screen makes. */
   async text(): Promise<string> {
-    const rows = await this.#page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
+    const shown = await this.#page.locator('.terminal-wrapper.active .xterm-rows > div').allInnerTexts();
+    const rows = shown.map((row) => row.replaceAll('\u00a0', ' '));
+    const columns = Math.max(NARROWEST_COLUMNS, ...rows.map((row) => row.length));
     return rows
-      .map((row) => row.replaceAll('\u00a0', ' ').trimEnd())
-      .join('\n')
+      .map((row) => (row.length < columns ? `${row.trimEnd()}\n` : row))
+      .join('')
       .trimEnd();
   }
 

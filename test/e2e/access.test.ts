@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+
+import { SEED } from '../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { closeWindows, editors, type Editors } from './editor.ts';
+
+const QUERY_ROLE = 'Query the recsys ranker';
+const DEPLOY_ROLE = 'Deploy the recsys endpoints';
+const PURPOSE = 'Compare the ranker with the new training run';
+
+describe('access in the editor', () => {
+  let on: Editors | undefined;
+  const there = (): Editors => on ?? assert.fail('The stage is not set.');
+
+  before(async function () {
+    on = await editors(this);
+  });
+  afterEach(async function () {
+    await closeWindows(this.currentTest);
+  });
+  after(async () => {
+    await on?.stage.close();
+  });
+
+  it('says what is wrong with a purpose or a time, and sends nothing', async () => {
+    const ana = await there().open('ana-faults', { signedInAs: PEOPLE.ana });
+    const line = await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
+    await line.hover();
+    await line.getByRole('button', { name: 'Request Access' }).click();
+    const input = ana.workbench.quickInput();
+    await ana.workbench.answer('What do you need it for?', ' ');
+    await input.root.getByText('Say what you need it for.').waitFor();
+    await input.input.fill('x'.repeat(10_000));
+    await input.root.getByText(/Shorten it to .* characters/).waitFor();
+    await input.input.fill(PURPOSE);
+    await input.input.press('Enter');
+    await ana.workbench.pick('For how long?', 'Another time');
+    await ana.workbench.answer('For how long?', '0m');
+    await input.root.getByText('Ask for at least one minute.').waitFor();
+    await input.input.fill('400d');
+    await input.root.getByText(/This role lasts .* at most/).waitFor();
+    await input.input.press('Escape');
+    await input.root.waitFor({ state: 'hidden' });
+    assert.equal(await ana.workbench.row(ana.access, 'Granted for a time').count(), 0);
+    assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
+  });
+
+  it('gives nothing to the terminals of a folder that is not trusted', async () => {
+    const ana = await there().open('ana-restricted', { trusted: false, signedInAs: PEOPLE.ana });
+    await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
+    assert.equal(await ana.workbench.notification('Use OAM for Databricks').count(), 0);
+    await ana.workbench.command('View: Toggle Terminal');
+    const terminal = ana.workbench.terminal();
+    await terminal.waitForText(/\$|#/);
+    await terminal.run('echo "there are $(env | grep -c ^DATABRICKS_) of them"');
+    assert.match(await terminal.waitForText(/there are \d+ of them/), /there are 0 of them/);
+  });
+
+  it('keeps pointers good over a reload of the window, and burns them at sign-out', async () => {
+    const ana = await there().open('ana-reload', { signedInAs: PEOPLE.ana });
+    await ana.useInFolder('ml-prod');
+    const me = `python -c 'from databricks.sdk import WorkspaceClient; print("I am", WorkspaceClient().current_user.me().user_name)'`;
+    const terminal = await ana.workbench.openTerminal();
+    await terminal.run(me);
+    await terminal.waitForText(/^I am ana\.silva@example\.com/m);
+    await terminal.run('clear; echo "$DATABRICKS_METADATA_SERVICE_URL"');
+    const pointer = /^http:\/\/127\.0\.0\.1:\d+\/\S+$/m;
+    const before = pointer.exec(await terminal.waitForText(pointer))?.[0];
+
+    await ana.page.reload();
+    await ana.showSideBar();
+    await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
+    const again = await ana.workbench.openTerminal();
+    await again.run('clear; echo "$DATABRICKS_METADATA_SERVICE_URL"');
+    assert.equal(pointer.exec(await again.waitForText(pointer))?.[0], before);
+    await again.run(`clear; ${me}`);
+    await again.waitForText(/^I am ana\.silva@example\.com/m);
+
+    await ana.workbench.command('Databricks ML OAM: Sign Out');
+    await ana.access.getByRole('button', { name: 'Sign In' }).waitFor();
+    await again.run(`clear; ${me} 2>&1 | tail -n 1; echo finished`);
+    const text = await again.waitForText(/^finished$/m);
+    assert.doesNotMatch(text, /^I am/m);
+  });
+
+  it('gives back a role early, and Databricks knows at once', async () => {
+    const ana = await there().open('ana-return', { signedInAs: PEOPLE.ana });
+    await ana.request(QUERY_ROLE, PURPOSE, 30);
+    const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${QUERY_ROLE}.*left`));
+    assert.equal(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id).length, 1);
+    await grant.hover();
+    await grant.getByRole('button', { name: 'Return Access' }).click();
+    await ana.workbench
+      .dialog(`Give back ${QUERY_ROLE} now?`)
+      .getByRole('button', { name: 'Return Access' })
+      .click();
+    await grant.waitFor({ state: 'detached' });
+    assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
+  });
+
+  it('opens a terminal as a federated role after the approval, beside one as the person', async () => {
+    const ana = await there().open('ana-role', { signedInAs: PEOPLE.ana });
+    await ana.useInFolder('ml-prod');
+    await ana.request(DEPLOY_ROLE, 'Roll back to version 17', 30);
+    await ana.line('ml-prod', 'Waiting for approval', DEPLOY_ROLE);
+    const lena = await there().open('lena-role', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.approve(new RegExp(`Ana Silva.*${DEPLOY_ROLE}`));
+
+    const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${DEPLOY_ROLE}.*left`));
+    await grant.hover();
+    await grant.getByRole('button', { name: 'Open Terminal as Role' }).click();
+    const me = `clear; python -c 'from databricks.sdk import WorkspaceClient; print("I am", WorkspaceClient().current_user.me().user_name)'`;
+    const asRole = ana.workbench.terminal();
+    await asRole.waitForText(/[$#] ?$/m);
+    await asRole.run(me);
+    await asRole.waitForText(new RegExp(`^I am ${SEED.servicePrincipals.recsysDeployer.applicationId}`, 'm'));
+    const asAna = await ana.workbench.openTerminal();
+    await asAna.run(me);
+    await asAna.waitForText(/^I am ana\.silva@example\.com/m);
+  });
+
+  it('tells the requester that the lead denied, with the reason', async () => {
+    const ana = await there().open('ana-denied', { signedInAs: PEOPLE.ana });
+    await ana.request('Promote the recsys ranker', PURPOSE, 30);
+    const request = await ana.line('ml-prod', 'Waiting for approval', 'Promote the recsys ranker');
+    const lena = await there().open('lena-denies', { trusted: false, signedInAs: PEOPLE.lena });
+    const line = lena.workbench.row(lena.approvals, /Ana Silva.*Promote the recsys ranker/).first();
+    await line.hover();
+    await line.getByRole('button', { name: 'Deny' }).click();
+    await lena.workbench.answer('Why? Ana Silva reads this.', 'The A/B test still runs');
+    await request.waitFor({ state: 'detached' });
+    await ana.workbench.notification(/The A\/B test still runs/).waitFor();
+  });
+});
