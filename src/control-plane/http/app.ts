@@ -176,7 +176,9 @@ async function openStream(
     after: typeof last === 'string' ? last : query.after,
     endAfterMs: bearer.expiresAtMs - nowMs,
     signal: closing,
-    opened: () => reply.hijack(),
+    opened: () => {
+      reply.hijack();
+    },
   });
   return reply;
 }

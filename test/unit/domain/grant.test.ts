@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+
+import fc from 'fast-check';
+
+import { OamError } from '../../../src/domain/errors.ts';
+import {
+  activate,
+  atDeadline,
+  beginRevoking,
+  confirmAbsent,
+  giveUp,
+  type Grant,
+  isFinal,
+  isLive,
+  markStuck,
+  scheduleGrant,
+  startProvisioning,
+  unstick,
+  withTrouble,
+} from '../../../src/domain/grant.ts';
+import { END_REASONS } from '../../../src/domain/lifecycle.ts';
+import { isDemanded, type Membership, sameMembership } from '../../../src/domain/membership.ts';
+import { MINUTE_MS } from '../../../src/domain/time.ts';
+
+const seed = { id: 'g', requestId: 'r', principal: { iss: 'i', sub: 's' }, roleId: 'role', minutes: 30 };
+
+type Step = (grant: Grant, nowMs: number) => Grant;
+
+const step = fc.constantFrom<Step>(
+  (grant) => startProvisioning(grant),
+  (grant, now) => activate(grant, now, now),
+  (grant, now) => atDeadline(grant, now, undefined),
+  (grant) => giveUp(grant, 'no group'),
+  (grant) => withTrouble(grant, 'slow'),
+  (grant) => markStuck(grant, 'refused'),
+  (grant) => unstick(grant),
+  (grant, now) => confirmAbsent(grant, { kind: 'absent', absentAtMs: now }),
+  (grant) => confirmAbsent(grant, { kind: 'kept', absentAtMs: undefined }),
+  ...END_REASONS.map(
+    (reason): Step =>
+      (grant, now) =>
+        beginRevoking(grant, reason, now + MINUTE_MS),
+  ),
+);
+
+const plays = fc
+  .array(fc.tuple(step, fc.integer({ min: 1, max: 20 * MINUTE_MS })), { maxLength: 25 })
+  .map((steps) => {
+    let nowMs = 0;
+    let grant = scheduleGrant(seed, nowMs);
+    const seen = [{ grant, nowMs }];
+    for (const [apply, passed] of steps) {
+      nowMs += passed;
+      try {
+        grant = apply(grant, nowMs);
+      } catch (error) {
+        if (!(error instanceof OamError)) throw error;
+      }
+      seen.push({ grant, nowMs });
+    }
+    return seen;
+  });
+
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  scheduled: ['provisioning', 'revoking'],
+  provisioning: ['active', 'revoking'],
+  active: ['revoking'],
+  revoking: ['revoke_stuck', 'ended', 'failed'],
+  revoke_stuck: ['revoking', 'ended', 'failed'],
+  ended: [],
+  failed: [],
+};
+
+describe('a grant, whatever befalls it', () => {
+  it('takes only the steps of its life, one version at a time, and never leaves its end', () => {
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const [index, { grant }] of seen.entries()) {
+          const previous = seen[index - 1]?.grant ?? grant;
+          if (grant === previous) continue;
+          assert.equal(grant.version, previous.version + 1);
+          assert.ok(!isFinal(previous));
+          if (grant.state !== previous.state) {
+            assert.ok(ALLOWED[previous.state]?.includes(grant.state), `${previous.state} → ${grant.state}`);
+          }
+        }
+      }),
+    );
+  });
+
+  it('has its whole window from activation on, and never more', () => {
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const { grant } of seen) {
+          assert.equal(grant.activatedAtMs === undefined, grant.endsAtMs === undefined);
+          if (grant.activatedAtMs === undefined || grant.endsAtMs === undefined) continue;
+          assert.equal(grant.endsAtMs - grant.activatedAtMs, 30 * MINUTE_MS);
+          assert.notEqual(grant.membershipPresentAtMs, undefined);
+        }
+      }),
+    );
+  });
+
+  it('is not live once a look at its deadline was taken at or after it', () => {
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const { grant } of seen) {
+          assert.ok(!isLive(atDeadline(grant, grant.deadlineAtMs, undefined)));
+          const early = atDeadline(grant, grant.deadlineAtMs - 1, undefined);
+          assert.equal(early, grant);
+        }
+      }),
+    );
+  });
+
+  it('ends for a reason, and fails only where it never was active', () => {
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const { grant } of seen) {
+          if (grant.state === 'ended') assert.notEqual(grant.endReason, undefined);
+          if (grant.state === 'failed') {
+            assert.equal(grant.activatedAtMs, undefined);
+            assert.equal(grant.trouble !== undefined, true);
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe('a membership', () => {
+  const membership: fc.Arbitrary<Membership> = fc.record({
+    groupId: fc.constantFrom('1', '2'),
+    memberKey: fc.constantFrom('a', 'b', 'c'),
+  });
+  const state = fc.constantFrom(
+    'scheduled',
+    'provisioning',
+    'active',
+    'revoking',
+    'revoke_stuck',
+    'ended',
+    'failed',
+  );
+
+  it('is demanded exactly while one live grant of the same group and member is left', () => {
+    fc.assert(
+      fc.property(
+        membership,
+        fc.array(fc.record({ state, membership }), { maxLength: 8 }),
+        (place, grants) => {
+          const live = grants.filter(
+            (grant) =>
+              ['scheduled', 'provisioning', 'active'].includes(grant.state) &&
+              sameMembership(grant.membership, place),
+          );
+          assert.equal(isDemanded(place, grants), live.length > 0);
+          const others = grants.map((grant) =>
+            live.includes(grant) ? { ...grant, state: 'ended' as const } : grant,
+          );
+          assert.equal(isDemanded(place, others), false);
+        },
+      ),
+    );
+  });
+});
