@@ -26,4 +26,5 @@ export interface CommonFlags {
   readonly json?: true;
   /** False after `--no-keychain`. */
   readonly keychain: boolean;
+  readonly acceptChange?: true;
 }

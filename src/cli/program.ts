@@ -185,7 +185,8 @@ function common(command: Command): Command {
   return command
     .option('--url <url>', 'the control plane (default: $OAM_URL)')
     .option('--json', 'answer in JSON')
-    .option('--no-keychain', 'keep no session, and use none that is kept');
+    .option('--no-keychain', 'keep no session, and use none that is kept')
+    .option('--accept-change', 'agree to what the control plane says anew of sign-in and workspaces');
 }
 
 function window(command: Command, purposeNeeded: boolean): Command {

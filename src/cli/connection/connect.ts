@@ -16,6 +16,7 @@ import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { controlPlaneUrl } from './address.ts';
 import { type Keychain, keychainSessionStore, openKeychain } from './keychain.ts';
+import { checkPin } from './pins.ts';
 import { stateFolder } from './state-folder.ts';
 
 /** A control plane, and the session in which it is spoken to. */
@@ -42,16 +43,20 @@ export async function connect(
   const url = controlPlaneUrl(flags, invocation.env);
   const keychain = flags.keychain ? await keychainOf() : undefined;
 
-  const configuration = once(() => {
+  const folder = stateFolder(invocation.env);
+  const configuration = once(async () => {
     const open = createControlPlaneClient({ baseUrl: url, accessToken: nobody, transport });
-    return open.call('getConfiguration', { signal: signals.stop });
+    const said = await open.call('getConfiguration', { signal: signals.stop });
+    const acceptChange = flags.acceptChange === true;
+    await checkPin({ folder, controlPlaneUrl: url, configuration: said, acceptChange });
+    return said;
   });
   const identityProvider = once(async (): Promise<DiscoveredIdentityProvider> =>
     discoverIdentityProvider((await configuration()).identity),
   );
   const session = createSessionKeeper({
     store: keychain === undefined ? memorySessionStore() : keychainSessionStore(keychain, url),
-    lock: keychain === undefined ? processRefreshLock() : fileRefreshLock(stateFolder(invocation.env)),
+    lock: keychain === undefined ? processRefreshLock() : fileRefreshLock(folder),
     identityProvider,
     clock,
     logger,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import type { Invocation } from '../invocation.ts';
 
-/** The user's folder for lock files. No session and no token lies there. */
+/** The user's folder for the lock and for which control planes are in use. No session and no token lies there. */
 export function stateFolder(env: Invocation['env'], platform = process.platform): string {
   return join(base(env, platform), 'databricks-ml-oam');
 }

@@ -117,7 +117,10 @@ describe('oam: the session', () => {
   });
   const connected = async (keychain: Keychain | undefined) => {
     const { transport } = fakeControlPlane({ 'GET /configuration': [configuration] });
-    const fake = fakeInvocation({ transport, env: { OAM_URL: 'https://oam.example' } });
+    const fake = fakeInvocation({
+      transport,
+      env: { OAM_URL: 'https://oam.example', XDG_STATE_HOME: '/dev/null', HOME: '/dev/null' },
+    });
     return { ...fake, connection: await connect(fake.invocation, FLAGS, () => Promise.resolve(keychain)) };
   };
   const session = {

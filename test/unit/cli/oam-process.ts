@@ -16,13 +16,16 @@ export interface RunOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-/** Runs `oam` as a person would, in a process of its own without a keychain. */
+/** Runs `oam` as a person would, in a process of its own, without a keychain and without a home that could keep anything. */
 export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['src/cli/main.ts', ...args], {
-      env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...o.env },
+      env: { PATH: process.env['PATH'], HOME: '/dev/null', ...o.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    // A suite that gives up leaves nothing behind.
+    const end = (): boolean => child.kill('SIGKILL');
+    process.once('exit', end);
     let stdout = '';
     let stderr = '';
     let approving = false;
@@ -42,6 +45,7 @@ export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
     });
     child.on('error', reject);
     child.on('close', (code) => {
+      process.removeListener('exit', end);
       resolve({ code: code ?? -1, stdout, stderr });
     });
   });

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import * as z from 'zod/mini';
+
+import { OamError } from '../../domain/errors.ts';
+import type { Configuration } from '../../protocol/schemas.ts';
+import { oneLine } from '../table.ts';
+
+const Pin = z.object({
+  issuer: z.string(),
+  clientId: z.string(),
+  audience: z.string(),
+  workspaces: z.record(z.string(), z.string()),
+});
+type Pin = z.infer<typeof Pin>;
+
+const Pins = z.record(z.string(), Pin);
+
+/** What {@link checkPin} needs. */
+export interface PinCheck {
+  readonly folder: string;
+  readonly controlPlaneUrl: string;
+  readonly configuration: Configuration;
+  /** The person has seen what changed and agrees. */
+  readonly acceptChange: boolean;
+}
+
+/**
+ * Holds a control plane to what it said when it was first used: whom to sign in at, as which client, and which
+ * workspaces there are. Somebody who takes it over cannot quietly send sign-ins elsewhere.
+ *
+ * @throws {OamError} `configuration_changed`, with old and new, unless the change is accepted.
+ */
+export async function checkPin(check: PinCheck): Promise<void> {
+  const pins = await readPins(check.folder);
+  const now = pinOf(check.configuration);
+  const before = pins[check.controlPlaneUrl];
+  const changes = before === undefined ? [] : changesBetween(before, now);
+  if (changes.length > 0 && !check.acceptChange) {
+    throw new OamError(
+      'configuration_changed',
+      'The control plane says something else than when you first used it, so nothing was sent. If that was announced to you, run the command again with --accept-change.',
+      { detail: changes.join('\n') },
+    );
+  }
+  if (before === undefined || changes.length > 0) {
+    await writePins(check.folder, { ...pins, [check.controlPlaneUrl]: now });
+  }
+}
+
+function pinOf({ identity, workspaces }: Configuration): Pin {
+  return {
+    issuer: identity.issuer,
+    clientId: identity.clientId,
+    audience: identity.audience,
+    workspaces: Object.fromEntries(workspaces.map(({ name, host }) => [name, host])),
+  };
+}
+
+function changesBetween(before: Pin, now: Pin): string[] {
+  const changes: string[] = [];
+  const compare = (what: string, old: string | undefined, fresh: string | undefined): void => {
+    if (old !== fresh) changes.push(oneLine(`${what}: ${old ?? '(none)'} → ${fresh ?? '(none)'}`));
+  };
+  compare('issuer', before.issuer, now.issuer);
+  compare('client', before.clientId, now.clientId);
+  compare('audience', before.audience, now.audience);
+  for (const name of new Set([...Object.keys(before.workspaces), ...Object.keys(now.workspaces)])) {
+    compare(`workspace ${name}`, before.workspaces[name], now.workspaces[name]);
+  }
+  return changes;
+}
+
+const FILE = 'control-planes.json';
+
+async function readPins(folder: string): Promise<z.infer<typeof Pins>> {
+  const file = join(folder, FILE);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    // No file, or a home that is none and can hold no file.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
+    throw unreadable(file, error);
+  }
+  try {
+    return Pins.parse(JSON.parse(text));
+  } catch (error) {
+    // Starting afresh would trust whoever damaged it.
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, cause: unknown): OamError {
+  return new OamError(
+    'pins_unreadable',
+    'The record of the control planes that you use cannot be read. Mend or delete the file, then try again.',
+    { detail: file, cause },
+  );
+}
+
+/** Where nothing can be written (a container's read-only home) each use is the first one. */
+async function writePins(folder: string, pins: z.infer<typeof Pins>): Promise<void> {
+  const draft = join(folder, `${FILE}.${randomUUID()}`);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(draft, JSON.stringify(pins, undefined, 2), { mode: 0o600 });
+    await rename(draft, join(folder, FILE));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR'].includes(code)) throw error;
+  }
+}
