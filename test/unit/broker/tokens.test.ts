@@ -24,10 +24,17 @@ describe('broker: tokens', () => {
       await gate.promise;
       return { accessToken: 'one', expiresAtMs: clock.nowMs() + 3_600_000 };
     });
-    await using broker = await brokerWith({ clock });
+    let arrived = 0;
+    const uidOf = () => {
+      arrived += 1;
+      return Promise.resolve(process.geteuid?.());
+    };
+    await using broker = await brokerWith({ clock, uidOf });
     const place = broker.open({ host: HOST, source });
     const answers = Array.from({ length: 20 }, () => get(place));
-    while (source.calls === 0) await settle();
+    // All of them are inside, and none has a token, before the first fetch comes back.
+    while (arrived < 20) await settle();
+    await settle();
     gate.resolve();
     for (const { status, json } of await Promise.all(answers)) {
       assert.deepEqual([status, json['access_token']], [200, 'one']);
