@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly logger?: Logger;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
+  /** What happens in Databricks before the control plane comes. */
+  readonly beforeStart?: (parts: Pick<World, 'databricks'>) => Promise<void>;
 }
 
 /** A control plane over a real store, the real identity provider and the stand-in Databricks. */
@@ -133,6 +135,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await assembly?.end();
   };
   stack.defer(() => end());
+  await options.beforeStart?.({ databricks });
   await begin();
 
   const token = async (name: Name, claims: Record<string, unknown> = {}): Promise<string> => {

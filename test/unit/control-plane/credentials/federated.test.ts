@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+
+import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { grantOf, refused, startWorld, type World } from '../world.ts';
+
+describe('the credential of a federated role', function () {
+  this.timeout(30_000);
+  let world: World;
+  before(async () => {
+    world = await startWorld();
+  });
+  after(() => world.close());
+
+  const whoIs = async (accessToken: string): Promise<{ status: number; text: string }> =>
+    fetch(`${world.databricks.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`, {
+      headers: { authorization: `Bearer ${accessToken}` },
+    }).then(async (answer) => ({ status: answer.status, text: await answer.text() }));
+
+  it('acts as the service principal, ends with the grant, and is kept nowhere', async () => {
+    const request = await world.ask('ana', 'recsys-deployer', 10);
+    const ana = world.client('ana');
+    const approved = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    const id = grantOf(approved);
+    const active = await world.until(id, 'active');
+    assert.deepEqual(world.databricks.members(SEED.jitGroups.deployer.id), [
+      SEED.servicePrincipals.recsysDeployer.id,
+    ]);
+
+    const first = await ana.call('issueCredential', { params: { id }, idempotencyKey: 'lease' });
+    assert.equal(first.host, world.databricks.workspaces.prod.host);
+    assert.ok(first.expiresAt <= (active.endsAt ?? ''), 'the token outlives the grant');
+    const me = await whoIs(first.accessToken);
+    assert.equal(me.status, 200);
+    assert.match(me.text, new RegExp(SEED.servicePrincipals.recsysDeployer.applicationId));
+
+    const again = await ana.call('issueCredential', { params: { id }, idempotencyKey: 'lease' });
+    assert.equal(again.leaseId, first.leaseId);
+    assert.notEqual(again.accessToken, first.accessToken);
+    await refused(world.client('lena').call('issueCredential', { params: { id } }), 'not_allowed');
+    await refused(world.client('omar').call('issueCredential', { params: { id } }), 'not_found');
+
+    const { rows } = await world.store.db
+      .selectFrom('idempotency')
+      .select('key')
+      .where('key', '=', 'lease')
+      .execute()
+      .then((found) => ({ rows: found }));
+    assert.deepEqual(rows, [], 'an answer with a credential was stored');
+
+    await ana.call('returnGrant', { params: { id } });
+    await refused(ana.call('issueCredential', { params: { id } }), 'grant_not_active');
+    const ended = await world.until(id, 'ended');
+    assert.equal(
+      ended.outlivesUntil,
+      first.expiresAt > again.expiresAt ? first.expiresAt : ended.outlivesUntil,
+    );
+    assert.ok(ended.outlivesUntil, 'a token that still lives goes unmentioned');
+    assert.deepEqual(world.databricks.members(SEED.jitGroups.deployer.id), []);
+  });
+
+  it('is not made for a member role, and a failing Databricks is said to be one', async () => {
+    const id = grantOf(await world.ask('ana', 'recsys-endpoint-query'));
+    await world.until(id, 'active');
+    await refused(world.client('ana').call('issueCredential', { params: { id } }), 'bad_request');
+
+    const request = await world.ask('ana', 'recsys-deployer', 10);
+    const approved = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    await world.until(grantOf(approved), 'active');
+    world.databricks.tune({ failNext: { status: 503, count: 1, path: /oidc/ } });
+    const problem = await refused(
+      world.client('ana').call('issueCredential', { params: { id: grantOf(approved) } }),
+      'databricks_unavailable',
+    );
+    assert.doesNotMatch(JSON.stringify(problem), /eyJ/);
+  });
+});
+
+describe('two holders of one federated role', function () {
+  this.timeout(30_000);
+
+  it('share the membership of its service principal, which goes with the last of them', async () => {
+    const world = await startWorld();
+    try {
+      const group = SEED.jitGroups.deployer.id;
+      const second = { sub: '00u-second', preferred_username: 'second@example.com', name: 'Second' };
+      const approve = async (requestId: string, version: number): Promise<string> => {
+        const lena = world.client('lena');
+        return grantOf(await lena.call('approveRequest', { params: { id: requestId }, version, body: {} }));
+      };
+      const ask = { body: { roleId: 'recsys-deployer', purpose: 'Roll out', minutes: 10 } };
+      const first = await world.client('ana').call('createRequest', ask);
+      const other = await world.client('ana', second).call('createRequest', ask);
+      const a = await approve(first.id, first.version);
+      const b = await approve(other.id, other.version);
+      await world.until(a, 'active');
+      await world.until(b, 'active');
+      await world.client('ana').call('returnGrant', { params: { id: a } });
+      await world.until(a, 'ended');
+      assert.deepEqual(world.databricks.members(group), [SEED.servicePrincipals.recsysDeployer.id]);
+      await world.client('ana', second).call('issueCredential', { params: { id: b } });
+      await world.client('ana', second).call('returnGrant', { params: { id: b } });
+      await world.until(b, 'ended');
+      assert.deepEqual(world.databricks.members(group), []);
+    } finally {
+      await world.close();
+    }
+  });
+});

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+
+import { inChange } from '../../../../src/control-plane/changes/change.ts';
+import { announce } from '../../../../src/control-plane/events/announce.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
+import { grantOf, startWorld, type World } from '../world.ts';
+
+describe('the feed of events', function () {
+  this.timeout(20_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await startWorld();
+  });
+  afterEach(() => world.close());
+
+  const kindsOf = (items: readonly { kind: string }[]): string[] => items.map((item) => item.kind);
+
+  it('begins now, tells everybody what concerns them, in order, and nobody else', async () => {
+    const clients = { ana: world.client('ana'), lena: world.client('lena'), omar: world.client('omar') };
+    const starts = {
+      ana: (await clients.ana.call('listEvents')).nextCursor,
+      lena: (await clients.lena.call('listEvents')).nextCursor,
+      omar: (await clients.omar.call('listEvents')).nextCursor,
+    };
+    const request = await world.ask('ana', 'recsys-model-promote');
+    const approved = await clients.lena.call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    await world.until(grantOf(approved), 'active');
+    const told = await clients.ana.call('listEvents', { query: { after: starts.ana } });
+    assert.deepEqual(kindsOf(told.items), [
+      'request.created',
+      'request.approval_added',
+      'request.approved',
+      'grant.provisioning',
+      'grant.active',
+    ]);
+    const rest = await clients.ana.call('listEvents', { query: { after: told.items[2]?.cursor } });
+    assert.deepEqual(kindsOf(rest.items), ['grant.provisioning', 'grant.active']);
+    assert.deepEqual((await clients.ana.call('listEvents', { query: { after: told.nextCursor } })).items, []);
+    const lead = await clients.lena.call('listEvents', { query: { after: starts.lena } });
+    assert.deepEqual(kindsOf(lead.items), kindsOf(told.items));
+    assert.deepEqual((await clients.omar.call('listEvents', { query: { after: starts.omar } })).items, []);
+  });
+
+  it('skips nothing that is committed late', async () => {
+    const { db } = world.store;
+    const client = world.client('ana');
+    await client.call('getMe');
+    const tell = (requestId: string) => (change: Parameters<typeof announce>[0]) =>
+      announce(change, {
+        kind: 'request.created',
+        requestId,
+        concerns: { iss: world.identityProvider.issuer, sub: PEOPLE.ana.sub },
+        approverGroups: [],
+        team: 'recsys',
+      });
+    const [early, late] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+    let cursor = (await client.call('listEvents')).nextCursor;
+    const seen: (string | null)[] = [];
+    const look = async (): Promise<void> => {
+      const page = await client.call('listEvents', { query: { after: cursor } });
+      cursor = page.nextCursor;
+      seen.push(...page.items.map((item) => item.requestId));
+    };
+    // The slow transaction draws its number first and commits last.
+    await inChange(db, async (change) => {
+      await tell(late)(change);
+      await inChange(db, tell(early));
+      await look();
+      assert.deepEqual(seen, [], 'an event was shown before one that precedes it');
+    });
+    await look();
+    assert.deepEqual([...seen].sort(), [early, late]);
+    await look();
+    assert.equal(seen.length, 2);
+  });
+
+  it('streams, resumes at the last event, and ends with the server', async () => {
+    const start = (await world.client('ana').call('listEvents')).nextCursor;
+    const request = await world.ask('ana', 'recsys-model-promote');
+    const open = async (after: string): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+      const answer = await fetch(`${world.url}/api/v1/events`, {
+        headers: {
+          authorization: `Bearer ${await world.token('ana')}`,
+          accept: 'text/event-stream',
+          'last-event-id': after,
+        },
+      });
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers.get('content-type') ?? '', /^text\/event-stream/);
+      assert.ok(answer.body);
+      return answer.body.getReader();
+    };
+    const readUntil = async (
+      reader: ReadableStreamDefaultReader<Uint8Array>,
+      kind: string,
+    ): Promise<{ text: string; id: string }> => {
+      let text = '';
+      for (;;) {
+        const { done, value } = await reader.read();
+        assert.ok(!done, `the stream ended before ${kind}: ${text}`);
+        text += new TextDecoder().decode(value);
+        const id = new RegExp(`id: (\\S+)\\nevent: ${kind}\\ndata: \\{.*\\}\\n\\n`).exec(text)?.[1];
+        if (id !== undefined) return { text, id };
+      }
+    };
+    const first = await open(start);
+    const { id } = await readUntil(first, 'request.created');
+    await world.client('ana').call('cancelRequest', { params: { id: request.id } });
+    await readUntil(first, 'request.cancelled');
+    await first.cancel();
+
+    const second = await open(id);
+    const { text } = await readUntil(second, 'request.cancelled');
+    assert.doesNotMatch(text, /request\.created/);
+    await world.restart();
+    let ended = false;
+    for (let reads = 0; reads < 10 && !ended; reads += 1) {
+      ended = await second.read().then(
+        (chunk) => chunk.done,
+        () => true,
+      );
+    }
+    assert.ok(ended);
+  });
+});

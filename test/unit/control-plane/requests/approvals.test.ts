@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+
+import { sql } from 'kysely';
+
+import type { PolicyVersion } from '../../../../src/control-plane/policy/version.ts';
+import { MINUTE_MS } from '../../../../src/domain/time.ts';
+import type { RequestView } from '../../../../src/protocol/schemas.ts';
+import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
+import { grantOf, refused, startWorld, type World } from '../world.ts';
+
+const ROLE = 'recsys-model-promote';
+
+describe('a request that needs approval', function () {
+  this.timeout(20_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await startWorld();
+  });
+  afterEach(() => world.close());
+
+  const events = async (request: RequestView): Promise<string[]> => {
+    const { items } = await world.client('aude').call('listAudit', { query: { limit: 200 } });
+    return items.filter((row) => row.requestId === request.id).map((row) => row.event);
+  };
+
+  it('waits for a lead, is granted for the shorter time, and the grant becomes active', async () => {
+    const request = await world.ask('ana', ROLE, 60);
+    assert.equal(request.state, 'pending');
+    const lena = world.client('lena');
+    const { items } = await lena.call('listRequests', { query: { scope: 'to_approve' } });
+    assert.deepEqual(
+      items.map((item) => item.id),
+      [request.id],
+    );
+    const approved = await lena.call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: { approvedMinutes: 10, comment: 'Only the canary' },
+    });
+    assert.equal(approved.state, 'approved');
+    assert.equal(approved.approvals[0]?.approver.sub, PEOPLE.lena.sub);
+    const active = await world.until(grantOf(approved), 'active');
+    assert.equal(active.minutes, 10);
+    assert.deepEqual(world.databricks.members(SEED.jitGroups.modelPromote.id), [SEED.users.ana.id]);
+    assert.deepEqual((await lena.call('listRequests', { query: { scope: 'to_approve' } })).items, []);
+  });
+
+  it('is not decided by its requester, by people of other teams, or twice', async () => {
+    const request = await world.ask('ana', ROLE);
+    const decide = { params: { id: request.id }, version: request.version };
+    await refused(world.client('ana').call('approveRequest', { ...decide, body: {} }), 'own_request');
+    // A requester who is in the lead group as well is still the requester.
+    const promoted = world.client('ana', { groups: ['ml-recsys', 'ml-recsys-leads'] });
+    await refused(promoted.call('approveRequest', { ...decide, body: {} }), 'own_request');
+    await refused(world.client('omar').call('approveRequest', { ...decide, body: {} }), 'not_found');
+    await refused(world.client('aude').call('approveRequest', { ...decide, body: {} }), 'not_allowed');
+    const lena = world.client('lena');
+    await refused(
+      lena.call('approveRequest', { params: { id: request.id }, body: {} }),
+      'precondition_required',
+    );
+    await refused(lena.call('approveRequest', { ...decide, version: 7, body: {} }), 'precondition_failed');
+    await refused(
+      lena.call('approveRequest', { ...decide, body: { approvedMinutes: 6 } }),
+      'window_too_long',
+    );
+    const denied = await lena.call('denyRequest', { ...decide, body: { reason: 'Not this week' } });
+    assert.equal(denied.state, 'denied');
+    await refused(
+      lena.call('approveRequest', { ...decide, version: denied.version, body: {} }),
+      'already_decided',
+    );
+    assert.deepEqual((await world.client('ana').call('listGrants')).items, []);
+    const seen = await events(request);
+    assert.equal(seen.filter((event) => event === 'approval.refused').length, 6);
+    assert.ok(seen.includes('request.denied'));
+  });
+
+  it('has one winner where approving, denying and cancelling meet', async () => {
+    const lena = world.client('lena');
+    for (let round = 0; round < 5; round += 1) {
+      const request = await world.ask('ana', ROLE);
+      const decide = { params: { id: request.id }, version: request.version };
+      const outcomes = await Promise.allSettled([
+        lena.call('approveRequest', { ...decide, body: {} }),
+        lena.call('denyRequest', { ...decide, body: { reason: 'no' } }),
+        world.client('ana').call('cancelRequest', decide),
+      ]);
+      assert.equal(outcomes.filter((outcome) => outcome.status === 'fulfilled').length, 1);
+      const after = await world.client('ana').call('getRequest', { params: { id: request.id } });
+      assert.equal(after.grantId !== null, after.state === 'approved');
+      if (after.grantId !== null) {
+        await world.client('ana').call('returnGrant', { params: { id: after.grantId } });
+        await world.until(after.grantId, 'ended', 'failed');
+      }
+    }
+  });
+
+  it('lapses where nobody answers', async () => {
+    const request = await world.ask('ana', ROLE);
+    await world.store.advance(1_440 * MINUTE_MS);
+    const ana = world.client('ana');
+    for (let tries = 0; tries < 200; tries += 1) {
+      const now = await ana.call('getRequest', { params: { id: request.id } });
+      if (now.state === 'lapsed') break;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.equal((await ana.call('getRequest', { params: { id: request.id } })).state, 'lapsed');
+    assert.ok((await events(request)).includes('request.lapsed'));
+    await world.ask('ana', ROLE);
+  });
+
+  it('waits for its requester where the facts about them are old, and goes on when they return', async () => {
+    const request = await world.ask('ana', ROLE);
+    await sql`update oam.principal set seen_at = seen_at - interval '2 hours'
+      where sub = ${PEOPLE.ana.sub}`.execute(world.store.db);
+    const waiting = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    assert.equal(waiting.state, 'awaiting_requester');
+    assert.equal(waiting.grantId, null);
+    await world.client('ana').call('getMe');
+    const after = await world.client('ana').call('getRequest', { params: { id: request.id } });
+    assert.equal(after.state, 'approved');
+    await world.until(grantOf(after), 'active');
+  });
+
+  it('is denied by policy where the requester has left the team meanwhile', async () => {
+    const request = await world.ask('ana', ROLE);
+    await world.store.advance(1_000);
+    await world.client('ana', { groups: ['elsewhere'] }).call('getMe');
+    const decided = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    assert.equal(decided.state, 'denied');
+    assert.equal(decided.grantId, null);
+  });
+
+  it('goes back to pending where its role changed, and the words that were given fall', async () => {
+    const request = await world.ask('ana', ROLE);
+    await world.restart(withWiderRole);
+    const lena = world.client('lena');
+    await refused(
+      lena.call('approveRequest', { params: { id: request.id }, version: request.version, body: {} }),
+      'precondition_failed',
+    );
+    const again = await lena.call('getRequest', { params: { id: request.id } });
+    assert.equal(again.state, 'pending');
+    assert.notEqual(again.hash, request.hash);
+    assert.equal(again.role.gives, 'Everything');
+    const approved = await lena.call('approveRequest', {
+      params: { id: request.id },
+      version: again.version,
+      body: {},
+    });
+    await world.until(grantOf(approved), 'active');
+  });
+});
+
+function withWiderRole(policy: PolicyVersion): PolicyVersion {
+  const roles = policy.catalogue.roles.map((role) =>
+    role.id === ROLE ? { ...role, gives: 'Everything' } : role,
+  );
+  return {
+    hash: `${policy.hash}-2`,
+    catalogue: { ...policy.catalogue, roles },
+    decideRequest: (facts) => policy.decideRequest(facts),
+    decideApproval: (facts) => policy.decideApproval(facts),
+    decideRevocation: (facts) => policy.decideRevocation(facts),
+    decideAuditRead: (facts) => policy.decideAuditRead(facts),
+  };
+}
