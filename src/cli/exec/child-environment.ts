@@ -15,12 +15,13 @@ export function childEnvironment(
   inherited: Readonly<Record<string, string | undefined>>,
   pointer: PointerEnvironment,
 ): ChildEnvironment {
-  const env: Record<string, string> = {};
+  const kept: (readonly [string, string])[] = [];
   const leftOut: string[] = [];
   for (const [name, value] of Object.entries(inherited)) {
     if (value === undefined) continue;
     if (/^DATABRICKS_/i.test(name)) leftOut.push(name);
-    else env[name] = value;
+    else kept.push([name, value]);
   }
-  return { env: { ...env, ...pointer }, leftOut: leftOut.sort() };
+  // From entries, because a plain assignment would lose a variable that is called __proto__.
+  return { env: { ...Object.fromEntries(kept), ...pointer }, leftOut: leftOut.sort() };
 }

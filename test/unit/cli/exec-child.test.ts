@@ -47,6 +47,7 @@ describe('oam exec: the environment of the program', () => {
         assert.equal(Object.keys(env).length, kept.length + 3);
         assert.ok(leftOut.every((name) => name.toUpperCase().startsWith('DATABRICKS_')));
       }),
+      { examples: [[JSON.parse('{"__proto__": "a name like any other"}') as Record<string, string>]] },
     );
   });
 });

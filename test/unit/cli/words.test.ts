@@ -65,6 +65,7 @@ describe('oam: tables', () => {
   });
 
   it('lets nobody paint the terminal of an approver', () => {
+    assert.deepEqual(table(['a', 'b'], [['x\ny', 'z\u001b']]), ['A    B', 'x y  z']);
     assert.equal(oneLine('ok\u001b[2K\rAPPROVED\nx\u202eevil\u0007'), 'ok [2K APPROVED x evil ');
   });
 });
