@@ -13,6 +13,9 @@ const Duty = z.enum(DUTIES);
  * @returns true if this was news.
  */
 export async function rememberPrincipal(db: Kysely<Database>, principal: Principal): Promise<boolean> {
+  // Most calls bring nothing new, and reading costs less than a write that changes nothing.
+  const known = await findPrincipal(db, principal);
+  if (known !== undefined && known.seenAtMs >= principal.seenAtMs) return false;
   const facts = {
     user_name: principal.userName,
     display_name: principal.displayName,

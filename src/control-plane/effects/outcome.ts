@@ -38,11 +38,9 @@ const READ_AGAIN_MS = SECOND_MS;
 
 /** A read showed the member: the window begins. */
 export async function sawPresent(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  await inChange(parts.db, async (change) => {
-    const grant = await lockGrant(change, effect.grant.id);
-    if (grant === undefined) return;
-    const next = activate(grant, change.nowMs, change.nowMs);
+  await settling(parts, effect, async (change, grant) => {
     await updateEffect(change, effect, { state: 'done', settled_at: toDate(change.nowMs) });
+    const next = activate(grant, change.nowMs, change.nowMs);
     if (next === grant) return;
     await saveGrant(change, grant, next);
     await tellOfOpening(change, 'grant.active', next, { minutes: next.minutes });
@@ -51,7 +49,9 @@ export async function sawPresent(parts: OutcomeParts, effect: DueEffect): Promis
 
 /** A read did not show the member yet. */
 export async function notYetPresent(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  await inChange(parts.db, (change) => readAgain(change, effect, parts.random()));
+  await settling(parts, effect, async (change) => {
+    await readAgain(change, effect, parts.random());
+  });
 }
 
 /**
@@ -59,7 +59,7 @@ export async function notYetPresent(parts: OutcomeParts, effect: DueEffect): Pro
  * still be on its way, says the same.
  */
 export async function sawAbsent(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  await inChange(parts.db, async (change) => {
+  await settling(parts, effect, async (change, grant) => {
     const firstAbsentAtMs = toMs(effect.row.first_absent_at);
     if (firstAbsentAtMs === undefined) {
       await updateEffect(change, effect, {
@@ -67,7 +67,7 @@ export async function sawAbsent(parts: OutcomeParts, effect: DueEffect): Promise
         next_attempt_at: toDate(change.nowMs + parts.absenceConfirmMs),
         attempts: 0,
       });
-      await calmDown(change, effect.grant.id);
+      await calmDown(change, grant);
       return;
     }
     if (change.nowMs - firstAbsentAtMs < parts.absenceConfirmMs) {
@@ -76,20 +76,20 @@ export async function sawAbsent(parts: OutcomeParts, effect: DueEffect): Promise
       });
       return;
     }
-    await finish(parts, change, effect, { kind: 'absent', absentAtMs: firstAbsentAtMs });
+    await finish(parts, change, effect, grant, { kind: 'absent', absentAtMs: firstAbsentAtMs });
   });
 }
 
 /** There is nothing to remove: nothing was ever written, or another live grant demands the membership. */
 export async function letGo(parts: OutcomeParts, effect: DueEffect, because: string): Promise<void> {
-  await inChange(parts.db, (change) =>
-    finish(parts, change, effect, { kind: 'kept', absentAtMs: undefined }, because),
+  await settling(parts, effect, (change, grant) =>
+    finish(parts, change, effect, grant, { kind: 'kept', absentAtMs: undefined }, because),
   );
 }
 
 /** The member is still, or again, to be seen: the removal is written once more. */
 export async function stillPresent(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  await inChange(parts.db, async (change) => {
+  await settling(parts, effect, async (change) => {
     // Seen absent before: somebody put the member back, and waiting for reads to catch up would be in vain.
     if (effect.row.first_absent_at !== null) {
       await updateEffect(change, effect, { first_absent_at: null, written_at: null });
@@ -106,48 +106,77 @@ export async function failed(parts: OutcomeParts, effect: DueEffect, error: unkn
     kind: effect.row.kind,
     grantId: effect.grant.id,
     attempts,
-    reason: trouble,
+    reason: parts.redactor.redact(error instanceof Error ? error.message : 'unknown'),
   });
-  await inChange(parts.db, async (change) => {
+  await settling(parts, effect, async (change, grant) => {
     const retryAfter = error instanceof DatabricksError ? error.retryAfterSeconds : undefined;
     await updateEffect(change, effect, {
       attempts,
       next_attempt_at: toDate(change.nowMs + backoffMs(attempts, parts.random(), retryAfter)),
     });
-    const grant = await lockGrant(change, effect.grant.id);
-    if (grant === undefined) return;
     const stuck =
       effect.row.kind === 'remove_member' && grant.state === 'revoking' && attempts >= STUCK_AFTER_ATTEMPTS;
     const next = stuck ? markStuck(grant, trouble) : withTrouble(grant, trouble);
     if (next === grant) return;
     await saveGrant(change, grant, next);
-    if (stuck)
+    if (stuck) {
       await tellOfEnding(change, parts.debt, 'grant.revoke_stuck', next, undefined, { attempts, trouble });
-    else await tellAgain(change, next);
+    } else {
+      await tellAgain(change, next);
+    }
   });
 }
 
-/** Marks that a write begins. Committed before the call, so that a crash in the middle leaves a trace of it. */
-export async function beginWrite(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  if (effect.row.begun_at !== null) return;
-  await inChange(parts.db, (change) => updateEffect(change, effect, { begun_at: toDate(change.nowMs) }));
+/**
+ * Marks that a write begins. Committed before the call, so that a crash in the middle leaves a trace of it, and under
+ * the grant's lock: an end that comes meanwhile either finds the mark and undoes the write, or this finds the end.
+ *
+ * @returns false where the effect is not wanted any more and nothing must be written.
+ */
+export async function beginWrite(parts: OutcomeParts, effect: DueEffect): Promise<boolean> {
+  return inChange(parts.db, async (change) => {
+    await lockGrant(change, effect.grant.id);
+    return updateEffect(change, effect, { begun_at: toDate(change.nowMs) });
+  });
 }
 
 /** Databricks took the write; whether it is true, reads will tell. */
 export async function wrote(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  await inChange(parts.db, (change) => updateEffect(change, effect, { written_at: toDate(change.nowMs) }));
+  await settling(parts, effect, async (change) => {
+    await updateEffect(change, effect, { written_at: toDate(change.nowMs) });
+  });
+}
+
+/**
+ * A change of an effect that is still due, and of its grant. The grant is locked first, as everywhere, so that two
+ * changes which take both rows take them in the same order.
+ */
+async function settling(
+  parts: OutcomeParts,
+  effect: DueEffect,
+  work: (change: Change, grant: StoredGrant) => Promise<void>,
+): Promise<void> {
+  await inChange(parts.db, async (change) => {
+    const grant = await lockGrant(change, effect.grant.id);
+    const due = await change.trx
+      .selectFrom('effect')
+      .select('id')
+      .where('id', '=', effect.row.id)
+      .where('state', '=', 'due')
+      .executeTakeFirst();
+    if (grant !== undefined && due !== undefined) await work(change, grant);
+  });
 }
 
 async function finish(
   parts: OutcomeParts,
   change: Change,
   effect: DueEffect,
+  grant: StoredGrant,
   departure: Departure,
   because?: string,
 ): Promise<void> {
   await updateEffect(change, effect, { state: 'done', settled_at: toDate(change.nowMs) });
-  const grant = await lockGrant(change, effect.grant.id);
-  if (grant === undefined) return;
   const next = confirmAbsent(grant, departure);
   if (next === grant) return;
   await saveGrant(change, grant, next);
@@ -167,9 +196,7 @@ async function readAgain(change: Change, effect: DueEffect, random: number): Pro
   await updateEffect(change, effect, { attempts, next_attempt_at: toDate(change.nowMs + delayMs) });
 }
 
-async function calmDown(change: Change, grantId: string): Promise<void> {
-  const grant = await lockGrant(change, grantId);
-  if (grant === undefined) return;
+async function calmDown(change: Change, grant: StoredGrant): Promise<void> {
   const next = withTrouble(unstick(grant), undefined);
   if (next === grant) return;
   await saveGrant(change, grant, next);
@@ -188,17 +215,19 @@ async function tellAgain(change: Change, grant: StoredGrant): Promise<void> {
   });
 }
 
+/** @returns false where the effect is settled already; it is left alone then. */
 async function updateEffect(
   change: Change,
   effect: DueEffect,
   values: Updateable<EffectTable>,
-): Promise<void> {
-  await change.trx
+): Promise<boolean> {
+  const result = await change.trx
     .updateTable('effect')
     .set(values)
     .where('id', '=', effect.row.id)
     .where('state', '=', 'due')
-    .execute();
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
 }
 
 function troubleOf(error: unknown): string {

@@ -81,7 +81,7 @@ async function remove(
   }
   if (await isWriteDue(parts, effect)) {
     await lease.confirm();
-    await beginWrite(parts, effect);
+    if (!(await beginWrite(parts, effect))) return undefined;
     await client.removeGroupMember(row.group_id, grant.memberId, { userAgentSuffix: `grant/${grant.id}` });
     await wrote(parts, effect);
   }
@@ -103,7 +103,7 @@ async function add(
   const memberId = await memberIdOf(parts, client, grant);
   if (await isWriteDue(parts, effect)) {
     await lease.confirm();
-    await beginWrite(parts, effect);
+    if (!(await beginWrite(parts, effect))) return undefined;
     await client.addGroupMember(effect.row.group_id, memberId, { userAgentSuffix: `grant/${grant.id}` });
     await wrote(parts, effect);
   }

@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly logger?: Logger;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
+  /** Called before each exchange of the control plane with others. */
+  readonly beforeExchange?: (request: HttpRequest) => Promise<void>;
   /** What happens in Databricks before the control plane comes. */
   readonly beforeStart?: (parts: Pick<World, 'databricks'>) => Promise<void>;
 }
@@ -119,7 +121,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       config: { ...config, listen: { host: '127.0.0.1', port: url === '' ? 0 : Number(new URL(url).port) } },
       store,
       policy,
-      transport,
+      transport: async (request) => {
+        await options.beforeExchange?.(request);
+        return transport(request);
+      },
       redactor: createRedactor(),
       logger: options.logger ?? silentLogger,
       secrets: { databricksClientSecret: databricks.coreCredentials.secret, issuerKey },

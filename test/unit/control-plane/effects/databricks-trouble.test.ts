@@ -20,7 +20,9 @@ describe('while Databricks is in trouble', function () {
   afterEach(() => world.close());
 
   const patches = () =>
-    world.databricks.requests().filter((request) => request.method === 'PATCH' && request.path.includes('scim/v2/Groups'));
+    world.databricks
+      .requests()
+      .filter((request) => request.method === 'PATCH' && request.path.includes('scim/v2/Groups'));
 
   it('access comes late, and says active only when a read shows it', async () => {
     world.databricks.tune({ membershipLagMs: 700 });

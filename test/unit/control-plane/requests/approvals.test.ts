@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 
 import { sql } from 'kysely';
 
-import type { PolicyVersion } from '../../../../src/control-plane/policy/version.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import type { RequestView } from '../../../../src/protocol/schemas.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
+import { withWiderRole } from '../wider-role.ts';
 
 const ROLE = 'recsys-model-promote';
 
@@ -143,7 +143,7 @@ describe('a request that needs approval', function () {
 
   it('goes back to pending where its role changed, and the words that were given fall', async () => {
     const request = await world.ask('ana', ROLE);
-    await world.restart(withWiderRole);
+    await world.restart(withWiderRole(ROLE));
     const lena = world.client('lena');
     await refused(
       lena.call('approveRequest', { params: { id: request.id }, version: request.version, body: {} }),
@@ -161,17 +161,3 @@ describe('a request that needs approval', function () {
     await world.until(grantOf(approved), 'active');
   });
 });
-
-function withWiderRole(policy: PolicyVersion): PolicyVersion {
-  const roles = policy.catalogue.roles.map((role) =>
-    role.id === ROLE ? { ...role, gives: 'Everything' } : role,
-  );
-  return {
-    hash: `${policy.hash}-2`,
-    catalogue: { ...policy.catalogue, roles },
-    decideRequest: (facts) => policy.decideRequest(facts),
-    decideApproval: (facts) => policy.decideApproval(facts),
-    decideRevocation: (facts) => policy.decideRevocation(facts),
-    decideAuditRead: (facts) => policy.decideAuditRead(facts),
-  };
-}
