@@ -146,7 +146,7 @@ describe('oam, with a real control plane', function () {
 
   it('returns the access also when it is told to stop while the program runs', async () => {
     let told = false;
-    const waiting = `console.log('up'); process.on('SIGTERM', () => process.exit(9)); setInterval(() => {}, 1000);`;
+    const waiting = `process.on('SIGTERM', () => process.exit(9)); setInterval(() => {}, 1000); console.log('up');`;
     const run = await as(PEOPLE.ana, [...member, ...program(waiting)], {
       onStdout(text, kill) {
         if (told || !text.includes('up')) return;
