@@ -2,7 +2,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-import { build } from 'esbuild';
+import { buildSync } from 'esbuild';
 
 import { ROOT } from './folders.ts';
 import { run } from './processes.ts';
@@ -27,7 +27,8 @@ export async function buildKernelStandIn(folder: string): Promise<string> {
   await mkdir(target, { recursive: true });
   for (const file of ['package.json', 'relay.py']) await cp(join(source, file), join(target, file));
   await cp(join(ROOT, 'LICENSE'), join(target, 'LICENSE'));
-  await build({
+  // The other way keeps a process of its own for as long as this one lives.
+  buildSync({
     entryPoints: [join(source, 'extension.ts')],
     outfile: join(target, 'extension.cjs'),
     bundle: true,

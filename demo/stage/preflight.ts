@@ -71,18 +71,3 @@ function isFree(port: number): Promise<boolean> {
     });
   });
 }
-
-/** A port that is free now. Only for programs that cannot choose one and tell. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ port: 0, host: '127.0.0.1' }, () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('No port was given.'));
-        else resolve(address.port);
-      });
-    });
-  });
-}

@@ -3,9 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 import type { VscodeInstallation } from './codeServer.ts';
-import { startLocalAddresses } from './localAddresses.ts';
-import { freePort } from './preflight.ts';
 import { run, startProcess, type RunningProcess } from './processes.ts';
+import { startVscodeFront, type VscodeFront } from './vscodeFront.ts';
 
 export interface VscodeServerOptions {
   installation: VscodeInstallation;
@@ -95,33 +94,38 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
   const token = options.connectionToken ?? randomBytes(16).toString('hex');
   const tokenFile = join(options.folder, 'connection-token');
   await writeFile(tokenFile, token, { mode: 0o600 });
-  // The server prints the port that it was given, not the one that it got.
-  const port = options.port ?? (await freePort());
-  const localAddresses = await startLocalAddresses();
+  const socketPath = join(options.folder, 's');
   const server = startProcess({
     name: 'VS Code',
     command: installation.node,
     arguments: [
       installation.serverMain,
-      ...['--host', '127.0.0.1', '--port', String(port), '--server-data-dir', data],
+      ...['--socket-path', socketPath, '--server-data-dir', data],
       ...['--accept-server-license-terms', '--telemetry-level', 'off', '--force-disable-user-env'],
       ...(options.testDriver === true
         ? ['--without-connection-token', '--enable-smoke-test-driver', '--disable-workspace-trust']
         : ['--connection-token-file', tokenFile]),
     ],
-    env: { ...env, VSCODE_PROXY_URI: localAddresses.template },
+    env,
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
   });
+  let front: VscodeFront | undefined;
   const close = async (): Promise<void> => {
+    await front?.close();
     await server.stop();
-    await localAddresses.close();
   };
   try {
     await server.waitForLine(/Extension host agent listening on/, 60_000);
+    front = await startVscodeFront({
+      port: options.port ?? 0,
+      socketPath,
+      connectionToken: options.testDriver === true ? undefined : token,
+    });
   } catch (error) {
     await close();
     throw error;
   }
+  const { port } = front;
 
   const origin = `http://127.0.0.1:${String(port)}`;
   return {

@@ -164,7 +164,11 @@ export class Workbench {
   /** Scrolls the notebook to its end. */
   async scrollNotebookToEnd(): Promise<void> {
     await this.page.locator('.notebook-editor .monaco-list').first().hover();
-    await this.page.mouse.wheel(0, 20_000);
+    // An output gets its height only after it is drawn, so the end moves away a few times.
+    for (let turn = 0; turn < 4; turn += 1) {
+      await this.page.mouse.wheel(0, 20_000);
+      await delay(300);
+    }
   }
 
   /** What the notebook's cells print, as shown; it lives in frames of its own. */
