@@ -93,13 +93,14 @@ export const problem = (code: ProblemCode): FakeAnswer => ({ problem: code });
 export const page = (...items: unknown[]): FakeAnswer => ok({ items, nextCursor: null });
 
 /** A control plane that answers by a script and keeps what it was asked. */
-export function fakeControlPlane(script: Script) {
+export function fakeControlPlane(script: Script, onCall: (operation: string) => void = () => undefined) {
   const calls: string[] = [];
   const bodies: unknown[] = [];
   const asked = new Map<string, number>();
   const transport: HttpTransport = (request) => {
     const operation = `${request.method} ${new URL(request.url).pathname.replace('/api/v1', '')}`;
     calls.push(operation);
+    onCall(operation);
     bodies.push(request.body === undefined ? undefined : JSON.parse(request.body));
     const answers = script[operation] ?? [];
     const turn = asked.get(operation) ?? 0;
