@@ -29,7 +29,8 @@ export async function packageExtension(
   // Packed from a copy: the packer would look through everything that lies in the checkout, editors and Pythons too.
   const folder = await mkdtemp(path.join(tmpdir(), 'oam-package-'));
   try {
-    for (const pattern of ['.vscodeignore', ...(await packagedPatterns())]) await copyMatching(pattern, folder);
+    for (const pattern of ['.vscodeignore', ...(await packagedPatterns())])
+      await copyMatching(pattern, folder);
     await createVSIX({
       cwd: folder,
       packagePath: vsix,

@@ -27,6 +27,16 @@ export function timeLeftWords(l10n: Localise, endsAtMs: EpochMs, nowMs: EpochMs)
   return l10n.t('{0} days left', Math.floor(hours / HOURS_PER_DAY));
 }
 
+/** The time of day to the second: for what was seen to be so. */
+export function instantWords(locale: string, atMs: EpochMs, timeZone?: string): string {
+  return new Date(atMs).toLocaleTimeString(locale, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    ...(timeZone !== undefined && { timeZone }),
+  });
+}
+
 /** The time of day, with the date where it is another day. */
 export function momentWords(locale: string, atMs: EpochMs, nowMs: EpochMs, timeZone?: string): string {
   const zone = timeZone === undefined ? {} : { timeZone };

@@ -1,4 +1,5 @@
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import { canBeAsked } from '../requests/request-draft.ts';
 import { type AccessData, isOpenRequest } from './access-data.ts';
 import { type Asset, ASSET_KINDS, type AssetKind } from './entitlements.ts';
 
@@ -9,10 +10,16 @@ export interface WorkspaceRef {
 }
 
 /** The parts of a workspace in the tree, in their order. */
-export const SECTIONS = ['grants', 'requests', 'roles', 'entitlements'] as const;
+export const SECTIONS = ['grants', 'requests', 'roles', 'entitlements', 'closedRoles'] as const;
 
 /** One of {@link SECTIONS}. */
 export type Section = (typeof SECTIONS)[number];
+
+interface RoleNode {
+  readonly kind: 'role';
+  readonly role: RoleView;
+  readonly taken: 'asked' | 'held' | undefined;
+}
 
 /** A line of the tree "My Access". */
 export type AccessNode =
@@ -23,7 +30,7 @@ export type AccessNode =
       readonly workspace: WorkspaceRef;
       readonly count: number | undefined;
     }
-  | { readonly kind: 'role'; readonly role: RoleView; readonly taken: 'asked' | 'held' | undefined }
+  | RoleNode
   | { readonly kind: 'request'; readonly request: RequestView }
   | { readonly kind: 'grant'; readonly grant: GrantView }
   | { readonly kind: 'assets'; readonly assetKind: AssetKind; readonly workspace: WorkspaceRef }
@@ -93,13 +100,19 @@ export function rowNodes(section: Section, workspace: WorkspaceRef, data: Access
         .filter((request) => isOpenRequest(request) && request.role.workspace === workspace.name)
         .map((request) => ({ kind: 'request', request }));
     case 'roles':
-      return data.roles
-        .filter((role) => role.workspace.name === workspace.name)
-        .sort(byOutlook)
-        .map((role) => ({ kind: 'role', role, taken: takenBy(role, data) }));
+      return roleNodes(workspace, data).filter(({ role }) => canBeAsked(role));
+    case 'closedRoles':
+      return roleNodes(workspace, data).filter(({ role }) => !canBeAsked(role));
     case 'entitlements':
       return ASSET_KINDS.map((assetKind) => ({ kind: 'assets', assetKind, workspace }));
   }
+}
+
+function roleNodes(workspace: WorkspaceRef, data: AccessData): RoleNode[] {
+  return data.roles
+    .filter((role) => role.workspace.name === workspace.name)
+    .sort(byOutlook)
+    .map((role) => ({ kind: 'role', role, taken: takenBy(role, data) }));
 }
 
 /** Whether a role needs no asking, because it is held or asked for already. */

@@ -59,7 +59,8 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
 
   getTreeItem(node: AccessNode): vscode.TreeItem {
     const words = nodeWords(this.#reader(), node);
-    const level = this.#levels.get(nodeId(node));
+    const isLevelListed = node.kind === 'asset' && node.asset.level !== undefined;
+    const level = isLevelListed ? undefined : this.#levels.get(nodeId(node));
     const item = treeItem({
       id: nodeId(node),
       words:
@@ -105,7 +106,9 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
       if (list.kind === 'notVisible') return [{ kind: 'words', id, words: { kind: 'notVisible' } }];
       if (list.assets.length === 0) return [{ kind: 'words', id, words: { kind: 'none' } }];
       const rows = list.assets.map((asset) => ({ kind: 'asset', asset, workspace: node.workspace }) as const);
-      if (node.assetKind === 'endpoints') void this.#readLevels(rows);
+      if (node.assetKind === 'endpoints') {
+        void this.#readLevels(rows.filter(({ asset }) => asset.level === undefined));
+      }
       return rows;
     } catch (error) {
       const { message } = errorWords(vscode.l10n, error);
@@ -142,7 +145,7 @@ function childrenOf(node: AccessNode): 'none' | 'closed' | 'open' {
     case 'workspace':
       return 'open';
     case 'section':
-      return node.section === 'entitlements' ? 'closed' : 'open';
+      return node.section === 'entitlements' || node.section === 'closedRoles' ? 'closed' : 'open';
     case 'assets':
       return 'closed';
     case 'role':

@@ -14,6 +14,8 @@ export interface Asset {
   readonly name: string;
   /** What the list says of it: a state, an owner. */
   readonly note: string | undefined;
+  /** The person's own level, where the list says it. */
+  readonly level?: string | undefined;
 }
 
 /** The rights on one asset. Not seeing them is no proof of having none. */
@@ -71,11 +73,12 @@ async function readAssets(
         note: model.owner,
       }));
     case 'endpoints':
-      return (await source.servingEndpoints(options)).map(({ name, task }) => ({
+      return (await source.servingEndpoints(options)).map(({ name, task, permissionLevel }) => ({
         kind,
         id: name,
         name,
         note: task,
+        level: permissionLevel,
       }));
     case 'experiments':
       return (await source.experiments(options)).map(({ id, name }) => ({ kind, id, name, note: undefined }));

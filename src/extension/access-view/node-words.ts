@@ -47,7 +47,7 @@ export function nodeWords(reader: Reader, node: AccessNode): NodeWords {
         l10n.t('Read from {0} with your own sign-in: what you can see there', node.workspace.name),
       ]);
     case 'asset':
-      return words(node.asset.name, node.asset.note, ASSET_ICONS[node.asset.kind], [
+      return words(node.asset.name, node.asset.level ?? node.asset.note, ASSET_ICONS[node.asset.kind], [
         node.asset.name,
         ...(node.asset.note === undefined ? [] : [node.asset.note]),
       ]);
@@ -87,6 +87,8 @@ function sectionTitle(l10n: Localise, section: Section): string {
       return l10n.t('Roles you can ask for');
     case 'entitlements':
       return l10n.t('What you can see now');
+    case 'closedRoles':
+      return l10n.t('Roles that are not open to you');
   }
 }
 
@@ -98,6 +100,8 @@ function sectionMeaning(l10n: Localise, section: Section): string {
       return l10n.t('Your requests that nobody has decided yet');
     case 'roles':
       return l10n.t('What policy says to a request of yours, role by role');
+    case 'closedRoles':
+      return l10n.t('Point at a role to read why');
     case 'entitlements':
       return l10n.t('Your rights on Databricks, standing and granted, read with your own sign-in');
   }

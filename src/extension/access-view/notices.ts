@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Clock } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
-import { momentWords } from '../time-words.ts';
+import { instantWords, momentWords } from '../time-words.ts';
 import type { Notice } from './access-data.ts';
 import { credentialWords } from './node-words.ts';
 
@@ -76,7 +76,7 @@ function endedWords(grant: GrantView, at: (timestamp: string | null) => string):
   const removed =
     grant.membershipAbsentAt === null
       ? ''
-      : ` ${l10n.t('Seen removed on Databricks {0}.', at(grant.membershipAbsentAt))}`;
+      : ` ${l10n.t('Seen removed on Databricks at {0}.', instantWords(vscode.env.language, Date.parse(grant.membershipAbsentAt)))}`;
   const residue =
     grant.outlivesUntil === null
       ? ''

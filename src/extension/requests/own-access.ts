@@ -34,8 +34,13 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
           signal,
         }),
     );
-    void model.reload();
-    void vscode.window.showInformationMessage(sentWords(request));
+    await model.reload();
+    if (request.state !== 'approved' || request.grantId === null) {
+      void vscode.window.showInformationMessage(sentWords(request));
+      return;
+    }
+    const { grantId } = request;
+    await withCancellableProgress(sentWords(request), (signal) => settled(model, grantId, signal));
   };
 
   return {
@@ -103,6 +108,21 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
       await model.reload();
     },
   };
+}
+
+/** Waits until Databricks has been written to for a grant, or until nobody wants to watch. */
+function settled(model: AccessModel, grantId: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const grant = model.data?.grants.find(({ id }) => id === grantId);
+      if (!signal.aborted && (grant?.state === 'scheduled' || grant?.state === 'provisioning')) return;
+      watch.dispose();
+      resolve();
+    };
+    const watch = model.onDidChange(look);
+    signal.addEventListener('abort', look, { once: true });
+    look();
+  });
 }
 
 /**
