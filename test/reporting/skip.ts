@@ -9,7 +9,8 @@ const reasons = new WeakMap<object, string>();
 export function skipAloud(context: Context, reason: string): never {
   const runnable = context.runnable();
   reasons.set(runnable, reason);
-  if ('type' in runnable && runnable.type === 'hook' && runnable.parent !== undefined) reasons.set(runnable.parent, reason);
+  if ('type' in runnable && runnable.type === 'hook' && runnable.parent !== undefined)
+    reasons.set(runnable.parent, reason);
   return context.skip();
 }
 
