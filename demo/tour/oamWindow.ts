@@ -133,8 +133,8 @@ export class OamWindow {
     await line.hover();
     await line.getByRole('button', { name: 'Request Access' }).click();
     await this.workbench.answer('What do you need it for?', purpose);
-    await this.workbench.pick('For how long?', 'Another time');
-    await this.workbench.answer('For how long?', `${String(minutes)}m`);
+    await this.workbench.pick('It ends by itself', 'Another time');
+    await this.workbench.answer('For how long? At most', `${String(minutes)}m`);
     await this.workbench.quickInput().row('Send Request').waitFor();
     await onLastLook();
     await this.workbench.quickInput().row('Send Request').click();

@@ -34,8 +34,8 @@ describe('access in the editor', () => {
     await input.root.getByText(/Shorten it to .* characters/).waitFor();
     await input.input.fill(PURPOSE);
     await input.input.press('Enter');
-    await ana.workbench.pick('For how long?', 'Another time');
-    await ana.workbench.answer('For how long?', '0m');
+    await ana.workbench.pick('It ends by itself', 'Another time');
+    await ana.workbench.answer('For how long? At most', '0m');
     await input.root.getByText('Ask for at least one minute.').waitFor();
     await input.input.fill('400d');
     await input.root.getByText('Choose 8 hours at most.').waitFor();
