@@ -74,6 +74,7 @@ export function wireReactions(
     { dispose: () => clearInterval(tick) },
     connection.onDidChange((state) => void onConnection(state)),
     model.onDidChange(() => {
+      if (model.data !== undefined) terminals.endAllBut(model.data.grants);
       drawStatus();
       warn();
     }),

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-import { type Broker, pointerEnvironment, roleTokenSource } from '../../broker/index.ts';
+import { type Broker, type BrokerPath, pointerEnvironment, roleTokenSource } from '../../broker/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
@@ -19,13 +19,13 @@ export interface RoleTerminalOptions {
 /** Terminals that act as a role, each on a path of its own that ends with the terminal. */
 export class RoleTerminals implements Stoppable {
   readonly #options: RoleTerminalOptions;
-  readonly #paths = new Map<vscode.Terminal, Disposable>();
+  readonly #paths = new Map<vscode.Terminal, { readonly grantId: string; readonly path: BrokerPath }>();
   readonly #watch: vscode.Disposable;
 
   constructor(options: RoleTerminalOptions) {
     this.#options = options;
     this.#watch = vscode.window.onDidCloseTerminal((terminal) => {
-      this.#paths.get(terminal)?.[Symbol.dispose]();
+      this.#paths.get(terminal)?.path.end('closed');
       this.#paths.delete(terminal);
     });
   }
@@ -61,14 +61,24 @@ export class RoleTerminals implements Stoppable {
       // Its path ends with this window, so there is nothing to restore.
       isTransient: true,
     });
-    this.#paths.set(terminal, path);
+    this.#paths.set(terminal, { grantId: grant.id, path });
     terminal.show();
+  }
+
+  /**
+   * Ends the paths whose grants are not active any more: a token that the broker still holds is good for a while, but
+   * nobody gets it after the end.
+   */
+  endAllBut(grants: readonly GrantView[]): void {
+    const active = new Set(grants.filter(({ state }) => state === 'active').map(({ id }) => id));
+    for (const { grantId, path } of this.#paths.values()) {
+      if (!active.has(grantId)) path.end('grant_ended');
+    }
   }
 
   /** Ends every path, as at sign-out. The terminals stay, without access. */
   endAll(): void {
-    for (const path of this.#paths.values()) path[Symbol.dispose]();
-    this.#paths.clear();
+    for (const { path } of this.#paths.values()) path.end('signed_out');
   }
 
   dispose(): void {
