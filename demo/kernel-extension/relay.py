@@ -10,6 +10,8 @@ import sys
 from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
+START_WITHIN_SECONDS = 60.0
+
 
 def say(message):
     sys.stdout.write(json.dumps(message) + "\n")
@@ -22,11 +24,13 @@ def main(folder):
     say({"type": "connection-file", "path": path})
     client = BlockingKernelClient(connection_file=path)
     client.load_connection_file()
+    # A kernel that is slow to start is not dead: the extension sees by itself when its process ends.
+    client.hb_channel.time_to_dead = START_WITHIN_SECONDS
     client.start_channels()
     for line in sys.stdin:
         request = json.loads(line)
         if request["type"] == "wait":
-            client.wait_for_ready(timeout=60)
+            client.wait_for_ready(timeout=START_WITHIN_SECONDS)
             say({"type": "ready"})
         elif request["type"] == "execute":
             reply = client.execute_interactive(

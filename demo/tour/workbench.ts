@@ -195,7 +195,8 @@ export class Terminal {
   }
 
   async run(line: string): Promise<void> {
-    await this.#page.locator('.terminal-wrapper.active .xterm-helper-textarea').focus();
+    // As a person does: the click waits until the terminal takes it, where focus alone can be taken away again.
+    await this.#page.locator('.terminal-wrapper.active .xterm-screen').click();
     await this.#page.keyboard.type(line);
     await this.#page.keyboard.press('Enter');
   }
