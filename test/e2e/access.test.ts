@@ -65,6 +65,9 @@ describe('access in the editor', () => {
     const pointer = /^http:\/\/127\.0\.0\.1:\d+\/\S+$/m;
     const before = pointer.exec(await terminal.waitForText(pointer))?.[0];
 
+    // A terminal that is revived beside a new one takes its place on the screen now and then.
+    await terminal.run('exit');
+    await ana.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
     await ana.page.reload();
     await ana.showSideBar();
     await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
