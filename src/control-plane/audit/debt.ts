@@ -36,6 +36,8 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
   const file = path.join(dataFolder, 'audit-debt.jsonl');
   const draining = path.join(dataFolder, 'audit-debt.draining.jsonl');
 
+  const setAside = path.join(dataFolder, 'audit-debt.refused.jsonl');
+
   // One after the other: a row that is appended while the file is being taken away would be lost.
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -78,18 +80,40 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
     async drain(db) {
       if (!(await inTurn(takeAside))) return 0;
       const rows = parseRows((await textOf(draining)) ?? '', logger);
+      const refused: Insertable<AuditTable>[] = [];
       for (const row of rows) {
-        await db
-          .insertInto('audit')
-          .values(row)
-          .onConflict((conflict) => conflict.column('id').doNothing())
-          .execute();
+        try {
+          await db
+            .insertInto('audit')
+            .values(row)
+            .onConflict((conflict) => conflict.column('id').doNothing())
+            .execute();
+        } catch (error) {
+          // A store that is away takes none of them; a row that it refuses must not hold up those behind it.
+          if (!isRefusedByStore(error)) throw error;
+          refused.push(row);
+        }
+      }
+      if (refused.length > 0) {
+        await appendFile(setAside, refused.map((row) => `${JSON.stringify(row)}\n`).join(''), {
+          mode: 0o600,
+          flush: true,
+        });
+        logger.error('The audit trail refuses rows that waited; they are kept in a file beside the debt.', {
+          rows: refused.length,
+          file: path.basename(setAside),
+        });
       }
       await rm(draining);
       if (rows.length > 0) logger.info('The audit trail took the rows that waited.', { rows: rows.length });
       return rows.length;
     },
   };
+}
+
+/** SQLSTATE class 22: the store is there, and will never take this value. */
+function isRefusedByStore(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('22');
 }
 
 function parseRows(text: string, logger: Logger): Insertable<AuditTable>[] {

@@ -1,3 +1,5 @@
+import * as z from 'zod/mini';
+
 import { randomUUID } from 'node:crypto';
 
 import type { Insertable } from 'kysely';
@@ -34,7 +36,7 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTabl
     actor:
       actor === undefined
         ? null
-        : canonicalJson({
+        : storable({
             iss: actor.iss,
             sub: actor.sub,
             userName: actor.userName,
@@ -43,10 +45,18 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTabl
     request_id: entry.requestId ?? null,
     grant_id: entry.grantId ?? null,
     role_id: entry.roleId ?? null,
-    detail: canonicalJson(entry.detail ?? {}),
+    detail: storable(entry.detail ?? {}),
     sequence: null,
     hash: null,
   };
+}
+
+/** Canonical JSON that the store can take: names and reasons may hold halves of characters, which it cannot. */
+function storable(value: Parameters<typeof canonicalJson>[0]): string {
+  const clean = JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'string' ? member.toWellFormed().replaceAll('\0', '\ufffd') : member,
+  );
+  return canonicalJson(z.json().parse(JSON.parse(clean)));
 }
 
 /**

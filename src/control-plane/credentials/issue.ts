@@ -10,7 +10,7 @@ import { recordAudit } from '../audit/record.ts';
 import { type Change, inChange, storeNowMs, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
-import { lockGrant, type StoredGrant } from '../grants/rows.ts';
+import { findGrant, lockGrant, type StoredGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import { timestamp } from '../requests/view.ts';
@@ -63,6 +63,10 @@ export async function issueCredential(
       'databricks_unavailable',
       'Databricks issued a token that would outlive your access, so it was thrown away. Tell your administrator.',
     );
+  }
+  // The exchange took its time: whoever ended the grant meanwhile must not see a token come out of it.
+  if ((await findGrant(core.db, grantId))?.state !== 'active') {
+    throw new OamError('grant_not_active', 'This access has ended. Ask for the role again if you still need it.');
   }
   return {
     leaseId: lease.id,

@@ -117,7 +117,7 @@ function parseCall<Id extends OperationId>(
     endpoint.body === undefined ? undefined : (request.body ?? {}),
     'body',
   );
-  refuseNul(params, query, body);
+  refuseUnstorable(params, query, body);
   const known = (): Bearer => {
     if (bearer === undefined) throw new TypeError(`A public operation has no caller: ${id}`);
     return bearer;
@@ -152,10 +152,18 @@ function parse<Output>(schema: z.ZodMiniType<Output>, value: unknown, where: str
   });
 }
 
-/** The store's texts cannot hold the character NUL, and nobody means it. */
-function refuseNul(...values: unknown[]): void {
-  if (JSON.stringify(values).includes('\\u0000')) {
-    throw new OamError('bad_request', 'The request holds the character NUL. Leave it out.');
+/** The store's texts cannot hold the character NUL nor half a character, and nobody means them. */
+function refuseUnstorable(...values: unknown[]): void {
+  let unstorable = false;
+  JSON.stringify(values, (_, value: unknown) => {
+    if (typeof value === 'string') unstorable ||= value.includes('\0') || !value.isWellFormed();
+    return value;
+  });
+  if (unstorable) {
+    throw new OamError(
+      'bad_request',
+      'The request holds a character that cannot be stored: NUL, or half of one. Leave it out.',
+    );
   }
 }
 
