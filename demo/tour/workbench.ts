@@ -44,18 +44,29 @@ export class Workbench {
 
   /** Runs a command by its name in the command palette. */
   async command(name: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    const palette = this.quickInput();
-    await palette.root.waitFor();
+    const palette = await this.#openWith('F1');
     await palette.input.fill(`>${name}`);
     await palette.row(name).first().click();
   }
 
+  /** Presses a key until the quick input is there: a part that is just being drawn or reloaded takes no keys. */
+  async #openWith(key: string): Promise<ReturnType<Workbench['quickInput']>> {
+    const palette = this.quickInput();
+    const deadline = performance.now() + SHOWN_WITHIN_MS;
+    for (;;) {
+      await this.page.keyboard.press(key);
+      try {
+        await palette.root.waitFor({ timeout: 3_000 });
+        return palette;
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+      }
+    }
+  }
+
   /** Opens a file of the folder. */
   async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('Control+P');
-    const palette = this.quickInput();
-    await palette.root.waitFor();
+    const palette = await this.#openWith('Control+P');
     await palette.input.fill(name);
     await palette.row(name).first().click();
     await this.page.getByRole('tab', { name }).waitFor();
