@@ -26,6 +26,7 @@ describe('a request with bad input', function () {
     ['a purpose of white space', { purpose: ' \n\t ' }, 'purpose_missing'],
     ['a purpose of 10 000 characters', { purpose: 'x'.repeat(10_000) }, 'purpose_too_long'],
     ['a purpose with the character NUL', { purpose: 'a\u0000b' }, 'bad_request'],
+    ['a purpose with half a character', { purpose: 'a\ud800b' }, 'bad_request'],
     ['a purpose that is no text', { purpose: 7 }, 'bad_request'],
     ['no role', { roleId: '' }, 'bad_request'],
   ];
