@@ -66,7 +66,10 @@ export async function issueCredential(
   }
   // The exchange took its time: whoever ended the grant meanwhile must not see a token come out of it.
   if ((await findGrant(core.db, grantId))?.state !== 'active') {
-    throw new OamError('grant_not_active', 'This access has ended. Ask for the role again if you still need it.');
+    throw new OamError(
+      'grant_not_active',
+      'This access has ended. Ask for the role again if you still need it.',
+    );
   }
   return {
     leaseId: lease.id,
