@@ -26,6 +26,13 @@ const SUITES: readonly Suite[] = [
     name: 'unit',
     what: 'the rules, room by room',
     runs: { files: 'test/unit/**/*.test.ts', timeoutMs: 10_000 },
+    limitMinutes: 5,
+    quiet: true,
+  },
+  {
+    name: 'parts',
+    what: 'each room beside the real database, identity provider and processes that it works with',
+    runs: { files: 'test/parts/**/*.test.ts', timeoutMs: 10_000 },
     limitMinutes: 10,
     quiet: true,
   },
