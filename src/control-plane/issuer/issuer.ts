@@ -1,24 +1,11 @@
 import { randomUUID } from 'node:crypto';
 
-import {
-  calculateJwkThumbprint,
-  type CryptoKey,
-  exportJWK,
-  exportPKCS8,
-  generateKeyPair,
-  importPKCS8,
-  type JSONWebKeySet,
-  SignJWT,
-} from 'jose';
-import * as z from 'zod/mini';
+import { type JSONWebKeySet, SignJWT } from 'jose';
 
 import { type EpochMs, minutesToMs, toUnixSeconds } from '../../domain/time.ts';
 import type { Store } from '../store/store.ts';
-import { createSeal, type Seal } from './seal.ts';
-
-const ALGORITHM = 'RS256';
-
-const PURPOSE = 'role-tokens';
+import { createSeal } from './seal.ts';
+import { openSigningKey, SIGNING_ALGORITHM } from './signing-key.ts';
 
 /** No token of OAM's lives longer, whatever a caller asks for. */
 const MAX_TOKEN_MINUTES = 60;
@@ -72,17 +59,17 @@ export interface IssuerOptions {
  */
 export async function createIssuer(store: Pick<Store, 'db'>, options: IssuerOptions): Promise<Issuer> {
   const seal = createSeal(options.key);
-  const { kid, publicJwk, privateKey } = await signingKey(store, seal);
+  const { kid, publicJwk, privateKey } = await openSigningKey(store, seal, 'role-tokens');
   const url = options.publicUrl;
   return {
     url,
-    jwks: () => ({ keys: [{ ...publicJwk, kid, alg: ALGORITHM, use: 'sig' }] }),
+    jwks: () => ({ keys: [{ ...publicJwk, kid, alg: SIGNING_ALGORITHM, use: 'sig' }] }),
     discovery: () => ({
       issuer: url,
       jwks_uri: `${url}/.well-known/jwks.json`,
       response_types_supported: ['none'],
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: [ALGORITHM],
+      id_token_signing_alg_values_supported: [SIGNING_ALGORITHM],
       claims_supported: ['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'jti', 'oam_role'],
     }),
     signRoleToken({ grantId, roleId, audience, expiresAtMs, nowMs }) {
@@ -92,7 +79,7 @@ export async function createIssuer(store: Pick<Store, 'db'>, options: IssuerOpti
       if (expiresAt <= issuedAt)
         throw new RangeError(`A token must outlive its making: ${expiresAtMs - nowMs} ms`);
       return new SignJWT({ oam_role: roleId })
-        .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid })
+        .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: 'JWT', kid })
         .setIssuer(url)
         .setSubject(`grant:${grantId}`)
         .setAudience(audience)
@@ -103,50 +90,4 @@ export async function createIssuer(store: Pick<Store, 'db'>, options: IssuerOpti
         .sign(privateKey);
     },
   };
-}
-
-/** Only the public members of an RSA key: whatever else a stored value held is left behind. */
-const PublicRsaJwk = z.object({ kty: z.literal('RSA'), n: z.string(), e: z.string() });
-
-interface SigningKey {
-  readonly kid: string;
-  readonly publicJwk: z.infer<typeof PublicRsaJwk>;
-  readonly privateKey: CryptoKey;
-}
-
-async function signingKey(store: Pick<Store, 'db'>, seal: Seal): Promise<SigningKey> {
-  const row = (await storedKey(store)) ?? (await makeKey(store, seal));
-  const pkcs8 = seal.open(row.sealed_private, row.kid);
-  return {
-    kid: row.kid,
-    publicJwk: PublicRsaJwk.parse(row.public_jwk),
-    privateKey: await importPKCS8(pkcs8, ALGORITHM),
-  };
-}
-
-async function makeKey(store: Pick<Store, 'db'>, seal: Seal) {
-  const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, {
-    modulusLength: 2048,
-    extractable: true,
-  });
-  const jwk = PublicRsaJwk.parse(await exportJWK(publicKey));
-  const kid = await calculateJwkThumbprint(jwk);
-  const sealed = seal.close(await exportPKCS8(privateKey), kid);
-  await store.db
-    .insertInto('signing_key')
-    .values({ purpose: PURPOSE, kid, public_jwk: JSON.stringify(jwk), sealed_private: sealed })
-    // Of replicas that start together the first one's key is everybody's.
-    .onConflict((conflict) => conflict.column('purpose').doNothing())
-    .execute();
-  const row = await storedKey(store);
-  if (row === undefined) throw new Error('The signing key that was just stored is not there.');
-  return row;
-}
-
-function storedKey(store: Pick<Store, 'db'>) {
-  return store.db
-    .selectFrom('signing_key')
-    .select(['kid', 'public_jwk', 'sealed_private'])
-    .where('purpose', '=', PURPOSE)
-    .executeTakeFirst();
 }
