@@ -13,7 +13,7 @@ import { createTokenVerifier } from './authentication/token-verifier.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
 import type { Core } from './core.ts';
 import { registerGroups } from './effects/adoption.ts';
-import { startLoop } from './effects/loop.ts';
+import { type Loop, startLoop } from './effects/loop.ts';
 import { startSweeper, type Sweeper } from './effects/sweeper.ts';
 import { createWorkspaces } from './effects/workspaces.ts';
 import { type EventWatch, watchEvents } from './events/watch.ts';
@@ -24,6 +24,8 @@ import { createOperations } from './http/operations.ts';
 import { addSurroundings } from './http/surroundings.ts';
 import { createIssuer, type Issuer } from './issuer/issuer.ts';
 import type { PolicyVersion } from './policy/version.ts';
+import { lapseUnanswered } from './requests/lapse.ts';
+import { resumeReturned } from './requests/returning.ts';
 import type { Store } from './store/store.ts';
 
 /** Everything that a control plane is made of. */
@@ -57,7 +59,9 @@ const EVENTS_EVERY_MS = 500;
 export function assembleControlPlane(ingredients: Ingredients): Assembly {
   const { config, store, policy, logger, redactor, transport } = ingredients;
   const { db } = store;
+  const pollMs = Math.min(config.effects.pollMs, SECOND_MS);
   let sweeper: Sweeper | undefined;
+  let requests: Loop | undefined;
   let issuer: Issuer | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
   const core: Core = {
@@ -125,6 +129,16 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     async begin(publicUrl) {
       issuer = await createIssuer(store, { publicUrl, key: ingredients.secrets.issuerKey });
       await registerGroups(core);
+      requests = startLoop({
+        name: 'requests',
+        pollMs,
+        logger,
+        work: async () => {
+          const lapsed = await lapseUnanswered(core);
+          await resumeReturned(core);
+          return lapsed > 0;
+        },
+      });
       const workspaces = createWorkspaces({
         clientId: config.databricks.clientId,
         clientSecret: ingredients.secrets.databricksClientSecret,
@@ -139,11 +153,17 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
           absenceConfirmMs: config.effects.absenceConfirmMs,
           random: ingredients.random,
         },
-        Math.min(config.effects.pollMs, SECOND_MS),
+        pollMs,
       );
     },
     async end() {
-      await Promise.all([sweeper?.stop(), watch.stop(), record.stop(), housekeeping.stop()]);
+      await Promise.all([
+        sweeper?.stop(),
+        requests?.stop(),
+        watch.stop(),
+        record.stop(),
+        housekeeping.stop(),
+      ]);
     },
   };
 }

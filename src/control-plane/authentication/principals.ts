@@ -7,25 +7,34 @@ import type { Database, PrincipalTable } from '../store/tables.ts';
 
 const Duty = z.enum(DUTIES);
 
+/** What {@link rememberPrincipal} made of the identity provider's word. */
+export interface Remembered {
+  /** The newest facts that are known: those of the word, or later ones. */
+  readonly principal: Principal;
+  /** True if the word was news. */
+  readonly news: boolean;
+}
+
 /**
- * Keeps what the identity provider said about somebody. Older words never replace newer ones.
- *
- * @returns true if this was news.
+ * Keeps what the identity provider said about somebody. Older words never replace newer ones, and nothing is decided
+ * on them either: a token stays good for a while after a group was taken away.
  */
-export async function rememberPrincipal(db: Kysely<Database>, principal: Principal): Promise<boolean> {
+export async function rememberPrincipal(db: Kysely<Database>, told: Principal): Promise<Remembered> {
   // Most calls bring nothing new, and reading costs less than a write that changes nothing.
-  const known = await findPrincipal(db, principal);
-  if (known !== undefined && known.seenAtMs >= principal.seenAtMs) return false;
+  const known = await findPrincipal(db, told);
+  if (known !== undefined && known.seenAtMs >= told.seenAtMs) {
+    return { principal: newerOf(known, told), news: false };
+  }
   const facts = {
-    user_name: principal.userName,
-    display_name: principal.displayName,
-    groups: principal.groups.kind === 'listed' ? [...principal.groups.names] : null,
-    duty: principal.duty ?? null,
-    seen_at: toDate(principal.seenAtMs),
+    user_name: told.userName,
+    display_name: told.displayName,
+    groups: told.groups.kind === 'listed' ? [...told.groups.names] : null,
+    duty: told.duty ?? null,
+    seen_at: toDate(told.seenAtMs),
   };
   const written = await db
     .insertInto('principal')
-    .values({ iss: principal.iss, sub: principal.sub, ...facts })
+    .values({ iss: told.iss, sub: told.sub, ...facts })
     .onConflict((conflict) =>
       conflict
         .columns(['iss', 'sub'])
@@ -34,7 +43,19 @@ export async function rememberPrincipal(db: Kysely<Database>, principal: Princip
     )
     .returning('sub')
     .executeTakeFirst();
-  return written !== undefined;
+  return written === undefined
+    ? { principal: await newestFacts(db, told), news: false }
+    : { principal: told, news: true };
+}
+
+/** The newest facts about somebody: those that are given, or what was said later. */
+export async function newestFacts(db: Kysely<Database>, given: Principal): Promise<Principal> {
+  const known = await findPrincipal(db, given);
+  return known === undefined ? given : newerOf(known, given);
+}
+
+function newerOf(known: Principal, told: Principal): Principal {
+  return known.seenAtMs > told.seenAtMs ? known : told;
 }
 
 /** What was last said about somebody. */

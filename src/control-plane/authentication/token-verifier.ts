@@ -49,6 +49,12 @@ const ALGORITHMS = ['RS256', 'ES256'];
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 
+/**
+ * How far the identity provider's clock may be ahead of the store's. What it says holds against everything that was
+ * issued before, so a token from the far future would stand in the way of the truth until then.
+ */
+const MAX_ISSUED_AHEAD_MS = 5 * MINUTE_MS;
+
 const Discovery = z.object({ issuer: z.string(), jwks_uri: z.url() });
 
 /** Judges tokens by the identity provider's published keys, which are read when the first token comes. */
@@ -72,6 +78,7 @@ export function createTokenVerifier(
       expectOurIssuer(token, identity.issuer);
       const getKey = await keysOfProvider();
       const claims = await verifySignature(token, getKey, identity, nowMs);
+      expectIssuedByNow(claims, identity, nowMs);
       expectAccessToken(claims, identity);
       return {
         principal: principalOf(claims, identity.claims),
@@ -125,6 +132,19 @@ async function verifySignature(
   } catch (error) {
     throw asRefusal(error, identity);
   }
+}
+
+function expectIssuedByNow(
+  claims: JWTPayload,
+  identity: ServerConfiguration['identity'],
+  nowMs: EpochMs,
+): void {
+  if (fromUnixSeconds(claims.iat ?? 0) - nowMs <= MAX_ISSUED_AHEAD_MS) return;
+  throw new TokenRefused(
+    'not_signed_in',
+    "The identity provider's clock is far ahead of the control plane's. Tell your administrator, who has to set one of them right.",
+    principalOf(claims, identity.claims),
+  );
 }
 
 /**

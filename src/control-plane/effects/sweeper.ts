@@ -1,5 +1,4 @@
 import { closeOverdue } from '../grants/close.ts';
-import { lapseUnanswered } from '../requests/lapse.ts';
 import { leaseGroups } from './group-lease.ts';
 import { startLoop } from './loop.ts';
 import { serveGroup, type ServingParts } from './serve-group.ts';
@@ -56,8 +55,7 @@ export function startSweeper(parts: ServingParts, pollMs: number): Sweeper {
     work: async () => {
       const closed = await closeOverdue(parts);
       if (closed > 0) effects.wake();
-      const lapsed = await lapseUnanswered(parts);
-      return closed > 0 || lapsed > 0;
+      return closed > 0;
     },
   });
 

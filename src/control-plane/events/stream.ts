@@ -2,8 +2,9 @@ import type { ServerResponse } from 'node:http';
 
 import type { Principal } from '../../domain/principal.ts';
 import { SECOND_MS } from '../../domain/time.ts';
+import { newestFacts } from '../authentication/principals.ts';
 import type { Core } from '../core.ts';
-import { readEvents } from './feed.ts';
+import { type EventPage, readEvents } from './feed.ts';
 import type { EventWatch } from './watch.ts';
 
 /** What a stream of events needs. */
@@ -34,8 +35,11 @@ const TIMER_MAX_MS = 2_147_483_647;
  * client comes back with `Last-Event-ID` and misses nothing.
  */
 export async function streamEvents(response: ServerResponse, options: StreamOptions): Promise<void> {
-  const { core, watch, caller } = options;
-  let page = await readEvents(core, caller, options.after);
+  const { core, watch } = options;
+  // A stream outlasts what was true of its reader when it was opened.
+  const read = async (after: string | undefined): Promise<EventPage> =>
+    readEvents(core, await newestFacts(core.db, options.caller), after);
+  let page = await read(options.after);
   options.opened();
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
@@ -76,7 +80,7 @@ export async function streamEvents(response: ServerResponse, options: StreamOpti
       }
       if (state().ended) break;
       news = false;
-      page = await readEvents(core, caller, page.nextCursor);
+      page = await read(page.nextCursor);
     }
   } finally {
     subscription[Symbol.dispose]();

@@ -99,8 +99,9 @@ async function authenticate({ core, verifier }: AppParts, request: FastifyReques
     throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
   }
   const bearer = await verifier.verify(token, await storeNowMs(core.db));
-  if (await rememberPrincipal(core.db, bearer.principal)) await resumeRequestsOf(core, bearer.principal);
-  return bearer;
+  const { principal, news } = await rememberPrincipal(core.db, bearer.principal);
+  if (news) await resumeRequestsOf(core, principal);
+  return { ...bearer, principal };
 }
 
 function parseCall<Id extends OperationId>(

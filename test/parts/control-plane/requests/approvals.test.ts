@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 
+import type { RequestState } from '../../../../src/domain/lifecycle.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import type { RequestView } from '../../../../src/protocol/schemas.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
@@ -22,6 +24,21 @@ describe('a request that needs approval', function () {
   const events = async (request: RequestView): Promise<string[]> => {
     const { items } = await world.client('aude').call('listAudit', { query: { limit: 200 } });
     return items.filter((row) => row.requestId === request.id).map((row) => row.event);
+  };
+
+  /** Moves the moment at which Ana was last vouched for. */
+  const seenAt = (moment: RawBuilder<unknown>) =>
+    sql`update oam.principal set seen_at = ${moment} where sub = ${PEOPLE.ana.sub}`.execute(world.store.db);
+
+  /** The request once it has left a state by itself. */
+  const settledFrom = async (state: RequestState, id: string): Promise<RequestView> => {
+    const auditor = world.client('aude');
+    for (let tries = 0; tries < 200; tries += 1) {
+      const now = await auditor.call('getRequest', { params: { id } });
+      if (now.state !== state) return now;
+      await delay(10);
+    }
+    return assert.fail(`The request is still ${state}.`);
   };
 
   it('waits for a lead, is granted for the shorter time, and the grant becomes active', async () => {
@@ -100,21 +117,14 @@ describe('a request that needs approval', function () {
   it('lapses where nobody answers', async () => {
     const request = await world.ask('ana', ROLE);
     await world.store.advance(1_440 * MINUTE_MS);
-    const ana = world.client('ana');
-    for (let tries = 0; tries < 200; tries += 1) {
-      const now = await ana.call('getRequest', { params: { id: request.id } });
-      if (now.state === 'lapsed') break;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assert.equal((await ana.call('getRequest', { params: { id: request.id } })).state, 'lapsed');
+    assert.equal((await settledFrom('pending', request.id)).state, 'lapsed');
     assert.ok((await events(request)).includes('request.lapsed'));
     await world.ask('ana', ROLE);
   });
 
   it('waits for its requester where the facts about them are old, and goes on when they return', async () => {
     const request = await world.ask('ana', ROLE);
-    await sql`update oam.principal set seen_at = seen_at - interval '2 hours'
-      where sub = ${PEOPLE.ana.sub}`.execute(world.store.db);
+    await seenAt(sql`seen_at - interval '2 hours'`);
     const waiting = await world.client('lena').call('approveRequest', {
       params: { id: request.id },
       version: request.version,
@@ -124,6 +134,22 @@ describe('a request that needs approval', function () {
     assert.equal(waiting.grantId, null);
     await world.client('ana').call('getMe');
     const after = await world.client('ana').call('getRequest', { params: { id: request.id } });
+    assert.equal(after.state, 'approved');
+    await world.until(grantOf(after), 'active');
+  });
+
+  it('goes on also where its requester returned at the very moment in which it began to wait', async () => {
+    const request = await world.ask('ana', ROLE);
+    await seenAt(sql`seen_at - interval '2 hours'`);
+    const waiting = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    assert.equal(waiting.state, 'awaiting_requester');
+    // What a sign-in leaves behind that looked for waiting requests just before this one was committed.
+    await seenAt(sql`oam.now()`);
+    const after = await settledFrom('awaiting_requester', request.id);
     assert.equal(after.state, 'approved');
     await world.until(grantOf(after), 'active');
   });
