@@ -32,7 +32,7 @@ export const END_REASONS = ['expired', 'returned', 'revoked'] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
 /** The states of a lease: one credential that OAM issued under a grant. */
-export const LEASE_STATES = ['issued', 'expired', 'revoked', 'outlives'] as const;
+export const LEASE_STATES = ['issued', 'renewed', 'expired', 'revoked', 'outlives'] as const;
 
 /** One of {@link LEASE_STATES}. */
 export type LeaseState = (typeof LEASE_STATES)[number];
