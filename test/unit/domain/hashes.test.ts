@@ -43,6 +43,8 @@ describe('the canonical text', () => {
   it('is the same for equal values, in whatever order they were built, and reads back as the value', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+        // Zod's JSON leaves this name out, lest it become the prototype of what is parsed.
+        fc.pre(!JSON.stringify(value).includes('"__proto__"'));
         const text = canonicalJson(Json.parse(JSON.parse(JSON.stringify(value))));
         const reversed = Object.fromEntries(Object.entries(value).reverse());
         assert.equal(canonicalJson(Json.parse(JSON.parse(JSON.stringify(reversed)))), text);
