@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { hasCode } from '../domain/errors.ts';
 import type { HttpRequest, HttpTransport } from '../protocol/transport.ts';
 import { DatabricksError, isRefusal, readRefusal, unexpectedAnswer } from './errors.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from './retry.ts';
@@ -12,6 +13,8 @@ export interface WorkspaceClientOptions {
   readonly host: string;
   /** A token that is good now; asked for before every attempt. */
   readonly token: () => Promise<string>;
+  /** Told of a token that Databricks does not accept. Where given, the call is made once more with the next token. */
+  readonly dropToken?: (token: string) => void;
   readonly transport: HttpTransport;
   /** `dbx-oam/1` unless given. */
   readonly userAgent?: string;
@@ -37,14 +40,14 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
   const host = new URL(options.host).origin;
   const userAgent = options.userAgent ?? 'dbx-oam/1';
 
-  const once = async (call: Call, callOptions: CallOptions): Promise<string> => {
+  const once = async (call: Call, callOptions: CallOptions, token: string): Promise<string> => {
     const suffix = callOptions.userAgentSuffix === undefined ? '' : ` ${callOptions.userAgentSuffix}`;
     const answer = await options.transport({
       method: call.method,
       url: host + call.path + queryOf(call.query),
       headers: {
         accept: call.contentType ?? 'application/json',
-        authorization: `Bearer ${await options.token()}`,
+        authorization: `Bearer ${token}`,
         'user-agent': userAgent + suffix,
         ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
       },
@@ -55,9 +58,20 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
     return answer.text;
   };
 
+  const authenticated = async (call: Call, callOptions: CallOptions): Promise<string> => {
+    const token = await options.token();
+    try {
+      return await once(call, callOptions, token);
+    } catch (error) {
+      if (options.dropToken === undefined || !hasCode(error, 'databricks_unauthenticated')) throw error;
+      options.dropToken(token);
+      return once(call, callOptions, await options.token());
+    }
+  };
+
   // Every call here may be repeated: reads, searches, and adding or removing one member, which is done or not.
   const send = (call: Call, callOptions: CallOptions = {}): Promise<string> =>
-    withRetries(options.retry ?? DEFAULT_RETRY, callOptions.signal, () => once(call, callOptions));
+    withRetries(options.retry ?? DEFAULT_RETRY, callOptions.signal, () => authenticated(call, callOptions));
 
   const read = async <Output>(
     schema: z.ZodMiniType<Output>,

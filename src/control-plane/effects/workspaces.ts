@@ -34,9 +34,13 @@ export function createWorkspaces(options: WorkspacesOptions): Workspaces {
     at(host) {
       const known = clients.get(host);
       if (known) return known;
+      const tokens = createTokenSource(host, options);
       const client = createWorkspaceClient({
         host,
-        token: createTokenSource(host, options),
+        token: () => tokens.take(),
+        dropToken: (token) => {
+          tokens.drop(token);
+        },
         transport: options.transport,
         retry: 'never',
       });
@@ -46,10 +50,17 @@ export function createWorkspaces(options: WorkspacesOptions): Workspaces {
   };
 }
 
+interface TokenSource {
+  /** A token that is good as far as is known. */
+  take(): Promise<string>;
+  /** Databricks does not accept this one: the next is fetched. */
+  drop(token: string): void;
+}
+
 function createTokenSource(
   host: string,
   { clientId, clientSecret, transport, redactor }: WorkspacesOptions,
-): () => Promise<string> {
+): TokenSource {
   let current: { accessToken: string; renewAtMs: number; masked: Disposable } | undefined;
   let fetching: Promise<string> | undefined;
 
@@ -71,11 +82,17 @@ function createTokenSource(
     return token.accessToken;
   };
 
-  return async () => {
-    if (current !== undefined && stopwatch.nowMs() < current.renewAtMs) return current.accessToken;
-    fetching ??= fetchToken().finally(() => {
-      fetching = undefined;
-    });
-    return fetching;
+  return {
+    async take() {
+      if (current !== undefined && stopwatch.nowMs() < current.renewAtMs) return current.accessToken;
+      fetching ??= fetchToken().finally(() => {
+        fetching = undefined;
+      });
+      return fetching;
+    },
+    drop(token) {
+      // Another call may have dropped it before and fetched the next one already. It stays masked until then.
+      if (current?.accessToken === token) current.renewAtMs = 0;
+    },
   };
 }
