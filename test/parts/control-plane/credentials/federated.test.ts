@@ -114,3 +114,36 @@ describe('two holders of one federated role', function () {
     }
   });
 });
+
+describe('a credential that is being made while its grant ends', function () {
+  this.timeout(30_000);
+
+  it('is not handed out', async () => {
+    let armed: (() => Promise<unknown>) | undefined;
+    const world: World = await startWorld({
+      beforeExchange: async (request) => {
+        if (armed === undefined || request.body?.includes('token-exchange') !== true) return;
+        const end = armed;
+        armed = undefined;
+        await end();
+      },
+    });
+    try {
+      const request = await world.ask('ana', 'recsys-deployer', 10);
+      const approved = await world.client('lena').call('approveRequest', {
+        params: { id: request.id },
+        version: request.version,
+        body: {},
+      });
+      const id = grantOf(approved);
+      await world.until(id, 'active');
+      const ana = world.client('ana');
+      armed = () => ana.call('returnGrant', { params: { id } });
+      await refused(ana.call('issueCredential', { params: { id } }), 'grant_not_active');
+      assert.equal(armed, undefined, 'the moment never came');
+      await world.until(id, 'ended');
+    } finally {
+      await world.close();
+    }
+  });
+});

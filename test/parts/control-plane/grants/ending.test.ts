@@ -71,6 +71,19 @@ describe('an access', function () {
     await refused(world.client('ana').call('listAudit'), 'not_allowed');
   });
 
+  it('is not revoked for a reason that the record cannot hold', async () => {
+    const id = await active();
+    for (const reason of ['Incident \ud800', 'Incident \0']) {
+      const lena = world.client('lena');
+      await refused(lena.call('revokeGrant', { params: { id }, body: { reason } }), 'bad_request');
+    }
+    assert.equal((await world.until(id, 'active')).state, 'active');
+    await world.client('lena').call('revokeGrant', { params: { id }, body: { reason: 'Incident 🙈' } });
+    await world.until(id, 'ended');
+    const trail = await world.client('aude').call('listAudit', { query: { grantId: id } });
+    assert.ok(trail.items.some((row) => row.detail['reason'] === 'Incident 🙈'));
+  });
+
   it('that is returned before anything was written ends without a write', async () => {
     world.databricks.tune({ failNext: { status: 503, count: 1_000 } });
     const id = grantOf(await world.ask('ana', ROLE));
