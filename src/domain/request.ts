@@ -46,9 +46,14 @@ export type Standing =
   | { readonly kind: 'waiting'; readonly stage: number }
   | { readonly kind: 'complete' };
 
-/** True while a request can still be decided. */
+/** True while a request has no end. Whether it can still be decided depends on the time, too: see {@link hasLapsed}. */
 export function isOpen(request: Pick<AccessRequest, 'state'>): boolean {
   return request.state === 'pending' || request.state === 'awaiting_requester';
+}
+
+/** True from the moment on at which an open request's time is over, whether or not that was written down yet. */
+export function hasLapsed(request: Pick<AccessRequest, 'state' | 'lapsesAtMs'>, nowMs: EpochMs): boolean {
+  return isOpen(request) && nowMs >= request.lapsesAtMs;
 }
 
 /**
@@ -102,7 +107,7 @@ export interface ApprovalContext extends ApproverWord {
  * `window_too_long` (an approver may only lower the window), `groups_overflowed`.
  */
 export function approve<R extends AccessRequest>(request: R, context: ApprovalContext): R {
-  const stage = presentStage(request, context.approver);
+  const stage = presentStage(request, context);
   const minutes = lowered(request, context.approvedMinutes);
   const next: R = {
     ...request,
@@ -119,7 +124,7 @@ export function approve<R extends AccessRequest>(request: R, context: ApprovalCo
  * @throws {OamError} `own_request`, `not_allowed`, `already_decided`, `groups_overflowed`.
  */
 export function deny<R extends AccessRequest>(request: R, context: ApproverWord): R {
-  expectOpen(request);
+  expectOpen(request, context.atMs);
   const { approver } = context;
   refuseOwn(request, approver);
   const stage = request.stages.findIndex((candidate) => mayApprove(candidate, approver));
@@ -137,11 +142,11 @@ export function deny<R extends AccessRequest>(request: R, context: ApproverWord)
  *
  * @throws {OamError} `not_allowed` (somebody else's request), `already_decided`.
  */
-export function cancel<R extends AccessRequest>(request: R, caller: PrincipalKey): R {
+export function cancel<R extends AccessRequest>(request: R, caller: PrincipalKey, nowMs: EpochMs): R {
   if (!samePrincipal(request.requester, caller)) {
     throw new OamError('not_allowed', 'Only the requester can cancel a request. Deny it instead.');
   }
-  expectOpen(request);
+  expectOpen(request, nowMs);
   return { ...request, version: request.version + 1, state: 'cancelled' };
 }
 
@@ -149,20 +154,20 @@ export function cancel<R extends AccessRequest>(request: R, caller: PrincipalKey
  * An unanswered request ends by itself. Returns the request unchanged where its time has not come or it was decided.
  */
 export function lapse<R extends AccessRequest>(request: R, nowMs: EpochMs): R {
-  if (!isOpen(request) || nowMs < request.lapsesAtMs) return request;
+  if (!hasLapsed(request, nowMs)) return request;
   return { ...request, version: request.version + 1, state: 'lapsed' };
 }
 
 /** What completing a request needs to know. */
-export type Completion = Pick<ApprovalContext, 'requesterFresh' | 'grantId'>;
+export type Completion = Pick<ApprovalContext, 'requesterFresh' | 'grantId' | 'atMs'>;
 
 /**
  * Completes an open request that waits for nobody's word any more: it becomes `approved`, or `awaiting_requester`
  * where what is known about the requester is too old. A request that does wait for a word is `pending`. Unchanged
- * where there is nothing to change.
+ * where there is nothing to change, and where its time is over.
  */
 export function settle<R extends AccessRequest>(request: R, completion: Completion): R {
-  if (!isOpen(request)) return request;
+  if (!isOpen(request) || hasLapsed(request, completion.atMs)) return request;
   const next = settled(request, completion);
   return next.state === request.state ? request : { ...next, version: request.version + 1 };
 }
@@ -194,7 +199,7 @@ export function reopen<R extends AccessRequest>(request: R, ground: NewGround): 
  * @throws {OamError} `already_decided`.
  */
 export function refuse<R extends AccessRequest>(request: R): R {
-  expectOpen(request);
+  if (!isOpen(request)) throw alreadyDecided(request.state);
   return { ...request, version: request.version + 1, state: 'denied' };
 }
 
@@ -210,15 +215,18 @@ export function windowMinutes(request: Pick<AccessRequest, 'minutes' | 'approved
   return request.approvedMinutes ?? request.minutes;
 }
 
-function settled<R extends AccessRequest>(request: R, { requesterFresh, grantId }: Completion): R {
+function settled<R extends AccessRequest>(
+  request: R,
+  { requesterFresh, grantId }: Pick<Completion, 'requesterFresh' | 'grantId'>,
+): R {
   if (standing(request).kind !== 'complete') return { ...request, state: 'pending' };
   return requesterFresh
     ? { ...request, state: 'approved', grantId }
     : { ...request, state: 'awaiting_requester' };
 }
 
-function presentStage(request: AccessRequest, approver: ApproverWord['approver']): number {
-  expectOpen(request);
+function presentStage(request: AccessRequest, { approver, atMs }: ApproverWord): number {
+  expectOpen(request, atMs);
   refuseOwn(request, approver);
   const now = standing(request);
   if (now.kind !== 'waiting') throw alreadyDecided(request.state);
@@ -282,7 +290,8 @@ function refuseOwn(request: AccessRequest, caller: PrincipalKey): void {
   }
 }
 
-function expectOpen(request: AccessRequest): void {
+function expectOpen(request: AccessRequest, nowMs: EpochMs): void {
+  if (hasLapsed(request, nowMs)) throw alreadyDecided('lapsed');
   if (!isOpen(request)) throw alreadyDecided(request.state);
 }
 

@@ -8,14 +8,15 @@ import type { Core } from '../core.ts';
 import { abandonGrant } from '../grants/close.ts';
 import { lockGrant, saveGrant, type StoredGrant } from '../grants/rows.ts';
 import { tellOfOpening } from '../grants/tell.ts';
+import { withoutFallenWords } from '../requests/fallen-words.ts';
 import { judge } from '../requests/judgement.ts';
 import { judgeAnew } from '../requests/new-ground.ts';
 import { lockRequest } from '../requests/rows.ts';
 import { roleHash } from '../../domain/request-hash.ts';
 
 /**
- * The last look before Databricks is called: is the role still the one that was approved, and would policy still
- * give it to this person, on facts that are fresh?
+ * The last look before Databricks is called: is the role still the one that was approved, would policy still give it
+ * to this person, on facts that are fresh, and may those who approved still approve?
  *
  * @returns the grant as it goes on, or undefined where it does not.
  * @throws {OamError} `sign_in_again` where what is known about the holder is too old: the grant waits.
@@ -53,6 +54,12 @@ export async function admit(core: Core, scheduled: StoredGrant): Promise<StoredG
         grant,
         `The access policy no longer allows this. ${decision.because.join(' ')}`,
       );
+      return undefined;
+    }
+    if ((await withoutFallenWords(core, change, request)) !== request) {
+      const trouble = 'Somebody who had approved may not approve any more. The request is judged anew.';
+      await abandonGrant(change, core.debt, grant, trouble);
+      await judgeAnew(core, change, request);
       return undefined;
     }
     const next = startProvisioning(grant);

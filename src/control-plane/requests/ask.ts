@@ -93,7 +93,7 @@ async function create(
     lapsesAtMs: change.nowMs + minutesToMs(core.lapseMinutes),
     grantId: undefined,
   };
-  const request = settle(asked, { requesterFresh: true, grantId: randomUUID() });
+  const request = settle(asked, { requesterFresh: true, grantId: randomUUID(), atMs: change.nowMs });
   await insertRequest(change, request);
   await tellOfRequest(change, 'request.created', request, caller, {
     minutes: request.minutes,

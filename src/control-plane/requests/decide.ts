@@ -16,7 +16,9 @@ import { type Intent, once } from '../http/idempotency.ts';
 import { ExplainedRefusal } from '../http/problems.ts';
 import { isAuditor, ledTeams, teamsOf } from '../roles/teams.ts';
 import { expectFresh } from './ask.ts';
+import { withoutFallenWords } from './fallen-words.ts';
 import { judge } from './judgement.ts';
+import { lapseIfDue } from './lapse.ts';
 import { putOnNewGround } from './new-ground.ts';
 import { changedMeanwhile, lockRequest, saveRequest, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
@@ -44,7 +46,7 @@ export async function approveRequest(
   return decide(core, intent, decision, async (change, request) => {
     const approver = intent.caller;
     const requester = await findPrincipal(change.trx, request.requester);
-    const next = approve(request, {
+    const next = approve(await withoutFallenWords(core, change, request), {
       approver,
       comment: body.comment,
       atMs: change.nowMs,
@@ -116,7 +118,7 @@ export async function cancelRequest(core: Core, intent: Intent, decision: Decisi
       const next = await save(
         change,
         request,
-        cancel(request, intent.caller),
+        cancel(request, intent.caller, change.nowMs),
         'request.cancelled',
         intent.caller,
       );
@@ -153,10 +155,11 @@ async function decide(
       'Say which version of the request you decide on: send its ETag in If-Match.',
     );
   }
-  // Committed by itself: the words that fall must fall even though the caller is told to look again.
+  // Committed by itself: what has come to be must stay so even though the caller is told to look again.
   const moved = await inChange(core.db, async (change) => {
     const request = await lockRequest(change, decision.requestId);
-    return request !== undefined && (await putOnNewGround(core, change, request));
+    if (request === undefined || !seesRequest(core, intent.caller, request)) return false;
+    return (await lapseIfDue(change, request)) || (await putOnNewGround(core, change, request));
   });
   if (moved) core.wake();
   const view = await inChange(core.db, (change) =>

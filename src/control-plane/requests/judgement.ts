@@ -4,7 +4,7 @@ import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import type { RequestDecision } from '../policy/facts.ts';
 import type { PolicyVersion } from '../policy/version.ts';
-import { teamsOf } from '../roles/teams.ts';
+import { seesRole, teamsOf } from '../roles/teams.ts';
 import { countCharacters } from './intake.ts';
 import type { StoredRequest } from './rows.ts';
 
@@ -12,7 +12,8 @@ import type { StoredRequest } from './rows.ts';
 export type Wish = Pick<StoredRequest, 'minutes' | 'purpose' | 'ticket' | 'codeContext'>;
 
 /**
- * What policy says to a wish now, on what is known about the requester now.
+ * What policy says to a wish now, on what is known about the requester now. Two things hold whatever its rules say, and
+ * may have come to be since the wish was made: a role is its team's own, and lasts no longer than the catalogue says.
  *
  * @throws {OamError} `groups_overflowed`.
  */
@@ -23,10 +24,20 @@ export function judge(
   wish: Pick<Wish, 'minutes' | 'purpose' | 'ticket'>,
   nowMs: EpochMs,
 ): RequestDecision {
+  const teams = teamsOf(principal, policy.catalogue);
+  if (!seesRole(principal, teams, role)) {
+    return { kind: 'refused', because: ["The role is none of your teams'."] };
+  }
+  if (wish.minutes > role.maxMinutes) {
+    return {
+      kind: 'refused',
+      because: [`The role lasts ${role.maxMinutes} minutes at most, and this is for ${wish.minutes}.`],
+    };
+  }
   const now = new Date(nowMs);
   return policy.decideRequest({
     principal,
-    teams: teamsOf(principal, policy.catalogue),
+    teams,
     role,
     minutes: wish.minutes,
     ticket: wish.ticket,

@@ -1,7 +1,7 @@
 import { lapse } from '../../domain/request.ts';
-import { inChange, toDate } from '../changes/change.ts';
+import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { fromRow, saveRequest } from './rows.ts';
+import { fromRow, saveRequest, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
 
 const BATCH = 100;
@@ -19,12 +19,20 @@ export async function lapseUnanswered(core: Core): Promise<number> {
       .forUpdate()
       .skipLocked()
       .execute();
-    for (const request of rows.map(fromRow)) {
-      const next = lapse(request, change.nowMs);
-      if (next === request) continue;
-      await saveRequest(change, request, next);
-      await tellOfRequest(change, 'request.lapsed', next, undefined);
-    }
+    for (const request of rows.map(fromRow)) await lapseIfDue(change, request);
     return rows.length;
   });
+}
+
+/**
+ * Ends a request whose time is over.
+ *
+ * @returns true if it was.
+ */
+export async function lapseIfDue(change: Change, request: StoredRequest): Promise<boolean> {
+  const next = lapse(request, change.nowMs);
+  if (next === request) return false;
+  await saveRequest(change, request, next);
+  await tellOfRequest(change, 'request.lapsed', next, undefined);
+  return true;
 }

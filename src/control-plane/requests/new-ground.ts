@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { areFactsFresh } from '../../domain/freshness.ts';
-import { isOpen, refuse, reopen, settle } from '../../domain/request.ts';
+import { hasLapsed, isOpen, refuse, reopen, settle } from '../../domain/request.ts';
 import { roleHash } from '../../domain/request-hash.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import type { Change } from '../changes/change.ts';
@@ -11,8 +11,10 @@ import { hashOf, judge } from './judgement.ts';
 import { saveRequest, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
 
+const CHANGED = 'The role or its rules changed after this request was made.';
+
 /** True if the role and the policy are still those that the request was judged by. */
-export function standsOnPresentGround(
+function standsOnPresentGround(
   core: Core,
   request: Pick<StoredRequest, 'roleId' | 'roleHash' | 'policyVersion'>,
 ): boolean {
@@ -29,47 +31,41 @@ export function standsOnPresentGround(
  * @returns true if the request changed.
  */
 export async function putOnNewGround(core: Core, change: Change, request: StoredRequest): Promise<boolean> {
-  if (standsOnPresentGround(core, request) || !isOpen(request)) return false;
+  if (!isOpen(request) || hasLapsed(request, change.nowMs)) return false;
+  if (standsOnPresentGround(core, request)) return false;
   return judgeAnew(core, change, request);
 }
 
 /** As {@link putOnNewGround}, also for a request whose grant was given up before anything was written. */
 export async function judgeAnew(core: Core, change: Change, request: StoredRequest): Promise<boolean> {
   const role = core.policy.catalogue.roles.find((candidate) => candidate.id === request.roleId);
+  if (role === undefined) {
+    await refuseOnNewGround(core, change, request, ['The role is no longer in the catalogue.']);
+    return true;
+  }
   const requester = await findPrincipal(change.trx, request.requester);
-  if (role !== undefined && requester?.groups.kind !== 'listed') return false;
-  const because = ['The role or its rules changed after this request was made.'];
-  const ground = {
-    hash: role === undefined ? request.hash : hashOf(core.policy, request.requester, role, request),
-    policyVersion: core.policy.hash,
-  };
-  const decision =
-    role === undefined || requester === undefined
-      ? { kind: 'refused' as const, because: ['The role is no longer in the catalogue.'] }
-      : judge(core.policy, requester, role, request, change.nowMs);
+  if (requester?.groups.kind !== 'listed') return false;
+  const decision = judge(core.policy, requester, role, request, change.nowMs);
+  if (decision.kind === 'refused') {
+    await refuseOnNewGround(core, change, request, decision.because);
+    return true;
+  }
   const reopened = reopen(request, {
-    ...ground,
+    hash: hashOf(core.policy, request.requester, role, request),
+    policyVersion: core.policy.hash,
     stages: decision.kind === 'needs_approval' ? decision.stages : [],
   });
   const judged: StoredRequest = {
     ...reopened,
-    role: role ?? request.role,
-    roleHash: roleHash(role ?? request.role),
-    team: role?.team ?? request.team,
-    because: [...because, ...decision.because],
+    role,
+    roleHash: roleHash(role),
+    team: role.team,
+    because: [CHANGED, ...decision.because],
   };
-  if (decision.kind === 'refused') {
-    const refused = refuse(judged);
-    await saveRequest(change, request, refused);
-    await tellOfRequest(change, 'request.denied', refused, undefined, {
-      by: 'policy',
-      because: refused.because,
-    });
-    return true;
-  }
   const next = settle(judged, {
-    requesterFresh: requester !== undefined && areFactsFresh(requester, change.nowMs),
+    requesterFresh: areFactsFresh(requester, change.nowMs),
     grantId: randomUUID(),
+    atMs: change.nowMs,
   });
   await saveRequest(change, request, next);
   await tellOfRequest(change, 'request.reopened', next, undefined, { because: next.because });
@@ -78,4 +74,21 @@ export async function judgeAnew(core: Core, change: Change, request: StoredReque
     await tellOfRequest(change, 'request.approved', next, undefined, { by: 'policy' });
   }
   return true;
+}
+
+/** The request ends as what it was when it was made: those who could see it see how it ended, and nobody else does. */
+async function refuseOnNewGround(
+  core: Core,
+  change: Change,
+  request: StoredRequest,
+  because: readonly string[],
+): Promise<void> {
+  const { hash, stages } = request;
+  const reopened = reopen(request, { hash, stages, policyVersion: core.policy.hash });
+  const refused: StoredRequest = { ...refuse(reopened), because: [CHANGED, ...because] };
+  await saveRequest(change, request, refused);
+  await tellOfRequest(change, 'request.denied', refused, undefined, {
+    by: 'policy',
+    because: refused.because,
+  });
 }

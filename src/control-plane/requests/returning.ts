@@ -4,17 +4,20 @@ import { sql } from 'kysely';
 
 import { areFactsFresh } from '../../domain/freshness.ts';
 import { type PrincipalKey, TOKEN_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
-import { refuse, settle } from '../../domain/request.ts';
+import { hasLapsed, refuse, settle } from '../../domain/request.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { openGrant } from '../grants/open.ts';
+import { withoutFallenWords } from './fallen-words.ts';
 import { judge } from './judgement.ts';
 import { putOnNewGround } from './new-ground.ts';
 import { lockRequest, saveRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
 
 const BATCH = 100;
+
+const FALLEN = 'Somebody who had approved may not approve any more.';
 
 /** Somebody came back with fresh facts: their requests that waited for nothing else are decided on them at once. */
 export async function resumeRequestsOf(core: Core, requester: PrincipalKey): Promise<void> {
@@ -67,7 +70,7 @@ async function resumeAll(core: Core, waiting: readonly { readonly id: string }[]
 async function resume(core: Core, id: string): Promise<void> {
   await inChange(core.db, async (change) => {
     const request = await lockRequest(change, id);
-    if (request?.state !== 'awaiting_requester') return;
+    if (request?.state !== 'awaiting_requester' || hasLapsed(request, change.nowMs)) return;
     const requester = await findPrincipal(change.trx, request.requester);
     if (requester?.groups.kind !== 'listed' || !areFactsFresh(requester, change.nowMs)) return;
     if (await putOnNewGround(core, change, request)) return;
@@ -81,9 +84,16 @@ async function resume(core: Core, id: string): Promise<void> {
       });
       return;
     }
-    const next = settle(request, { requesterFresh: true, grantId: randomUUID() });
+    const next = settle(await withoutFallenWords(core, change, request), {
+      requesterFresh: true,
+      grantId: randomUUID(),
+      atMs: change.nowMs,
+    });
     await saveRequest(change, request, next);
-    if (next.state !== 'approved') return;
+    if (next.state !== 'approved') {
+      await tellOfRequest(change, 'request.reopened', next, undefined, { because: [FALLEN] });
+      return;
+    }
     await openGrant(change, core.policy.catalogue, next, undefined);
     await tellOfRequest(change, 'request.approved', next, undefined, { by: 'approvers, requester returned' });
   });

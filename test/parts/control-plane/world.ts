@@ -39,6 +39,8 @@ export type Name = keyof typeof PEOPLE;
 export interface WorldOptions {
   readonly absenceConfirmMs?: number;
   readonly lapseMinutes?: number;
+  /** How often due work is looked for. */
+  readonly pollMs?: number;
   readonly logger?: Logger;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
@@ -110,7 +112,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       clientSecretEnv: 'UNUSED',
     },
     issuer: { keyEnv: 'UNUSED' },
-    effects: { pollMs: 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
+    effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
   };
   const issuerKey = randomBytes(32).toString('base64');

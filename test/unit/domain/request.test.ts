@@ -89,15 +89,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   ),
   approver.map(
     (by): Step =>
-      (request) =>
-        cancel(request, by),
+      (request, atMs) =>
+        cancel(request, by, atMs),
   ),
   fc.constant<Step>((request, atMs) => lapse(request, atMs)),
   fc.constant<Step>((request) => refuse(request)),
   fc.boolean().map(
     (fresh): Step =>
-      (request) =>
-        settle(request, { requesterFresh: fresh, grantId: 'g2' }),
+      (request, atMs) =>
+        settle(request, { requesterFresh: fresh, grantId: 'g2', atMs }),
   ),
   fc.constant<Step>((request) =>
     reopen(request, { hash: `${request.hash}'`, policyVersion: 'p2', stages: request.stages }),
@@ -163,6 +163,22 @@ describe('a request, whatever befalls it', () => {
         );
         if (final < 0) return;
         assert.ok(requests.slice(final).every((request) => request === requests[final]));
+      }),
+    );
+  });
+
+  it('is decided before its time is over, or lapses', () => {
+    fc.assert(
+      fc.property(plays, (requests) => {
+        for (const [index, request] of requests.entries()) {
+          const previous = requests[index - 1] ?? pending;
+          // Step n is taken at 100 × (n - 1).
+          const atMs = (index - 1) * 100;
+          if (request.state === previous.state || atMs < pending.lapsesAtMs) continue;
+          assert.ok(!['approved', 'cancelled', 'awaiting_requester'].includes(request.state), request.state);
+          const words = request.approvals.filter((word) => word.atMs >= pending.lapsesAtMs);
+          assert.deepEqual(words, []);
+        }
       }),
     );
   });
@@ -248,8 +264,22 @@ describe('a request', () => {
     const waiting = approve(one, { ...context, approver: person('lead', 'leads'), requesterFresh: false });
     assert.equal(waiting.state, 'awaiting_requester');
     assert.ok(isOpen(waiting));
-    const approved = settle(waiting, { requesterFresh: true, grantId: 'g' });
+    const approved = settle(waiting, { requesterFresh: true, grantId: 'g', atMs: 2 });
     assert.deepEqual([approved.state, approved.grantId], ['approved', 'g']);
+  });
+
+  it('takes no word from the moment on at which it lapses', () => {
+    const [, lead] = people;
+    assert.ok(lead);
+    const late = { ...context, approver: lead, atMs: 1_000 };
+    const lapsed = (error: unknown) =>
+      error instanceof OamError && error.code === 'already_decided' && error.detail === 'lapsed';
+    assert.throws(() => approve(pending, late), lapsed);
+    assert.throws(() => deny(pending, late), lapsed);
+    assert.throws(() => cancel(pending, REQUESTER, 1_000), lapsed);
+    assert.equal(approve(pending, { ...late, atMs: 999 }).approvals.length, 1);
+    const ready = { ...pending, stages: [] };
+    assert.equal(settle(ready, { requesterFresh: true, grantId: 'g', atMs: 1_000 }), ready);
   });
 
   it('lapses at its time and not a millisecond before', () => {

@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { grantOf, startWorld, type World } from '../world.ts';
-import { withWiderRole } from '../wider-role.ts';
+import { withRole } from '../changed-role.ts';
 
 const ROLE = 'recsys-endpoint-query';
 const GROUP = SEED.jitGroups.endpointQuery.id;
@@ -64,7 +64,7 @@ describe('a role that changes after approval and before access is given', functi
         body: {},
       });
       const first = grantOf(approved);
-      await world.restart(withWiderRole('recsys-model-promote'));
+      await world.restart(withRole('recsys-model-promote', { gives: 'Everything' }));
       await freeGroup(world);
       await world.until(first, 'failed');
       assert.deepEqual(world.databricks.members(group), []);
@@ -79,6 +79,34 @@ describe('a role that changes after approval and before access is given', functi
       });
       await world.until(grantOf(anew), 'active');
       assert.notEqual(anew.grantId, first);
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+describe('an approver who leaves after approval and before access is given', function () {
+  this.timeout(20_000);
+
+  it('sends the request back: nothing is given on a word that does not stand any more', async () => {
+    const world = await startWorld();
+    try {
+      const lena = world.client('lena');
+      const request = await world.ask('ana', 'recsys-model-promote');
+      await holdGroup(world);
+      const approved = await lena.call('approveRequest', {
+        params: { id: request.id },
+        version: request.version,
+        body: {},
+      });
+      await world.store.advance(1_000);
+      await world.client('lena', { groups: ['ml-recsys'] }).call('getMe');
+      await freeGroup(world);
+      await world.until(grantOf(approved), 'failed');
+      assert.deepEqual(world.databricks.members(SEED.jitGroups.modelPromote.id), []);
+      const again = await world.client('ana').call('getRequest', { params: { id: request.id } });
+      assert.equal(again.state, 'pending');
+      assert.deepEqual(again.approvals, []);
     } finally {
       await world.close();
     }

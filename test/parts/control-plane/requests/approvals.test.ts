@@ -3,13 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { type RawBuilder, sql } from 'kysely';
 
+import type { PolicyVersion } from '../../../../src/control-plane/policy/version.ts';
 import type { RequestState } from '../../../../src/domain/lifecycle.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
+import type { ControlPlaneClient } from '../../../../src/protocol/client.ts';
 import type { RequestView } from '../../../../src/protocol/schemas.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
-import { withWiderRole } from '../wider-role.ts';
+import { withRole } from '../changed-role.ts';
 
 const ROLE = 'recsys-model-promote';
 
@@ -169,7 +171,7 @@ describe('a request that needs approval', function () {
 
   it('goes back to pending where its role changed, and the words that were given fall', async () => {
     const request = await world.ask('ana', ROLE);
-    await world.restart(withWiderRole(ROLE));
+    await world.restart(withRole(ROLE, { gives: 'Everything' }));
     const lena = world.client('lena');
     await refused(
       lena.call('approveRequest', { params: { id: request.id }, version: request.version, body: {} }),
@@ -185,5 +187,146 @@ describe('a request that needs approval', function () {
       body: {},
     });
     await world.until(grantOf(approved), 'active');
+  });
+
+  it('is refused where its role does not last as long any more', async () => {
+    const request = await world.ask('ana', ROLE, 60);
+    await world.restart(withRole(ROLE, { maxMinutes: 30, defaultMinutes: 30 }));
+    const lena = world.client('lena');
+    await refused(
+      lena.call('approveRequest', { params: { id: request.id }, version: request.version, body: {} }),
+      'precondition_failed',
+    );
+    const after = await lena.call('getRequest', { params: { id: request.id } });
+    assert.equal(after.state, 'denied');
+    assert.match(after.because.join(' '), /30 minutes at most/);
+    // A shorter one goes through as ever.
+    assert.equal((await world.ask('ana', ROLE, 30)).state, 'pending');
+  });
+
+  it('is refused where its role belongs to another team now, whatever the rules say', async () => {
+    const request = await world.ask('ana', ROLE);
+    const permissive = (policy: PolicyVersion): PolicyVersion => ({
+      ...withRole(ROLE, { team: 'platform' })(policy),
+      decideRequest: () => ({ kind: 'granted_at_once', because: ['Everybody gets everything.'] }),
+    });
+    await world.restart(permissive);
+    await refused(
+      world.client('lena').call('approveRequest', {
+        params: { id: request.id },
+        version: request.version,
+        body: {},
+      }),
+      'precondition_failed',
+    );
+    const after = await world.client('ana').call('getRequest', { params: { id: request.id } });
+    assert.equal(after.state, 'denied');
+    assert.match(after.because.join(' '), /your teams/);
+    assert.deepEqual((await world.client('ana').call('listGrants')).items, []);
+  });
+});
+
+describe('a request that needs two approvers', function () {
+  this.timeout(20_000);
+  const LEADS = 'ml-recsys-leads';
+  let world: World;
+  beforeEach(async () => {
+    world = await startWorld({
+      adjustPolicy: withRole(ROLE, { approval: [{ approverGroups: [LEADS], quorum: 2 }] }),
+    });
+  });
+  afterEach(() => world.close());
+
+  const decide = async (id: string, client: ControlPlaneClient): Promise<RequestView> => {
+    const { version } = await client.call('getRequest', { params: { id } });
+    return client.call('approveRequest', { params: { id }, version, body: {} });
+  };
+  const second = (): ControlPlaneClient => world.client('omar', { groups: [LEADS], duty: 'lead' });
+
+  it('is granted by the second one', async () => {
+    const { id } = await world.ask('ana', ROLE);
+    assert.equal((await decide(id, world.client('lena'))).state, 'pending');
+    const approved = await decide(id, second());
+    assert.equal(approved.state, 'approved');
+    assert.equal(approved.approvals.length, 2);
+  });
+
+  it('does not count the word of one who may not approve any more when the other gives theirs', async () => {
+    const { id } = await world.ask('ana', ROLE);
+    await decide(id, world.client('lena'));
+    await world.store.advance(1_000);
+    await world.client('lena', { groups: ['ml-recsys'] }).call('getMe');
+    const waiting = await decide(id, second());
+    assert.equal(waiting.state, 'pending');
+    assert.deepEqual(
+      waiting.approvals.map((word) => word.approver.sub),
+      [PEOPLE.omar.sub],
+    );
+    const { items } = await world.client('aude').call('listAudit', { query: { limit: 200 } });
+    const fallen = items.find((row) => row.event === 'approval.fallen' && row.requestId === id);
+    assert.deepEqual(fallen?.detail['approver'], {
+      iss: world.identityProvider.issuer,
+      sub: PEOPLE.lena.sub,
+    });
+    // A list that overflowed says nothing about Omar: his word stays, and a third one completes it.
+    await world.store.advance(1_000);
+    const overflowed = { groups: undefined, _claim_names: { groups: 'src1' } };
+    await refused(world.client('omar', overflowed).call('getMe'), 'groups_overflowed');
+    const third = world.client('aude', { sub: 'third', groups: [LEADS], duty: 'lead' });
+    assert.equal((await decide(id, third)).state, 'approved');
+  });
+
+  it('asks again when its requester returns and one of them has left meanwhile', async () => {
+    const { id } = await world.ask('ana', ROLE);
+    await decide(id, world.client('lena'));
+    await sql`update oam.principal set seen_at = seen_at - interval '2 hours'
+      where sub = ${PEOPLE.ana.sub}`.execute(world.store.db);
+    assert.equal((await decide(id, second())).state, 'awaiting_requester');
+    await world.store.advance(1_000);
+    await world.client('lena', { groups: ['ml-recsys'] }).call('getMe');
+    const after = await world.client('ana').call('getRequest', { params: { id } });
+    assert.equal(after.state, 'pending');
+    assert.equal(after.approvals.length, 1);
+  });
+});
+
+describe('a request whose time is over, before anybody has swept', function () {
+  this.timeout(20_000);
+  let world: World;
+  beforeEach(async () => {
+    // Long enough for a word to come between the end of the time and the sweep.
+    world = await startWorld({ pollMs: 1_000 });
+  });
+  afterEach(() => world.close());
+
+  it('is approved by nobody, and has lapsed', async () => {
+    const request = await world.ask('ana', ROLE);
+    await world.store.advance(1_440 * MINUTE_MS);
+    const lena = world.client('lena');
+    const decide = { params: { id: request.id }, version: request.version };
+    await refused(lena.call('approveRequest', { ...decide, body: {} }), 'precondition_failed');
+    const after = await lena.call('getRequest', { params: { id: request.id } });
+    assert.equal(after.state, 'lapsed');
+    await refused(
+      lena.call('denyRequest', { ...decide, version: after.version, body: { reason: 'late' } }),
+      'already_decided',
+    );
+    assert.deepEqual((await world.client('ana').call('listGrants')).items, []);
+  });
+
+  it('is not granted to a requester who comes back too late', async () => {
+    const request = await world.ask('ana', ROLE);
+    await world.store.advance(1_400 * MINUTE_MS);
+    const waiting = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    assert.equal(waiting.state, 'awaiting_requester');
+    await world.store.advance(40 * MINUTE_MS);
+    await world.client('ana').call('getMe');
+    const after = await world.client('ana').call('getRequest', { params: { id: request.id } });
+    assert.notEqual(after.state, 'approved');
+    assert.equal(after.grantId, null);
   });
 });

@@ -1,0 +1,46 @@
+import { windowMinutes } from '../../domain/request.ts';
+import { samePrincipal } from '../../domain/principal.ts';
+import { recordAudit } from '../audit/record.ts';
+import { findPrincipals } from '../authentication/principals.ts';
+import type { Change } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { teamsOf } from '../roles/teams.ts';
+import type { StoredRequest } from './rows.ts';
+
+/**
+ * A request without the approvals of people who, by what is known about them now, may not give them any more. Somebody
+ * whose list of groups overflowed keeps their word: that says nothing about them.
+ */
+export async function withoutFallenWords(
+  core: Core,
+  change: Change,
+  request: StoredRequest,
+): Promise<StoredRequest> {
+  const approvers = await findPrincipals(
+    change.trx,
+    request.approvals.map((word) => word.approver),
+  );
+  const standing = request.approvals.filter((word) => {
+    const approver = approvers.find((candidate) => samePrincipal(candidate, word.approver));
+    const stage = request.stages[word.stage];
+    if (approver?.groups.kind !== 'listed' || stage === undefined) return true;
+    return core.policy.decideApproval({
+      approver,
+      teams: teamsOf(approver, core.policy.catalogue),
+      requester: request.requester,
+      role: request.role,
+      stage,
+      minutes: windowMinutes(request),
+    }).allowed;
+  });
+  const fallen = request.approvals.filter((word) => !standing.includes(word));
+  for (const { approver, stage } of fallen) {
+    await recordAudit(change, {
+      event: 'approval.fallen',
+      requestId: request.id,
+      roleId: request.roleId,
+      detail: { approver: { iss: approver.iss, sub: approver.sub }, stage },
+    });
+  }
+  return fallen.length === 0 ? request : { ...request, approvals: standing };
+}
