@@ -9,7 +9,10 @@ export const PROVISIONING_MAX_MINUTES = 30;
 /** The window in which a role is active for a principal. */
 export interface Grant {
   readonly id: string;
-  /** Goes up by one with every transition; a store writes only where the version is still the one that was read. */
+  /**
+   * Goes up by one with every change of `state`, and with nothing else; a store writes only where the version is still
+   * the one that was read.
+   */
   readonly version: number;
   readonly requestId: string;
   readonly principal: PrincipalKey;
@@ -146,11 +149,14 @@ export function atDeadline<G extends Grant>(
       );
 }
 
-/** Records what stands in the way of a write without changing the grant's state. */
+/**
+ * Records what stands in the way of a write. That is no transition, so the version stays: whoever decided on the grant
+ * as it was still means what they decided.
+ */
 export function withTrouble<G extends Grant>(grant: G, trouble: string | undefined): G {
   // Why a grant was given up is what its holder needs to read to the end.
   if (isFinal(grant) || grant.givenUp || grant.trouble === trouble) return grant;
-  return { ...grant, version: grant.version + 1, trouble };
+  return { ...grant, trouble };
 }
 
 /** Removing has failed for long enough to alarm. It goes on being tried. */

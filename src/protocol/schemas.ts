@@ -144,6 +144,7 @@ export type RequestView = z.infer<typeof RequestView>;
 /** A grant with the facts that were read, not hoped. */
 export const GrantView = z.object({
   id: z.string(),
+  /** Goes up with every change of `state`; the `ETag` of the grant, for whoever decides on that state. */
   version: z.int(),
   requestId: z.string(),
   state: z.enum(GRANT_STATES),

@@ -135,8 +135,8 @@ export async function cancel(
   invocation: Invocation,
 ): Promise<void> {
   await connection.signedIn();
-  const seen = await look(id, connection, invocation);
-  const cancelled = await connection.client.call('cancelRequest', { params: { id }, version: seen.version });
+  await look(id, connection, invocation);
+  const cancelled = await connection.client.call('cancelRequest', { params: { id } });
   show(cancelled, flags, invocation);
 }
 

@@ -111,7 +111,6 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
       await withCancellableProgress(vscode.l10n.t('Revoking {0}', grant.role.title), (signal) =>
         client().call('revokeGrant', {
           params: { id: grant.id },
-          version: grant.version,
           body: { reason },
           idempotencyKey,
           signal,

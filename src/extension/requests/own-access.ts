@@ -69,7 +69,6 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
         (signal) =>
           client().call('cancelRequest', {
             params: { id: chosen.id },
-            version: chosen.version,
             idempotencyKey,
             signal,
           }),
@@ -100,7 +99,6 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
       await withCancellableProgress(vscode.l10n.t('Giving back {0}', chosen.role.title), (signal) =>
         client().call('returnGrant', {
           params: { id: chosen.id },
-          version: chosen.version,
           idempotencyKey,
           signal,
         }),

@@ -72,13 +72,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('a grant, whatever befalls it', () => {
-  it('takes only the steps of its life, one version at a time, and never leaves its end', () => {
+  it('takes only the steps of its life, one version each, and never leaves its end', () => {
     fc.assert(
       fc.property(plays, (seen) => {
         for (const [index, { grant }] of seen.entries()) {
           const previous = seen[index - 1]?.grant ?? grant;
           if (grant === previous) continue;
-          assert.equal(grant.version, previous.version + 1);
+          // What stands in the way is no step: whoever decided on the state still means what they decided.
+          assert.equal(grant.version, previous.version + (grant.state === previous.state ? 0 : 1));
           assert.ok(!isFinal(previous));
           if (grant.state !== previous.state) {
             assert.ok(ALLOWED[previous.state]?.includes(grant.state), `${previous.state} → ${grant.state}`);

@@ -91,4 +91,18 @@ describe('an access', function () {
     await world.until(id, 'ended');
     assert.deepEqual(world.databricks.members(GROUP), []);
   });
+
+  it('is taken back by whoever decided on it before something stood in its way', async () => {
+    world.databricks.tune({ failNext: { status: 503, count: 1_000 } });
+    const ana = world.client('ana');
+    const id = grantOf(await world.ask('ana', ROLE));
+    const seen = await ana.call('getGrant', { params: { id } });
+    let now = seen;
+    while (now.trouble === null) now = await ana.call('getGrant', { params: { id } });
+    assert.equal(now.state, seen.state);
+    assert.equal(
+      (await ana.call('returnGrant', { params: { id }, version: seen.version })).state,
+      'revoking',
+    );
+  });
 });
