@@ -140,6 +140,13 @@ export async function beginWrite(parts: OutcomeParts, effect: DueEffect): Promis
   });
 }
 
+/** The write that {@link beginWrite} announced was refused: Databricks knows no more of it than before. */
+export async function wasNotBegun(parts: OutcomeParts, effect: DueEffect): Promise<void> {
+  await settling(parts, effect, async (change) => {
+    await updateEffect(change, effect, { begun_at: effect.row.begun_at });
+  });
+}
+
 /** Databricks took the write; whether it is true, reads will tell. */
 export async function wrote(parts: OutcomeParts, effect: DueEffect): Promise<void> {
   await settling(parts, effect, async (change) => {

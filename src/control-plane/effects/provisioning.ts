@@ -13,21 +13,25 @@ import { judge } from '../requests/judgement.ts';
 import { judgeAnew } from '../requests/new-ground.ts';
 import { lockRequest } from '../requests/rows.ts';
 import { roleHash } from '../../domain/request-hash.ts';
+import type { DueEffect } from './due.ts';
 
 /**
  * The last look before Databricks is called: is the role still the one that was approved, would policy still give it
- * to this person, on facts that are fresh, and may those who approved still approve?
+ * to this person, on facts that are fresh, and may those who approved still approve? Taken before every write until
+ * one was begun: between two tries there can be a restart with another catalogue, and any length of time.
  *
  * @returns the grant as it goes on, or undefined where it does not.
  * @throws {OamError} `sign_in_again` where what is known about the holder is too old: the grant waits.
  */
-export async function admit(core: Core, scheduled: StoredGrant): Promise<StoredGrant | undefined> {
+export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant | undefined> {
   return inChange(core.db, async (change) => {
     // The request first, as everywhere: two changes that take the same two rows take them in the same order.
-    const request = await lockRequest(change, scheduled.requestId);
-    const grant = await lockGrant(change, scheduled.id);
+    const request = await lockRequest(change, effect.grant.requestId);
+    const grant = await lockGrant(change, effect.grant.id);
     if (grant === undefined || request === undefined) return undefined;
-    if (grant.state !== 'scheduled') return grant.state === 'provisioning' ? grant : undefined;
+    if (grant.state !== 'scheduled' && grant.state !== 'provisioning') return undefined;
+    // Databricks may know of it: what is there is used, or ended.
+    if (effect.row.begun_at !== null) return grant;
     const role = core.policy.catalogue.roles.find((candidate) => candidate.id === grant.roleId);
     if (role === undefined || roleHash(role) !== grant.roleHash) {
       await abandonGrant(
@@ -63,6 +67,7 @@ export async function admit(core: Core, scheduled: StoredGrant): Promise<StoredG
       return undefined;
     }
     const next = startProvisioning(grant);
+    if (next === grant) return grant;
     await saveGrant(change, grant, next);
     await tellOfOpening(change, 'grant.provisioning', next);
     return next;

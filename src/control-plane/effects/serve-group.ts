@@ -1,4 +1,4 @@
-import type { Group, WorkspaceClient } from '../../databricks/index.ts';
+import { DatabricksError, type Group, type WorkspaceClient } from '../../databricks/index.ts';
 import { hasCode } from '../../domain/errors.ts';
 import { isLive } from '../../domain/grant.ts';
 import { SECOND_MS } from '../../domain/time.ts';
@@ -17,6 +17,7 @@ import {
   sawAbsent,
   sawPresent,
   stillPresent,
+  wasNotBegun,
   wrote,
 } from './outcome.ts';
 import { abandon, admit, dropEffect, memberIdOf } from './provisioning.ts';
@@ -98,13 +99,18 @@ async function add(
     await dropEffect(parts, effect.row.id);
     return undefined;
   }
-  const grant = await admit(parts, effect.grant);
+  const grant = await admit(parts, effect);
   if (grant === undefined) return undefined;
   const memberId = await memberIdOf(parts, client, grant);
   if (await isWriteDue(parts, effect)) {
     await lease.confirm();
     if (!(await beginWrite(parts, effect))) return undefined;
-    await client.addGroupMember(effect.row.group_id, memberId, { userAgentSuffix: `grant/${grant.id}` });
+    try {
+      await client.addGroupMember(effect.row.group_id, memberId, { userAgentSuffix: `grant/${grant.id}` });
+    } catch (error) {
+      if (isRefused(error)) await wasNotBegun(parts, effect);
+      throw error;
+    }
     await wrote(parts, effect);
   }
   return { effect, memberId };
@@ -185,6 +191,11 @@ async function isWriteDue(parts: ServingParts, { row }: DueEffect): Promise<bool
   if (writtenAtMs === undefined) return true;
   if (row.first_absent_at !== null) return false;
   return (await storeNowMs(parts.db)) - writtenAtMs >= WRITE_AGAIN_MS;
+}
+
+/** True where Databricks said no: then it wrote nothing. After a 5xx, or without an answer, nobody knows. */
+function isRefused(error: unknown): boolean {
+  return error instanceof DatabricksError && error.status >= 400 && error.status < 500;
 }
 
 async function guarded(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { sql } from 'kysely';
 
+import { OamError } from '../../../../src/domain/errors.ts';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { grantOf, startWorld, type World } from '../world.ts';
@@ -48,40 +49,105 @@ describe('an access that is returned in the middle of being given', function () 
   }
 });
 
-describe('a role that changes after approval and before access is given', function () {
-  this.timeout(20_000);
+describe('what changes after approval and before access is given', function () {
+  this.timeout(30_000);
+  const PROMOTE = 'recsys-model-promote';
+  const PROMOTE_GROUP = SEED.jitGroups.modelPromote.id;
 
-  it('sends the request back: nothing is given on the old word', async () => {
-    const world = await startWorld();
-    try {
-      const group = SEED.jitGroups.modelPromote.id;
-      const lena = world.client('lena');
-      const request = await world.ask('ana', 'recsys-model-promote');
-      await holdGroup(world);
-      const approved = await lena.call('approveRequest', {
-        params: { id: request.id },
-        version: request.version,
-        body: {},
-      });
-      const first = grantOf(approved);
-      await world.restart(withRole('recsys-model-promote', { gives: 'Everything' }));
-      await freeGroup(world);
-      await world.until(first, 'failed');
-      assert.deepEqual(world.databricks.members(group), []);
-      const again = await lena.call('getRequest', { params: { id: request.id } });
-      assert.equal(again.state, 'pending');
-      assert.equal(again.grantId, null);
-      assert.deepEqual(again.approvals, []);
-      const anew = await lena.call('approveRequest', {
-        params: { id: request.id },
-        version: again.version,
-        body: {},
-      });
-      await world.until(grantOf(anew), 'active');
-      assert.notEqual(anew.grantId, first);
-    } finally {
-      await world.close();
-    }
+  let world: World;
+  /** Calls to Databricks that come to nothing. */
+  let lost: ((request: HttpRequest) => boolean) | undefined;
+  beforeEach(async () => {
+    lost = undefined;
+    world = await startWorld({
+      beforeExchange: (request) =>
+        lost?.(request) === true
+          ? Promise.reject(new OamError('unreachable', 'The server could not be reached.'))
+          : Promise.resolve(),
+    });
+  });
+  afterEach(() => world.close());
+
+  const approve = async (): Promise<{ requestId: string; grantId: string }> => {
+    const request = await world.ask('ana', PROMOTE);
+    const approved = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    return { requestId: request.id, grantId: grantOf(approved) };
+  };
+
+  const assertSentBack = async ({ requestId, grantId }: { requestId: string; grantId: string }) => {
+    await world.until(grantId, 'failed');
+    assert.deepEqual(world.databricks.members(PROMOTE_GROUP), []);
+    const lena = world.client('lena');
+    const again = await lena.call('getRequest', { params: { id: requestId } });
+    assert.equal(again.state, 'pending');
+    assert.equal(again.grantId, null);
+    assert.deepEqual(again.approvals, []);
+    const anew = await lena.call('approveRequest', {
+      params: { id: requestId },
+      version: again.version,
+      body: {},
+    });
+    await world.until(grantOf(anew), 'active');
+    assert.notEqual(anew.grantId, grantId);
+  };
+
+  it('a role that changed sends the request back: nothing is given on the old word', async () => {
+    await holdGroup(world);
+    const old = await approve();
+    await world.restart(withRole(PROMOTE, { gives: 'Everything' }));
+    await freeGroup(world);
+    await assertSentBack(old);
+  });
+
+  it('also where its holder was being looked up when the control plane stopped', async () => {
+    lost = (request) => request.url.includes('resolve-by-external-id');
+    const old = await approve();
+    await world.until(old.grantId, 'provisioning');
+    await world.restart(withRole(PROMOTE, { gives: 'Everything' }));
+    lost = undefined;
+    await assertSentBack(old);
+  });
+
+  it('also where Databricks asked to wait with the write', async () => {
+    world.databricks.tune({
+      failNext: { status: 429, count: 1, path: /scim\/v2\/Groups/, method: 'PATCH', retryAfterSeconds: 2 },
+    });
+    const old = await approve();
+    const throttled = () => world.databricks.requests().some((request) => request.status === 429);
+    while (!throttled()) await new Promise((resolve) => setTimeout(resolve, 5));
+    await world.restart(withRole(PROMOTE, { gives: 'Everything' }));
+    await assertSentBack(old);
+  });
+
+  it('somebody who may not have the role any more does not get it', async () => {
+    lost = (request) => request.url.includes('resolve-by-external-id');
+    const { grantId } = await approve();
+    await world.until(grantId, 'provisioning');
+    const issuedAt = Math.floor((await world.store.nowMs()) / 1_000) + 2;
+    await world.store.advance(2_000);
+    await world.client('ana', { groups: ['ml-search'], iat: issuedAt }).call('listRoles');
+    lost = undefined;
+    const failed = await world.until(grantId, 'failed');
+    assert.match(failed.trouble ?? '', /no longer allows/);
+    assert.deepEqual(world.databricks.members(PROMOTE_GROUP), []);
+  });
+
+  it('a write that may have arrived is not judged again: what is there is used, or ended', async () => {
+    let dropped = 0;
+    world.databricks.tune({
+      failNext: { status: 0, count: 1, path: /scim\/v2\/Groups/, method: 'PATCH', when: 'after' },
+    });
+    lost = (request) => request.method === 'PATCH' && dropped++ > 0;
+    const { grantId } = await approve();
+    while (dropped === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await world.restart(withRole(PROMOTE, { gives: 'Everything' }));
+    lost = undefined;
+    await world.until(grantId, 'active');
+    assert.deepEqual(world.databricks.members(PROMOTE_GROUP), [SEED.users.ana.id]);
   });
 });
 
