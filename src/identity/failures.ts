@@ -31,6 +31,14 @@ export function sessionExpired(detail?: string): OamError {
   );
 }
 
+/** Another window has signed somebody else in since. */
+export function principalChanged(): OamError {
+  return new OamError(
+    'principal_changed',
+    'Somebody else has signed in meanwhile, and this was not done in their name. Look who is signed in, and begin again.',
+  );
+}
+
 /** Somebody, or the provider's policy, said no. */
 export function signInDenied(detail?: string): OamError {
   return new OamError(

@@ -7,5 +7,10 @@ export {
 } from './discovery.ts';
 export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
 export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
-export { createSessionKeeper, type SessionKeeper, type SessionKeeperOptions } from './session-keeper.ts';
-export { memorySessionStore, type Session, type SessionStore } from './session.ts';
+export {
+  createSessionKeeper,
+  type SessionKeeper,
+  type SessionKeeperOptions,
+  type SessionState,
+} from './session-keeper.ts';
+export { memorySessionStore, principalOf, type Session, type SessionStore } from './session.ts';

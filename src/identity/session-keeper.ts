@@ -1,13 +1,14 @@
 import { OamError, hasCode } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
+import { type PrincipalKey, samePrincipal } from '../domain/principal.ts';
 import type { Redactor } from '../domain/redaction.ts';
 import { MINUTE_MS, SECOND_MS, type Clock, type EpochMs } from '../domain/time.ts';
 import { cancellable } from './cancellation.ts';
 import type { DiscoveredIdentityProvider } from './discovery.ts';
-import { isUnavailable, sessionExpired } from './failures.ts';
+import { isUnavailable, principalChanged, sessionExpired } from './failures.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import { refreshSession, revokeSession } from './refresh.ts';
-import { parseSession, serializeSession, type Session, type SessionStore } from './session.ts';
+import { parseSession, principalOf, serializeSession, type Session, type SessionStore } from './session.ts';
 import { lifeOf } from './tokens.ts';
 
 /** What the keeper needs. */
@@ -23,32 +24,48 @@ export interface SessionKeeperOptions {
 
 /** Keeps the one session of this machine: in memory, in its store, and fresh. */
 export interface SessionKeeper {
+  /** What is known without waiting. */
+  readonly state: SessionState;
   /** Who is signed in, without asking the network. */
   current(): Promise<Session | undefined>;
-  /** Keeps the session of a sign-in that has just succeeded. */
+  /**
+   * Keeps the session of a sign-in that has just succeeded.
+   *
+   * @throws {OamError} `session_not_kept` where the store does not take it; nobody is signed in then.
+   */
   accept(session: Session): Promise<void>;
   /**
    * The access token for the control plane, refreshed ahead of its end (a minute, or half its life if that is less).
    *
    * @throws {OamError} `not_signed_in`; `session_expired` where the provider has ended the session;
-   *   `identity_provider_unavailable` where it cannot be asked and the token has run out (nobody is signed out then).
+   *   `identity_provider_unavailable` where it cannot be asked and the token has run out (nobody is signed out then);
+   *   `principal_changed` where it is not `person` who is signed in.
+   * @param person Whose token it has to be: another window may have signed somebody else in.
    */
-  accessToken(signal?: AbortSignal): Promise<string>;
+  accessToken(signal?: AbortSignal, person?: PrincipalKey): Promise<string>;
   /** The subject token for a workspace's token endpoint, refreshed in the same way and with the same errors. */
   subjectToken(signal?: AbortSignal): Promise<{ readonly token: string; readonly expiresAtMs: EpochMs }>;
   /** To be called when the store was changed elsewhere: another window signed in, refreshed or signed out. */
   reload(): Promise<void>;
-  /** Forgets the session here and in the store, then asks the provider to forget it too, at best effort. */
-  signOut(): Promise<void>;
+  /**
+   * Forgets the session here, in the very call, then in the store, then asks the provider to forget it too.
+   * `atProvider` tells whether it did, and is waited for by whoever wants to know.
+   *
+   * @throws {OamError} `session_not_deleted` where the store still holds it. It is over here all the same.
+   */
+  signOut(): Promise<{ readonly atProvider: Promise<boolean> }>;
   /** Called with the new session after each change, and with nothing when there is none any more. */
   onDidChange(listener: (session: Session | undefined) => void): Disposable;
 }
 
 type Door = 'access' | 'subject';
 
-type State =
+/** Where a session stands. */
+export type SessionState =
+  /** The store was not read yet. */
   | { readonly kind: 'unread' }
   | { readonly kind: 'signed-out' }
+  /** The provider has ended it. */
   | { readonly kind: 'expired' }
   | { readonly kind: 'signed-in'; readonly session: Session };
 
@@ -72,20 +89,29 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   const { store, lock, clock, logger } = options;
   const listeners = new Set<(session: Session | undefined) => void>();
   const masks = createMasks(options.redactor);
-  let state: State = { kind: 'unread' };
+  let state: SessionState = { kind: 'unread' };
   const refreshing = new Map<Door, Promise<Session>>();
   /** Set while the store holds an older session than the memory does, because it could not be written. */
   let behind: Session | undefined;
   /** Counts sign-ins and sign-outs of this window, so that a refresh that was under way cannot undo one. */
   let generation = 0;
+  /** The session that was signed out of: the store may hold it for a moment longer, or for good where it is broken. */
+  let left: string | undefined;
 
-  const enter = (next: State): void => {
+  const enter = (next: SessionState): void => {
     const before = sessionIn(state);
     const after = sessionIn(next);
     state = next;
     if (after) masks.cover(after);
     if (before === after || (before && after && serializeSession(before) === serializeSession(after))) return;
-    for (const listener of [...listeners]) listener(after);
+    for (const listener of [...listeners]) {
+      try {
+        listener(after);
+      } catch (error) {
+        // What has to be stored is stored, whatever a listener makes of it.
+        logger.error('a change of the session could not be followed', { error: String(error) });
+      }
+    }
   };
 
   const readStore = async (): Promise<Session | undefined> => {
@@ -96,7 +122,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     return session;
   };
 
-  const load = async (): Promise<State> => {
+  const load = async (): Promise<SessionState> => {
     if (state.kind === 'unread') {
       const session = await readStore();
       // Somebody may have signed in while the store was read.
@@ -105,7 +131,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     }
     return state;
   };
-  const sessionKind = (): State['kind'] => state.kind;
+  const sessionKind = (): SessionState['kind'] => state.kind;
 
   const fresh = (session: Session, door: Door): boolean => {
     const { token, expiresAtMs } = tokenFor(session, door);
@@ -234,43 +260,73 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     }
   };
 
+  /** Tells the provider that a session is over; at best effort. */
+  const revoke = async (session: Session): Promise<boolean> => {
+    try {
+      if (await revokeSession(await options.identityProvider(), session)) return true;
+      logger.info('the identity provider was not told of the sign-out');
+    } catch (error) {
+      logger.info('the identity provider was not told of the sign-out', { error: codeOf(error) });
+    }
+    return false;
+  };
+
   return {
+    get state() {
+      return state;
+    },
     async current() {
       return sessionIn(await load());
     },
     async accept(session) {
       masks.cover(session);
-      await store.write(serializeSession(session));
+      try {
+        await store.write(serializeSession(session));
+      } catch (error) {
+        throw new OamError(
+          'session_not_kept',
+          'Your session could not be kept in the secret storage of this machine. Unlock its keychain and sign in again.',
+          { cause: error },
+        );
+      }
       behind = undefined;
+      left = undefined;
       generation += 1;
       enter({ kind: 'signed-in', session });
     },
-    async accessToken(signal) {
-      return (await usable('access', signal)).accessToken;
+    async accessToken(signal, person) {
+      const session = await usable('access', signal);
+      if (person !== undefined && !samePrincipal(principalOf(session), person)) throw principalChanged();
+      return session.accessToken;
     },
     async subjectToken(signal) {
       return tokenFor(await usable('subject', signal), 'subject');
     },
     async reload() {
-      const session = await readStore();
+      const stored = await readStore();
+      const session = stored && serializeSession(stored) === left ? undefined : stored;
       if (behind && session?.refreshToken === behind.refreshToken) return;
       behind = undefined;
       if (session) enter({ kind: 'signed-in', session });
       else if (state.kind !== 'expired') enter({ kind: 'signed-out' });
     },
     async signOut() {
-      const session = sessionIn(await load());
+      const session = sessionIn(state.kind === 'unread' ? await load() : state);
       generation += 1;
-      await store.clear();
       behind = undefined;
+      left = session && serializeSession(session);
       enter({ kind: 'signed-out' });
-      if (!session) return;
       try {
-        const revoked = await revokeSession(await options.identityProvider(), session);
-        if (!revoked) logger.info('the identity provider was not told of the sign-out');
+        await store.clear();
       } catch (error) {
-        logger.info('the identity provider was not told of the sign-out', { error: codeOf(error) });
+        if (session) await revoke(session);
+        throw new OamError(
+          'session_not_deleted',
+          'You are signed out, but your session could not be removed from the secret storage of this machine. Unlock its keychain, sign in and sign out again.',
+          { cause: error },
+        );
       }
+      return { atProvider: session ? revoke(session) : Promise.resolve(false) };
     },
     onDidChange(listener) {
       listeners.add(listener);
@@ -283,7 +339,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   };
 }
 
-function sessionIn(state: State): Session | undefined {
+function sessionIn(state: SessionState): Session | undefined {
   return state.kind === 'signed-in' ? state.session : undefined;
 }
 

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import type { PrincipalKey } from '../domain/principal.ts';
 import type { EpochMs } from '../domain/time.ts';
 
 const SessionSchema = z.readonly(
@@ -34,6 +35,11 @@ export interface Session {
   readonly idTokenExpiresAtMs: EpochMs;
   /** Absent where the provider gives none; the session then ends with its tokens. */
   readonly refreshToken?: string | undefined;
+}
+
+/** Whose session it is. */
+export function principalOf({ issuer, subject }: Session): PrincipalKey {
+  return { iss: issuer, sub: subject };
 }
 
 /** The text in which a session is kept in a secret store. */

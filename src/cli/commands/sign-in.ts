@@ -24,7 +24,8 @@ export async function logout(connection: Connection, invocation: Invocation): Pr
     invocation.answer('Nobody is signed in.');
     return;
   }
-  await connection.session.signOut();
+  const { atProvider } = await connection.session.signOut();
+  await atProvider;
   invocation.answer(`Signed out ${whoIs(session)}.`);
 }
 

@@ -12,6 +12,7 @@ import {
   createSessionKeeper,
   fileRefreshLock,
   memorySessionStore,
+  principalOf,
   processRefreshLock,
   type DiscoveredIdentityProvider,
   type Session,
@@ -270,6 +271,19 @@ describe('the session keeper', () => {
       assert.deepEqual(heard, [undefined, PEOPLE.lena.userName]);
     });
 
+    it('gives nobody the token of another person who has signed in elsewhere', async () => {
+      const here = keeperWith();
+      await here.accept(session);
+      const ana = principalOf(session);
+      await store.write(serializeSession(await signIn(discovered, PEOPLE.lena)));
+      assert.equal(await here.accessToken(undefined, ana), session.accessToken);
+      // Nobody said that the store has changed: the refresh finds it.
+      nearTheEnd();
+      await assert.rejects(here.accessToken(undefined, ana), { code: 'principal_changed' });
+      assert.equal((await here.current())?.subject, PEOPLE.lena.sub);
+      assert.ok(await here.accessToken());
+    });
+
     it('reads again before it believes that the session is over', async () => {
       // A window on another machine shares the secret, but neither the lock nor the moment.
       const elsewhere = await refreshSession(discovered, session);
@@ -384,9 +398,45 @@ describe('the session keeper', () => {
       },
     });
     await keeper.accept(session);
-    await keeper.signOut();
+    const { atProvider } = await keeper.signOut();
     await assert.rejects(keeper.accessToken(), notSignedIn);
+    assert.equal(await atProvider, true);
     await assert.rejects(refreshSession(discovered, session), expired);
+  });
+
+  it('is signed out before anything is waited for, and stays so though the store cannot be cleared', async () => {
+    const keeper = keeperWith({ store: { ...store, clear: () => Promise.reject(new Error('locked')) } });
+    await keeper.accept(session);
+    const heard: unknown[] = [];
+    keeper.onDidChange((changed) => heard.push(changed));
+    const signedOut = keeper.signOut();
+    assert.deepEqual(heard, [undefined]);
+    assert.deepEqual(keeper.state, { kind: 'signed-out' });
+    await assert.rejects(signedOut, { code: 'session_not_deleted' });
+    await assert.rejects(refreshSession(discovered, session), expired, 'what is left behind is worth nothing');
+    await keeper.reload();
+    await assert.rejects(keeper.accessToken(), notSignedIn);
+    await keeper.accept(await signIn(discovered, PEOPLE.ana));
+    assert.ok(await keeper.accessToken());
+  });
+
+  it('tells the store of a change though a listener fails', async () => {
+    const keeper = keeperWith();
+    await keeper.accept(session);
+    keeper.onDidChange(() => {
+      throw new Error('a view that cannot be drawn');
+    });
+    let told = false;
+    keeper.onDidChange(() => (told = true));
+    nearTheEnd();
+    const token = await keeper.accessToken();
+    assert.equal((await stored())?.accessToken, token);
+    assert(told);
+  });
+
+  it('says so where a sign-in cannot be kept', async () => {
+    const keeper = keeperWith({ store: { ...store, write: () => Promise.reject(new Error('locked')) } });
+    await assert.rejects(keeper.accept(session), { code: 'session_not_kept' });
   });
 
   it('ends a refresh that a sign-out overtook', async () => {
