@@ -19,41 +19,61 @@ const ERRORS = new Set(['OamError']);
 /** The bundle's path. */
 export const bundlePath = path.join(root, 'l10n', 'bundle.l10n.json');
 
-/** All texts, sorted, each under itself: the form in which VS Code looks translations up. */
-export function collectTexts(): Record<string, string> {
+/** What is to be translated. */
+export interface Collected {
+  /** All texts, sorted, each under itself: the form in which VS Code looks translations up. */
+  readonly texts: Record<string, string>;
+  /** Places (`file:line`) where a text is shown that cannot be read from the code, so that nobody can translate it. */
+  readonly unreadable: readonly string[];
+}
+
+/** Reads every text out of the code. */
+export function collectTexts(): Collected {
   const texts = new Set<string>();
+  const unreadable: string[] = [];
   for (const room of ROOMS) {
     const folder = path.join(root, 'src', room);
     for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-      if (name.endsWith('.ts')) collectFrom(path.join(folder, name), texts);
+      if (name.endsWith('.ts')) collectFrom(path.join(folder, name), texts, unreadable);
     }
   }
-  return Object.fromEntries([...texts].sort().map((text) => [text, text]));
+  return { texts: Object.fromEntries([...texts].sort().map((text) => [text, text])), unreadable };
 }
 
-function collectFrom(file: string, texts: Set<string>): void {
+function collectFrom(file: string, texts: Set<string>, unreadable: string[]): void {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  const collect = (text: ts.Expression): void => {
+    if (ts.isStringLiteralLike(text)) {
+      texts.add(text.text);
+    } else if (ts.isConditionalExpression(text)) {
+      collect(text.whenTrue);
+      collect(text.whenFalse);
+    } else if (!isCollectedElsewhere(text)) {
+      const { line } = source.getLineAndCharacterOfPosition(text.getStart());
+      unreadable.push(`${path.relative(root, file)}:${String(line + 1)}`);
+    }
+  };
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && isTranslation(node.expression)) {
       const [text] = node.arguments;
-      if (text !== undefined && ts.isStringLiteralLike(text)) texts.add(text.text);
+      if (text !== undefined) collect(text);
     }
     if (ts.isNewExpression(node) && ts.isIdentifier(node.expression) && ERRORS.has(node.expression.text)) {
       const sentence = node.arguments?.[1];
-      if (sentence !== undefined && ts.isStringLiteralLike(sentence)) texts.add(sentence.text);
+      if (sentence !== undefined) collect(sentence);
     }
     // Tables of sentences: `sentence: '…'`.
-    if (
-      ts.isPropertyAssignment(node) &&
-      ts.isIdentifier(node.name) &&
-      node.name.text === 'sentence' &&
-      ts.isStringLiteralLike(node.initializer)
-    ) {
-      texts.add(node.initializer.text);
+    if (ts.isPropertyAssignment(node) && ts.isIdentifier(node.name) && node.name.text === 'sentence') {
+      collect(node.initializer);
     }
     ts.forEachChild(node, visit);
   };
   visit(source);
+}
+
+/** `….sentence` was written down somewhere as `sentence: '…'`, or came with an error, or over the wire. */
+function isCollectedElsewhere(text: ts.Expression): boolean {
+  return ts.isPropertyAccessExpression(text) && text.name.text === 'sentence';
 }
 
 function isTranslation(callee: ts.Expression): boolean {
@@ -66,7 +86,7 @@ function isTranslation(callee: ts.Expression): boolean {
 
 /** The bundle's text. */
 export function renderBundle(): string {
-  return `${JSON.stringify(collectTexts(), null, 2)}\n`;
+  return `${JSON.stringify(collectTexts().texts, null, 2)}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

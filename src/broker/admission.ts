@@ -76,7 +76,8 @@ export function refuseForPath(request: RequestFacts, host: string): Refusal | un
     return {
       code: 'protocol_version',
       status: 400,
-      sentence: `The broker speaks version ${METADATA_VERSION} of the metadata service: send X-Databricks-Metadata-Version.`,
+      sentence:
+        'The broker speaks version 1 of the metadata service only. Send it as X-Databricks-Metadata-Version.',
     };
   }
   const named = request.header('x-databricks-host');

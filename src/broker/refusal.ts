@@ -17,11 +17,19 @@ export interface Refusal {
 
 /** Why a path was ended. It refuses for ever after. */
 export const PATH_ENDS = {
-  grant_ended: 'The access behind this address has ended. Ask for it again if you still need it.',
-  signed_out: 'You signed out, so this address is closed. Sign in and start the program anew.',
-  principal_changed:
-    'Somebody else has signed in, and this address stays with the first person. Start the program anew.',
-  closed: 'This address is closed. Start the program anew from a place where OAM is in use.',
+  grant_ended: {
+    sentence: 'The access behind this address has ended. Ask for it again if you still need it.',
+  },
+  signed_out: {
+    sentence: 'You signed out, so this address is closed. Sign in and start the program anew.',
+  },
+  principal_changed: {
+    sentence:
+      'Somebody else has signed in, and this address stays with the first person. Start the program anew.',
+  },
+  closed: {
+    sentence: 'This address is closed. Start the program anew from a place where OAM is in use.',
+  },
 } as const;
 
 /** One of {@link PATH_ENDS}. */
@@ -36,7 +44,7 @@ const GONE = 410;
 
 /** The refusal of a path that was ended. */
 export function endedRefusal(end: PathEnd): Refusal {
-  return { code: end, status: GONE, sentence: PATH_ENDS[end] };
+  return { code: end, status: GONE, sentence: PATH_ENDS[end].sentence };
 }
 
 const UNAVAILABLE = 503;

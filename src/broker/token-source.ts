@@ -53,7 +53,7 @@ export function personTokenSource(options: PersonTokenOptions): TokenSource {
       const bearer = readPrincipal(subject.token);
       person ??= bearer;
       if (!samePrincipal(person, bearer)) {
-        throw new OamError('principal_changed', PATH_ENDS.principal_changed);
+        throw new OamError('principal_changed', PATH_ENDS.principal_changed.sentence);
       }
       const token = await exchangeSubjectToken({
         host: options.host,
@@ -114,7 +114,7 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
         return { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
       } catch (error) {
         if (await isOver(error, signal)) {
-          throw new OamError('grant_ended', PATH_ENDS.grant_ended, { cause: error });
+          throw new OamError('grant_ended', PATH_ENDS.grant_ended.sentence, { cause: error });
         }
         throw error;
       }

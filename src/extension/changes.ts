@@ -13,8 +13,20 @@ export class Changes<T> implements Stoppable {
     return { dispose: () => void this.#listeners.delete(listener) };
   };
 
+  /**
+   * Tells everybody. What a listener throws goes where the editor reports what nobody caught: a view that cannot be
+   * drawn does not keep the next listener from closing a path.
+   */
   fire(value: T): void {
-    for (const listener of [...this.#listeners]) listener(value);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(value);
+      } catch (failure) {
+        queueMicrotask(() => {
+          throw failure;
+        });
+      }
+    }
   }
 
   dispose(): void {

@@ -21,8 +21,10 @@ import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor
 import { FolderInjection } from './injection/folder-injection.ts';
 import { FolderMemory } from './injection/folder-memory.ts';
 import { FolderQuestions } from './injection/folder-questions.ts';
+import { personOf } from './injection/person.ts';
 import { processTarget } from './injection/pointer-target.ts';
 import { refusalFilter } from './injection/refusal-notices.ts';
+import { RolePaths } from './injection/role-paths.ts';
 import { RoleTerminals } from './injection/role-terminal.ts';
 import { WindowBroker } from './injection/window-broker.ts';
 import { createChannelLogger } from './logging/log-channel.ts';
@@ -37,6 +39,7 @@ export interface Container extends vscode.Disposable {
   readonly model: AccessModel;
   readonly injection: FolderInjection;
   readonly questions: FolderQuestions;
+  readonly rolePaths: RolePaths;
   readonly terminals: RoleTerminals;
   readonly trust: () => HostTrust;
   /** True while a view of ours can be seen. */
@@ -60,13 +63,13 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const settings = vscode.workspace.getConfiguration.bind(vscode.workspace, EXTENSION);
   const trust = (): HostTrust => hostTrust(settings().get<string[]>(TRUSTED_WORKSPACE_HOSTS, []));
   const storage = context.globalStorageUri.fsPath;
+  const machine = machineKey(storage);
   const watching = new Set<string>();
 
   const connection = new Connection({
     address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
     pins: new PinBoard(context.globalState),
-    store: async (url, identity) =>
-      secretSessionStore(context.secrets, sessionKey(await machineKey(storage), url, identity)),
+    store: (url, identity) => secretSessionStore(context.secrets, sessionKey(machine, url, identity)),
     lock: fileRefreshLock(path.join(storage, 'session')),
     transport,
     confirmChange: confirmTrustChange,
@@ -95,8 +98,9 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     isWatched: () => watching.size > 0,
   });
 
-  const onRefusal = refusalFilter(clock, ({ code, sentence }) => {
-    void showError(new OamError(code, sentence, { detail: vscode.l10n.t('a program got no token') }), logger);
+  const onRefusal = refusalFilter(clock, (refusal) => {
+    const detail = vscode.l10n.t('a program got no token');
+    void showError(new OamError(refusal.code, refusal.sentence, { detail }), logger);
   });
 
   const broker = new WindowBroker({
@@ -105,7 +109,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     clock,
   });
 
-  const memory = new FolderMemory(context.globalState, context.workspaceState);
+  const memory = new FolderMemory(context.globalState, context.workspaceState, machine);
   const injection = new FolderInjection({
     folders: editorFolders,
     isTrusted: () => vscode.workspace.isTrusted,
@@ -138,7 +142,14 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     logger,
   });
 
-  const terminals = new RoleTerminals({ broker: () => broker.ensure(), client, redactor, onRefusal });
+  const rolePaths = new RolePaths({
+    broker: () => broker.ensure(),
+    client,
+    person: () => personOf(connection.state),
+    redactor,
+    onRefusal,
+  });
+  const terminals = new RoleTerminals(rolePaths);
 
   return {
     channel,
@@ -148,6 +159,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     model,
     injection,
     questions,
+    rolePaths,
     terminals,
     trust,
     watching,

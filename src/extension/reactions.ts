@@ -5,7 +5,7 @@ import { showNotice } from './access-view/notices.ts';
 import type { Container } from './container.ts';
 import type { ConnectionState } from './connection/connection.ts';
 import { editorFolders } from './injection/editor-folders.ts';
-import type { Person } from './injection/folder-injection.ts';
+import { personOf } from './injection/person.ts';
 import { CONTROL_PLANE_URL, EXTENSION } from './product.ts';
 import { dueWarnings } from './status-bar/expiry-warnings.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
@@ -21,7 +21,7 @@ export function wireReactions(
   context: vscode.ExtensionContext,
   redrawViews: () => void,
 ): vscode.Disposable {
-  const { client, clock, connection, injection, logger, model, questions, terminals } = container;
+  const { client, clock, connection, injection, logger, model, questions, rolePaths } = container;
   const statusBar = new StatusBar();
   const warned = new Set<string>();
 
@@ -56,10 +56,12 @@ export function wireReactions(
   }, TICK_MS);
 
   const onConnection = async (state: ConnectionState): Promise<void> => {
-    drawStatus();
     const person = personOf(state);
-    if (person.kind === 'nobody') terminals.endAll();
-    await injection.setPerson(person);
+    // What is to end has ended before anything is drawn, asked or waited for.
+    rolePaths.setPerson(person);
+    const settled = injection.setPerson(person);
+    drawStatus();
+    await settled;
     await questions.askAll();
   };
 
@@ -74,17 +76,22 @@ export function wireReactions(
     { dispose: () => clearInterval(tick) },
     connection.onDidChange((state) => void onConnection(state)),
     model.onDidChange(() => {
-      if (model.data !== undefined) terminals.endAllBut(model.data.grants);
+      if (model.data !== undefined) rolePaths.endAllBut(model.data.grants);
       drawStatus();
       warn();
     }),
     injection.onDidChange(drawStatus),
-    injection.onDidMove(({ name }) => {
+    injection.onDidMove(({ folder, kernels }) => {
       void vscode.window.showWarningMessage(
-        vscode.l10n.t(
-          'The address for credentials in {0} could not be kept. Restart its notebook kernels and open new terminals.',
-          name,
-        ),
+        kernels
+          ? vscode.l10n.t(
+              'Terminals and notebook kernels of {0} that run already get no credentials any more. Restart the kernels and open new terminals.',
+              folder.name,
+            )
+          : vscode.l10n.t(
+              'Terminals of {0} that run already get no credentials any more. Open new ones.',
+              folder.name,
+            ),
       );
     }),
     model.onNotice((notice) => {
@@ -104,20 +111,4 @@ export function wireReactions(
       });
     }),
   );
-}
-
-function personOf(state: ConnectionState): Person {
-  switch (state.kind) {
-    case 'starting':
-      return { kind: 'restoring' };
-    case 'notConfigured':
-      return { kind: 'nobody' };
-    case 'signedOut':
-      return { kind: state.expired ? 'expired' : 'nobody' };
-    case 'signedIn':
-      return {
-        kind: 'signedIn',
-        principal: { iss: state.session.issuer, sub: state.session.subject },
-      };
-  }
 }

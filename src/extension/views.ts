@@ -8,8 +8,8 @@ import { ACCESS_VIEW, APPROVALS_VIEW, VIEW_CONTEXT, type ViewState } from './pro
 
 /** The views of the side bar and what they say when they are empty. */
 export function createViews(container: Container): vscode.Disposable & { redraw(): void } {
-  const { clock, connection, injection, model, watching } = container;
-  const accessTree = new AccessTree(connection, model, clock);
+  const { clock, connection, injection, logger, model, watching } = container;
+  const accessTree = new AccessTree(connection, model, clock, logger);
   const approvalTree = new ApprovalTree(model, clock);
   const access = vscode.window.createTreeView(ACCESS_VIEW, {
     treeDataProvider: accessTree,

@@ -48,6 +48,8 @@ export class AccessFeed implements Stoppable {
   #cursor: string | undefined;
   #timer: Stoppable | undefined;
   #loading: Promise<void> | undefined;
+  /** What begins when {@link #loading} has ended. */
+  #next: Promise<void> | undefined;
   #polling = false;
 
   constructor(options: AccessFeedOptions) {
@@ -66,13 +68,24 @@ export class AccessFeed implements Stoppable {
     return this.#state.kind === 'known' ? this.#state.data : undefined;
   }
 
-  /** Reads everything now. Never throws: what went wrong is in the state. */
+  /**
+   * Reads everything, from now on: a reading that runs may have seen the world of before, so that another one follows
+   * it, for all who asked meanwhile. Never throws: what went wrong is in the state.
+   */
   async reload(): Promise<void> {
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined;
-      this.#plan();
+    if (this.#loading === undefined) {
+      this.#loading = this.#load().finally(() => {
+        this.#loading = undefined;
+        this.#plan();
+      });
+      await this.#loading;
+      return;
+    }
+    this.#next ??= this.#loading.then(() => {
+      this.#next = undefined;
+      return this.reload();
     });
-    await this.#loading;
+    await this.#next;
   }
 
   /** Somebody began or ceased to look. */
@@ -88,6 +101,7 @@ export class AccessFeed implements Stoppable {
   }
 
   async #load(): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
     const { client, logger } = this.#options;
     try {
       // The cursor first, so that nothing falls between it and the lists.

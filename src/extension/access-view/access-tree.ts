@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 
+import type { Logger } from '../../domain/logger.ts';
 import type { Clock } from '../../domain/time.ts';
 import { errorWords } from '../commands/error-words.ts';
+import { isCancellation } from '../commands/show-error.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { AccessModel } from './access-model.ts';
 import { type AccessNode, nodeId, rowNodes, sectionNodes, workspaceNodes } from './access-nodes.ts';
@@ -13,18 +15,20 @@ import { treeItem } from './tree-item.ts';
 /** Endpoints tell the person's level one by one; this many are asked at a time. */
 const RIGHTS_AT_A_TIME = 4;
 
+type AssetNode = Extract<AccessNode, { kind: 'asset' }>;
+
 /** The view "My Access". */
 export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.Disposable {
   readonly #connection: Connection;
   readonly #model: AccessModel;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #changed = new vscode.EventEmitter<AccessNode | undefined>();
-  /** Levels that were read, by the id of the line. */
-  readonly #levels = new Map<string, string>();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(connection: Connection, model: AccessModel, clock: Clock) {
+  constructor(connection: Connection, model: AccessModel, clock: Clock, logger: Logger) {
+    this.#logger = logger;
     this.#connection = connection;
     this.#model = model;
     this.#clock = clock;
@@ -59,8 +63,7 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
 
   getTreeItem(node: AccessNode): vscode.TreeItem {
     const words = nodeWords(this.#reader(), node);
-    const isLevelListed = node.kind === 'asset' && node.asset.level !== undefined;
-    const level = isLevelListed ? undefined : this.#levels.get(nodeId(node));
+    const level = node.kind === 'asset' ? this.#readLevel(node) : undefined;
     const item = treeItem({
       id: nodeId(node),
       words:
@@ -84,7 +87,7 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
       const rights = await this.#model.rights(node.workspace.host, node.asset);
       lines.push(...rightsLines(node.asset, rights));
     } catch (error) {
-      if (token.isCancellationRequested) return item;
+      if (token.isCancellationRequested || isCancellation(error)) return item;
       lines.push(errorWords(vscode.l10n, error).message);
     }
     item.tooltip = lines.join('\n');
@@ -111,28 +114,35 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
       }
       return rows;
     } catch (error) {
+      // The person has signed out meanwhile, and everything is drawn anew.
+      if (isCancellation(error)) return [];
       const { message } = errorWords(vscode.l10n, error);
       return [{ kind: 'words', id, words: { kind: 'failed', message } }];
     }
   }
 
-  async #readLevels(rows: readonly Extract<AccessNode, { kind: 'asset' }>[]): Promise<void> {
+  /** The level that was read of an asset whose list does not say it. */
+  #readLevel({ asset, workspace }: AssetNode): string | undefined {
+    if (asset.level !== undefined || asset.kind !== 'endpoints') return undefined;
+    const rights = this.#model.seenRights(workspace.host, asset);
+    if (rights?.kind !== 'listed') return undefined;
+    return rights.levels.map(({ level }) => level).join(', ') || vscode.l10n.t('no level');
+  }
+
+  async #readLevels(rows: readonly AssetNode[]): Promise<void> {
     const waiting = [...rows];
     let isNews = false;
     const reader = async (): Promise<void> => {
       for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-        const rights = await this.#model
-          .rights(row.workspace.host, row.asset)
-          .catch((): Rights => ({ kind: 'notVisible' }));
-        const level =
-          rights.kind === 'listed'
-            ? rights.levels.map(({ level: name }) => name).join(', ') || vscode.l10n.t('no level')
-            : undefined;
-        const id = nodeId(row);
-        if (this.#levels.get(id) === level) continue;
-        isNews = true;
-        if (level === undefined) this.#levels.delete(id);
-        else this.#levels.set(id, level);
+        const before = this.#readLevel(row);
+        try {
+          await this.#model.rights(row.workspace.host, row.asset);
+        } catch (error) {
+          if (isCancellation(error)) return;
+          // The line stays without a level; who points at it is told why.
+          this.#logger.info('The level on an endpoint could not be read', { error: String(error) });
+        }
+        isNews ||= this.#readLevel(row) !== before;
       }
     };
     await Promise.all(Array.from({ length: RIGHTS_AT_A_TIME }, reader));

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import type { SessionStore } from '../../identity/index.ts';
@@ -13,19 +13,20 @@ export interface Secrets {
 }
 
 /**
- * The name of this machine for the keys of sessions. Windows on different machines share secrets but no locks, so
- * each machine signs in for itself. The file lies beside the extension's other files on the machine that it runs on.
+ * The name of this machine for the keys of what is kept. Windows on different machines share secrets and memory but no
+ * locks and no folders, so each machine signs in for itself and has its own folders' answers. The file lies beside the
+ * extension's other files on the machine that it runs on. It is not waited for: pointers depend on it.
  */
-export async function machineKey(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+export function machineKey(folder: string): string {
+  mkdirSync(folder, { recursive: true });
   const file = path.join(folder, 'machine');
   try {
     // Two windows may start at once: whoever comes second takes the first one's name.
-    await writeFile(file, randomUUID(), { flag: 'wx', mode: 0o600 });
+    writeFileSync(file, randomUUID(), { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
-  return (await readFile(file, 'utf8')).trim();
+  return readFileSync(file, 'utf8').trim();
 }
 
 /** The key of one session: this machine, this control plane, this identity provider and client. */

@@ -1,11 +1,13 @@
-import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
+import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
+import { samePrincipal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { Clock } from '../../domain/time.ts';
 import {
   createSessionKeeper,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
+  principalOf,
   type RefreshLock,
   type Session,
   type SessionKeeper,
@@ -37,6 +39,7 @@ export interface SignedInState {
   readonly url: string;
   readonly trust: PinnedTrust;
   readonly session: Session;
+  /** Acts as this one person: after a sign-in of somebody else it refuses with `principal_changed`. */
   readonly client: ControlPlaneClient;
 }
 
@@ -45,7 +48,7 @@ export interface ConnectionOptions {
   /** The setting's present value. */
   readonly address: () => string;
   readonly pins: PinBoard;
-  readonly store: (url: string, identity: PinnedTrust['identity']) => Promise<SessionStore>;
+  readonly store: (url: string, identity: PinnedTrust['identity']) => SessionStore;
   readonly lock: RefreshLock;
   readonly transport: HttpTransport;
   /** Asks the person to consent to a change of whom they trust; false keeps what is pinned. */
@@ -113,21 +116,19 @@ export class Connection implements Stoppable {
     const session = await perform(identityProvider);
     if (generation !== this.#generation) throw new CancelledError();
     await this.#options.pins.write(url, trust);
-    const keeping = await this.#keep(url, trust, identityProvider);
+    const keeping = this.#keep(url, trust, identityProvider);
     await keeping.keeper.accept(session);
-    await this.#settle(keeping);
+    this.#settle(keeping);
     return session;
   }
 
+  /**
+   * Signs out: here in the very call, then in the secret storage. The provider is told too, and nobody waits for it.
+   *
+   * @throws {OamError} `session_not_deleted`.
+   */
   async signOut(): Promise<void> {
-    const keeping = this.#keeping;
-    if (keeping === undefined) return;
-    // The provider is told at best effort, and nobody waits for it: here everything ends at once.
-    const done = keeping.keeper.signOut();
-    done.catch((error: unknown) => {
-      this.#options.logger.warn('Signing out was not clean', { error: String(error) });
-    });
-    await Promise.race([done, this.#untilSignedOut()]);
+    await this.#keeping?.keeper.signOut();
   }
 
   /** Compares whom the control plane names now with what is pinned, and asks about a change. */
@@ -181,23 +182,20 @@ export class Connection implements Stoppable {
       return;
     }
     try {
-      const keeping = await this.#keep(url, trust, undefined);
-      if (generation === this.#generation) await this.#settle(keeping);
+      const keeping = this.#keep(url, trust, undefined);
+      await keeping.keeper.current();
+      if (generation === this.#generation) this.#settle(keeping);
     } catch (failure) {
       this.#options.logger.error('The session could not be read', { error: String(failure) });
       if (generation === this.#generation) this.#become({ kind: 'signedOut', url, expired: false });
     }
   }
 
-  async #keep(
-    url: string,
-    trust: PinnedTrust,
-    known: DiscoveredIdentityProvider | undefined,
-  ): Promise<Keeping> {
+  #keep(url: string, trust: PinnedTrust, known: DiscoveredIdentityProvider | undefined): Keeping {
     const { store, lock, clock, logger, redactor } = this.#options;
     let discovered = known;
     const keeper = createSessionKeeper({
-      store: await store(url, trust.identity),
+      store: store(url, trust.identity),
       lock,
       identityProvider: async () => (discovered ??= await discoverIdentityProvider(trust.identity)),
       clock,
@@ -209,35 +207,30 @@ export class Connection implements Stoppable {
       url,
       trust,
       keeper,
-      watch: keeper.onDidChange(() => void this.#settle(keeping)),
+      watch: keeper.onDidChange(() => this.#settle(keeping)),
     };
     this.#keeping = keeping;
     return keeping;
   }
 
-  /** Brings the state into agreement with the keeper. */
-  async #settle(keeping: Keeping): Promise<void> {
-    const { url, trust, keeper } = keeping;
-    const session = await keeper.current();
-    // Without a session the keeper does not ask the network; its refusal says how the last one ended.
-    const expired =
-      session === undefined &&
-      (await keeper.accessToken().then(
-        () => false,
-        (error: unknown) => hasCode(error, 'session_expired'),
-      ));
+  /** Brings the state into agreement with the keeper, without waiting: who signs out is signed out. */
+  #settle(keeping: Keeping): void {
     if (this.#keeping !== keeping) return;
-    if (session === undefined) {
-      this.#become({ kind: 'signedOut', url, expired });
+    const { url, trust, keeper } = keeping;
+    if (keeper.state.kind !== 'signed-in') {
+      this.#become({ kind: 'signedOut', url, expired: keeper.state.kind === 'expired' });
       return;
     }
-    const before = this.#state;
+    const { session } = keeper.state;
+    const before = this.#state.kind === 'signedIn' && this.#state.trust === trust ? this.#state : undefined;
+    if (before?.session === session) return;
+    const person = principalOf(session);
     const client =
-      before.kind === 'signedIn' && before.trust === trust
+      before !== undefined && samePrincipal(principalOf(before.session), person)
         ? before.client
         : createControlPlaneClient({
             baseUrl: url,
-            accessToken: () => keeper.accessToken(),
+            accessToken: () => keeper.accessToken(undefined, person),
             transport: this.#options.transport,
           });
     this.#become({ kind: 'signedIn', url, trust, session, client });
@@ -259,16 +252,6 @@ export class Connection implements Stoppable {
     });
     if (await this.#options.confirmChange(changes)) return offered;
     throw new CancelledError();
-  }
-
-  #untilSignedOut(): Promise<void> {
-    return new Promise((resolve) => {
-      const listening = this.#changes.on((state) => {
-        if (state.kind === 'signedIn') return;
-        listening.dispose();
-        resolve();
-      });
-    });
   }
 
   #requireUrl(): string {

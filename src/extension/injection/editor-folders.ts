@@ -49,21 +49,14 @@ export function terminalTargets(
 ): (folder: Folder) => PointerTarget {
   // What is persistent is given to terminals of the next start, before we run.
   collection.persistent = false;
-  const targets = new Map<string, PointerTarget>();
   return ({ uri }) => {
-    const known = targets.get(uri);
-    if (known !== undefined) return known;
     const workspaceFolder = vscode.workspace.workspaceFolders?.find(
       (folder) => folder.uri.toString() === uri,
     );
-    const target =
-      workspaceFolder === undefined
-        ? { set: () => undefined, clear: () => undefined }
-        : terminalTarget(
-            collection.getScoped({ workspaceFolder }),
-            vscode.l10n.t('{0} points Databricks tools to your sign-in. It stores no token.', PRODUCT),
-          );
-    if (workspaceFolder !== undefined) targets.set(uri, target);
-    return target;
+    if (workspaceFolder === undefined) throw new Error(`Not a folder of this window: ${uri}`);
+    return terminalTarget(
+      collection.getScoped({ workspaceFolder }),
+      vscode.l10n.t('{0} points Databricks tools to your sign-in. It stores no token.', PRODUCT),
+    );
   };
 }

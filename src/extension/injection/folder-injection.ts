@@ -4,26 +4,14 @@ import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
 import type { WorkspaceRef } from '../access-view/access-nodes.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import type { AlreadySet } from './already-set.ts';
-import type { FolderMemory, Place } from './folder-memory.ts';
+import type { Person } from './person.ts';
+import type { FolderAnswer, FolderMemory, Place } from './folder-memory.ts';
 import { pointerTo, type PointerTarget } from './pointer-target.ts';
 
 /** A folder of the window. */
 export interface Folder {
   readonly uri: string;
   readonly name: string;
-}
-
-/** Who is signed in, as far as places are concerned. */
-export type Person =
-  | { readonly kind: 'restoring' }
-  | { readonly kind: 'nobody' }
-  /** The session ran out: places stay for the same person to come back to, and refuse until then. */
-  | { readonly kind: 'expired' }
-  | SignedIn;
-
-interface SignedIn {
-  readonly kind: 'signedIn';
-  readonly principal: PrincipalKey;
 }
 
 /** What a folder has of OAM. */
@@ -61,17 +49,41 @@ interface OpenPlace {
   readonly place: Place;
   /** Undefined between the start of the editor and the broker's. */
   readonly path: BrokerPath | undefined;
+  /** True once a program has asked, and for a place of before a reload, of which that is not known. */
+  isUsed: boolean;
+}
+
+/** A folder whose programs of before have to be started anew: their address has ended, and there is another one. */
+export interface Moved {
+  readonly folder: Folder;
+  /** True where the address was the notebook kernels' too. */
+  readonly kernels: boolean;
+}
+
+/** A path that is to be opened: where, as whom, and the place that it had before. */
+interface Wish {
+  readonly host: string;
+  readonly principal: PrincipalKey;
+  readonly kept: Place | undefined;
 }
 
 /**
  * Puts pointers where a folder's programs find them, and takes them away. A pointer that was given stays good over
  * reloads of the window and new tokens; it ends when the person signs out or stops using OAM in the folder.
+ *
+ * What is to end ends at once, in the very call that says so: neither storage nor the broker is waited for.
  */
 export class FolderInjection implements Stoppable {
   readonly #options: FolderInjectionOptions;
   readonly #open = new Map<string, OpenPlace>();
+  /** Ended, and not forgotten yet. */
+  readonly #ended = new Set<string>();
+  /** Ended while programs used them; whether kernels did, by folder. */
+  readonly #burnt = new Map<string, { readonly kernels: boolean }>();
   readonly #changes = new Changes<void>();
-  readonly #moved = new Changes<Folder>();
+  readonly #moved = new Changes<Moved>();
+  /** The terminals that have a pointer now, by folder, also of folders that have just left the window. */
+  #pointed: ReadonlyMap<string, PointerTarget> = new Map();
   #person: Person = { kind: 'restoring' };
   #work: Promise<void> = Promise.resolve();
   #isDisposed = false;
@@ -81,7 +93,7 @@ export class FolderInjection implements Stoppable {
   }
 
   readonly onDidChange = this.#changes.on;
-  /** A folder's address could not be kept: programs that began with it have to be started anew. */
+  /** A folder has another address than programs began with, and those that asked at the old one get nothing more. */
   readonly onDidMove = this.#moved.on;
 
   /**
@@ -92,29 +104,29 @@ export class FolderInjection implements Stoppable {
     for (const folder of this.#options.folders()) {
       const place = this.#options.memory.place(folder.uri);
       if (place === undefined || this.#usedWorkspace(folder)?.host !== place.host) continue;
-      this.#open.set(folder.uri, { place, path: undefined });
+      this.#open.set(folder.uri, { place, path: undefined, isUsed: true });
     }
     this.#point();
     void this.reconcile();
   }
 
-  /** Who is signed in has become known, or has changed. */
+  /** Who is signed in has become known, or has changed. Paths of anybody else have ended when this returns. */
   setPerson(person: Person): Promise<void> {
     this.#person = person;
     return this.reconcile();
   }
 
-  /** Keeps an answer to the folder's question and acts on it. */
-  async use(folder: Folder, workspace: WorkspaceRef): Promise<void> {
-    const { name, host } = workspace;
-    await this.#options.memory.setAnswer(folder.uri, { answer: 'use', workspace: name, host });
-    await this.reconcile();
+  /**
+   * Keeps an answer to the folder's question and acts on it. Rejects with what storage says where it cannot be kept;
+   * it counts in this window all the same.
+   */
+  async use(folder: Folder, { name, host }: WorkspaceRef): Promise<void> {
+    await this.#answer(folder, { answer: 'use', workspace: name, host });
   }
 
-  /** Takes OAM out of a folder and does not ask again. */
+  /** Takes OAM out of a folder and does not ask again. Rejects as {@link FolderInjection.use} does. */
   async stop(folder: Folder): Promise<void> {
-    await this.#options.memory.setAnswer(folder.uri, { answer: 'never' });
-    await this.reconcile();
+    await this.#answer(folder, { answer: 'never' });
   }
 
   state(folder: Folder): FolderState {
@@ -134,17 +146,16 @@ export class FolderInjection implements Stoppable {
     return { kind: 'waiting', workspace, for: 'signIn' };
   }
 
-  /** True where all folders of the window work with one workspace, so that kernels can have a pointer as well. */
-  get kernelsHavePointer(): boolean {
-    return this.#kernelPlace() !== undefined;
-  }
-
-  /** Makes what is open agree with what is wanted. One after the other, in the order of the calls. */
+  /**
+   * Makes what is open agree with what is wanted: ends at once what is to end, then opens what is to be opened, one
+   * call after the other.
+   */
   reconcile(): Promise<void> {
+    if (!this.#isDisposed) this.#endUnwanted();
     this.#work = this.#work.then(async () => {
       if (this.#isDisposed) return;
       try {
-        await this.#reconcileOnce();
+        await this.#openWanted();
       } catch (error) {
         this.#options.logger.error('Pointers could not be set', { error: String(error) });
       }
@@ -155,28 +166,43 @@ export class FolderInjection implements Stoppable {
 
   dispose(): void {
     this.#isDisposed = true;
-    for (const folder of this.#options.folders()) this.#options.terminals(folder).clear();
+    for (const target of this.#pointed.values()) target.clear();
     this.#options.kernels.clear();
     this.#changes.dispose();
     this.#moved.dispose();
   }
 
-  async #reconcileOnce(): Promise<void> {
-    const { folders, memory } = this.#options;
-    const present = new Map(folders().map((folder) => [folder.uri, folder]));
+  async #answer(folder: Folder, answer: FolderAnswer): Promise<void> {
+    const kept = this.#options.memory.setAnswer(folder.uri, answer);
+    await Promise.all([kept, this.reconcile()]);
+  }
+
+  /** Ends the paths that are not to answer any more and takes their pointers away, without waiting for anything. */
+  #endUnwanted(): void {
+    const present = new Map(this.#options.folders().map((folder) => [folder.uri, folder]));
+    const kernelPlace = this.#kernelPlace();
     for (const [uri, open] of [...this.#open]) {
       const folder = present.get(uri);
-      const wanted = folder === undefined ? undefined : this.#usedWorkspace(folder);
-      const end = this.#reasonToEnd(open, wanted);
+      const end = this.#reasonToEnd(open, folder && this.#usedWorkspace(folder));
       if (end === undefined) continue;
       open.path?.end(end);
       this.#open.delete(uri);
-      await memory.setPlace(uri, undefined);
+      this.#ended.add(uri);
+      if (open.isUsed) this.#burnt.set(uri, { kernels: open.place === kernelPlace });
     }
-    // Gone pointers are taken away before new ones are waited for.
     this.#point();
+  }
+
+  async #openWanted(): Promise<void> {
+    const { folders, memory, logger } = this.#options;
+    for (const uri of [...this.#ended]) {
+      this.#ended.delete(uri);
+      await memory.setPlace(uri, undefined).catch((error: unknown) => {
+        logger.warn('A place could not be forgotten', { error: String(error) });
+      });
+    }
     // Kept places first: the broker takes their port.
-    const keptFirst = [...present.values()].sort(
+    const keptFirst = [...folders()].sort(
       (a, b) => Number(this.#open.has(b.uri)) - Number(this.#open.has(a.uri)),
     );
     for (const folder of keptFirst) await this.#openFor(folder);
@@ -191,33 +217,53 @@ export class FolderInjection implements Stoppable {
     return wanted?.host === place.host ? undefined : 'closed';
   }
 
-  async #openFor(folder: Folder): Promise<void> {
+  #wish(folder: Folder): Wish | undefined {
+    const open = this.#open.get(folder.uri);
     const workspace = this.#usedWorkspace(folder);
-    if (workspace === undefined) return;
-    const before = this.#open.get(folder.uri);
-    if (before?.path !== undefined) return;
-    const kept = before?.place;
+    if (workspace === undefined || open?.path !== undefined) return undefined;
+    const kept = open?.place;
     const principal = kept ?? (this.#person.kind === 'signedIn' ? this.#person.principal : undefined);
     // Before it is known who is signed in, only a place that names its person can be opened.
-    if (principal === undefined) return;
-    const broker = await this.#options.broker(kept?.port);
+    return principal === undefined ? undefined : { host: workspace.host, principal, kept };
+  }
+
+  async #openFor(folder: Folder): Promise<void> {
+    const before = this.#wish(folder);
+    if (before === undefined) return;
+    const broker = await this.#options.broker(before.kept?.port);
+    const wish = this.#wish(folder);
+    // While the broker was started, somebody may have signed out or in: what they want is seen to in its own turn.
+    if (this.#isDisposed || wish === undefined || wish.kept !== before.kept) return;
+    const { host, kept, principal } = wish;
     const keepsAddress = kept?.port === broker.port;
+    const source = this.#options.source(host, { iss: principal.iss, sub: principal.sub });
     const path = broker.open({
       ...(keepsAddress && { path: kept.path }),
-      host: workspace.host,
-      source: this.#options.source(workspace.host, { iss: principal.iss, sub: principal.sub }),
+      host,
+      source: {
+        token: (signal) => {
+          open.isUsed = true;
+          return source.token(signal);
+        },
+      },
       onRefusal: this.#options.onRefusal,
     });
-    const place: Place = {
-      host: workspace.host,
-      port: broker.port,
-      path: path.path,
-      iss: principal.iss,
-      sub: principal.sub,
-    };
-    this.#open.set(folder.uri, { place, path });
-    await this.#options.memory.setPlace(folder.uri, place);
-    if (kept !== undefined && !keepsAddress) this.#moved.fire(folder);
+    const { iss, sub } = principal;
+    const place: Place = { host, port: broker.port, path: path.path, iss, sub };
+    const open: OpenPlace = { place, path, isUsed: keepsAddress };
+    this.#open.set(folder.uri, open);
+    this.#point();
+    this.#tellOfMove(folder, kept !== undefined && !keepsAddress);
+    await this.#options.memory.setPlace(folder.uri, place).catch((error: unknown) => {
+      this.#options.logger.warn('A place could not be kept for the next start', { error: String(error) });
+    });
+  }
+
+  #tellOfMove(folder: Folder, hasMoved: boolean): void {
+    const burnt = this.#burnt.get(folder.uri);
+    this.#burnt.delete(folder.uri);
+    const kernels = this.#kernelPlace() === this.#open.get(folder.uri)?.place;
+    if (burnt !== undefined || hasMoved) this.#moved.fire({ folder, kernels: burnt?.kernels ?? kernels });
   }
 
   /** The workspace that a folder is to have a pointer to now, signed in or not. */
@@ -229,12 +275,18 @@ export class FolderInjection implements Stoppable {
   }
 
   #point(): void {
+    if (this.#isDisposed) return;
     const { folders, terminals, kernels } = this.#options;
+    const pointed = new Map<string, PointerTarget>();
     for (const folder of folders()) {
-      const place = this.#open.get(folder.uri)?.place;
-      if (place === undefined) terminals(folder).clear();
-      else terminals(folder).set(pointerTo(place));
+      const open = this.#open.get(folder.uri);
+      if (open === undefined) continue;
+      const target = this.#pointed.get(folder.uri) ?? terminals(folder);
+      target.set(pointerTo(open.place));
+      pointed.set(folder.uri, target);
     }
+    for (const [uri, target] of this.#pointed) if (!pointed.has(uri)) target.clear();
+    this.#pointed = pointed;
     const place = this.#kernelPlace();
     if (place === undefined) kernels.clear();
     else kernels.set(pointerTo(place));

@@ -22,38 +22,47 @@ const Place = z.object({
 /** See {@link Place}. */
 export type Place = z.infer<typeof Place>;
 
-/** The part of VS Code's memento that is needed. It is read without waiting. */
+/**
+ * The part of VS Code's memento that is needed. It is read without waiting, and what is updated is read at once: the
+ * promise tells only whether it was stored for the next start.
+ */
 export interface Memory {
   get(key: string): unknown;
   update(key: string, value: unknown): PromiseLike<void>;
 }
 
-/** What is remembered of folders: the answers wherever the folder is opened, the places for this window. */
+/** What is remembered of folders: the answers wherever a folder is opened on a machine, the places for this window. */
 export class FolderMemory {
   readonly #answers: Memory;
   readonly #places: Memory;
+  readonly #machine: string;
 
-  constructor(answers: Memory, places: Memory) {
+  /**
+   * @param machine Names the machine that the folders are on. VS Code keeps one memory for all of a person's machines,
+   * and to all of them a folder is `file:///…`.
+   */
+  constructor(answers: Memory, places: Memory, machine: string) {
     this.#answers = answers;
     this.#places = places;
+    this.#machine = machine;
   }
 
   answer(folderUri: string): FolderAnswer | undefined {
-    const parsed = FolderAnswer.safeParse(this.#answers.get(`folder:${folderUri}`));
+    const parsed = FolderAnswer.safeParse(this.#answers.get(`folder:${this.#machine}:${folderUri}`));
     return parsed.success ? parsed.data : undefined;
   }
 
   async setAnswer(folderUri: string, answer: FolderAnswer | undefined): Promise<void> {
-    await this.#answers.update(`folder:${folderUri}`, answer);
+    await this.#answers.update(`folder:${this.#machine}:${folderUri}`, answer);
   }
 
   /** Whether the person asked not to hear again that a folder signs in by settings of its own. */
   isToldOfOwnSettings(folderUri: string): boolean {
-    return this.#answers.get(`told:${folderUri}`) === true;
+    return this.#answers.get(`told:${this.#machine}:${folderUri}`) === true;
   }
 
   async setToldOfOwnSettings(folderUri: string): Promise<void> {
-    await this.#answers.update(`told:${folderUri}`, true);
+    await this.#answers.update(`told:${this.#machine}:${folderUri}`, true);
   }
 
   place(folderUri: string): Place | undefined {

@@ -51,6 +51,7 @@ export function terminalTarget(variables: TerminalVariables, description: string
     },
     clear() {
       for (const name of NAMES) variables.delete(name);
+      variables.description = undefined;
     },
   };
 }

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 
 import { DatabricksError } from '../../../src/databricks/index.ts';
 import { OamError } from '../../../src/domain/errors.ts';
-import { silentLogger } from '../../../src/domain/logger.ts';
-import {
-  type AccessData,
-  loadAccess,
-  noticesBetween,
-} from '../../../src/extension/access-view/access-data.ts';
-import { AccessFeed } from '../../../src/extension/access-view/access-feed.ts';
+import { type AccessData, noticesBetween } from '../../../src/extension/access-view/access-data.ts';
 import {
   type AccessNode,
   nodeId,
@@ -24,8 +18,6 @@ import {
 import { contextValue } from '../../../src/extension/access-view/node-capabilities.ts';
 import { nodeWords, waitsFor } from '../../../src/extension/access-view/node-words.ts';
 import { approvalContextValue, approvalWords } from '../../../src/extension/approvals/approval-words.ts';
-import type { CallInput, CallOutput, ControlPlaneClient } from '../../../src/protocol/client.ts';
-import type { OperationId } from '../../../src/protocol/endpoints.ts';
 import { english } from './localise.ts';
 import { aGrant, aMe, ANA, aRequest, aRole, DEV, LENA, PROD } from './views.ts';
 
@@ -34,27 +26,6 @@ const reader = { l10n: english, locale: 'en-GB', nowMs: NOW };
 
 function data(change: Partial<AccessData> = {}): AccessData {
   return { me: aMe(), roles: [aRole()], requests: [], grants: [], toApprove: [], teamGrants: [], ...change };
-}
-
-/** A control plane that answers from a table and keeps what it was asked. */
-function fakeControlPlane(answers: { [Id in OperationId]?: (input: CallInput<Id>) => CallOutput<Id> }): {
-  client: ControlPlaneClient;
-  asked: OperationId[];
-} {
-  const asked: OperationId[] = [];
-  const client: ControlPlaneClient = {
-    call(operation, input) {
-      asked.push(operation);
-      const answer = answers[operation];
-      if (answer === undefined) return Promise.reject(new Error(`not expected: ${operation}`));
-      try {
-        return Promise.resolve(answer(input ?? {}));
-      } catch (error) {
-        return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
-  };
-  return { client, asked };
 }
 
 describe('the tree of access', () => {
@@ -217,151 +188,6 @@ describe('what a person is told of without looking', () => {
       ['grantFailed'],
     );
     assert.deepEqual(noticesBetween(failed, data()), []);
-  });
-});
-
-describe('reading the access', () => {
-  const lists = {
-    listRoles: () => ({ items: [aRole()] }),
-    listRequests: () => ({ items: [], nextCursor: null }),
-    listGrants: () => ({ items: [aGrant()], nextCursor: null }),
-  };
-
-  it("asks for a team's access only as its lead, and leaves the lead's own out of it", async () => {
-    const asMember = fakeControlPlane({ ...lists, getMe: () => aMe() });
-    assert.deepEqual((await loadAccess(asMember.client)).teamGrants, []);
-    const lead = aMe({ ...LENA, teams: [{ name: 'recsys', lead: true }] });
-    const own = aGrant({ id: 'g2', principal: LENA });
-    const asLead = fakeControlPlane({
-      ...lists,
-      getMe: () => lead,
-      listGrants: () => ({ items: [aGrant({ principal: ANA }), own], nextCursor: null }),
-    });
-    assert.deepEqual(
-      (await loadAccess(asLead.client)).teamGrants.map(({ id }) => id),
-      ['g1'],
-    );
-  });
-
-  interface Planned {
-    work: () => void;
-    delayMs: number;
-    isStopped: boolean;
-  }
-
-  function feedOver(client: ControlPlaneClient, isWatched: () => boolean) {
-    const planned: Planned[] = [];
-    const feed = new AccessFeed({
-      client,
-      clock: { nowMs: () => NOW },
-      logger: silentLogger,
-      isWatched,
-      later: (work, delayMs) => {
-        const entry: Planned = { work, delayMs, isStopped: false };
-        planned.push(entry);
-        return { dispose: () => void (entry.isStopped = true) };
-      },
-    });
-    const next = (): Planned | undefined => planned.filter(({ isStopped }) => !isStopped).at(-1);
-    return { feed, next };
-  }
-
-  /** Lets what was begun go on until it waits for a timer. */
-  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-  it('asks for events only while somebody looks or a grant lives', async () => {
-    let grants = [aGrant()];
-    let watched = false;
-    const { client } = fakeControlPlane({
-      ...lists,
-      getMe: () => aMe(),
-      listGrants: () => ({ items: grants, nextCursor: null }),
-      listEvents: () => ({ items: [], nextCursor: 'c1' }),
-    });
-    const { feed, next } = feedOver(client, () => watched);
-    await feed.reload();
-    assert.equal(next()?.delayMs, 15_000);
-    watched = true;
-    feed.attentionChanged();
-    assert.equal(next()?.delayMs, 5_000);
-    grants = [aGrant({ state: 'provisioning', endsAt: null })];
-    await feed.reload();
-    assert.equal(next()?.delayMs, 2_000);
-    grants = [aGrant({ endsAt: new Date(NOW + 2_500).toISOString() })];
-    await feed.reload();
-    assert.equal(next()?.delayMs, 3_500);
-    watched = false;
-    grants = [];
-    await feed.reload();
-    assert(next()?.isStopped ?? true);
-  });
-
-  it('reads again when something happened, from where it stood', async () => {
-    const cursors: (string | undefined)[] = [];
-    let happened = false;
-    const { client, asked } = fakeControlPlane({
-      ...lists,
-      getMe: () => aMe(),
-      listEvents: (input) => {
-        cursors.push(input.query?.after);
-        const event = {
-          cursor: 'c2',
-          kind: 'grant.active' as const,
-          at: '2026-11-23T10:00:00.000Z',
-          requestId: null,
-          grantId: 'g1',
-        };
-        return happened ? { items: [event], nextCursor: 'c2' } : { items: [], nextCursor: 'c1' };
-      },
-    });
-    const { feed, next } = feedOver(client, () => true);
-    await feed.reload();
-    const before = asked.filter((operation) => operation === 'listRoles').length;
-    next()?.work();
-    await settle();
-    assert.equal(asked.filter((operation) => operation === 'listRoles').length, before);
-    happened = true;
-    next()?.work();
-    await settle();
-    assert.equal(asked.filter((operation) => operation === 'listRoles').length, before + 1);
-    assert.deepEqual(cursors, [undefined, 'c1', 'c1']);
-  });
-
-  it('keeps what it knows when the control plane is away, says so, and catches up', async () => {
-    let isAway = false;
-    const away = (): never => {
-      throw new OamError('unreachable', 'The server could not be reached.');
-    };
-    const { client } = fakeControlPlane({
-      ...lists,
-      getMe: () => (isAway ? away() : aMe()),
-      listEvents: () => (isAway ? away() : { items: [], nextCursor: 'c1' }),
-    });
-    const { feed, next } = feedOver(client, () => true);
-    await feed.reload();
-    isAway = true;
-    next()?.work();
-    await settle();
-    assert(feed.state.kind === 'known' && feed.state.stale !== undefined);
-    assert.equal(feed.data?.grants.length, 1);
-    isAway = false;
-    next()?.work();
-    await settle();
-    assert(feed.state.kind === 'known' && feed.state.stale === undefined);
-  });
-
-  it('says nothing any more once it is disposed', async () => {
-    const { client } = fakeControlPlane({
-      ...lists,
-      getMe: () => aMe(),
-      listEvents: () => ({ items: [], nextCursor: 'c1' }),
-    });
-    const { feed, next } = feedOver(client, () => true);
-    const loading = feed.reload();
-    feed.dispose();
-    await loading;
-    assert.equal(feed.state.kind, 'unknown');
-    assert.equal(next(), undefined);
   });
 });
 

@@ -3,8 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import fc from 'fast-check';
-
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -14,8 +12,6 @@ import {
   sessionKey,
 } from '../../../src/extension/authentication/secret-session-store.ts';
 import { chooseFlow } from '../../../src/extension/authentication/sign-in-flow.ts';
-import { errorWords } from '../../../src/extension/commands/error-words.ts';
-import { SingleFlight } from '../../../src/extension/commands/single-flight.ts';
 import { Connection, type ConnectionState } from '../../../src/extension/connection/connection.ts';
 import { controlPlaneOrigin } from '../../../src/extension/connection/control-plane-address.ts';
 import {
@@ -26,37 +22,11 @@ import {
   trustChanges,
   trustChangeWords,
 } from '../../../src/extension/connection/pinned-trust.ts';
-import { createChannelLogger } from '../../../src/extension/logging/log-channel.ts';
-import { dueWarnings } from '../../../src/extension/status-bar/expiry-warnings.ts';
-import { statusWords } from '../../../src/extension/status-bar/status-words.ts';
 import { memorySessionStore, processRefreshLock, type Session } from '../../../src/identity/index.ts';
-import { ControlPlaneError } from '../../../src/protocol/client.ts';
 import type { HttpTransport } from '../../../src/protocol/transport.ts';
 import { startIdentityProvider } from '../../../src/sandbox/identity-provider/index.ts';
 import { english } from './localise.ts';
-import { aGrant, DEV, PROD } from './views.ts';
-
-const TRUST: PinnedTrust = {
-  identity: {
-    issuer: 'https://idp.example.com',
-    clientId: 'oam-editor',
-    audience: 'urn:oam:control-plane',
-    scopes: ['openid', 'offline_access'],
-  },
-  workspaces: [PROD, DEV],
-};
-
-const SESSION: Session = {
-  issuer: TRUST.identity.issuer,
-  subject: 'ana',
-  userName: 'ana@example.com',
-  displayName: 'Ana',
-  accessToken: 'access-token-of-ana',
-  accessTokenExpiresAtMs: 1_000_000,
-  idToken: 'id-token-of-ana',
-  idTokenExpiresAtMs: 1_000_000,
-  refreshToken: 'refresh-token-of-ana',
-};
+import { ANA_SESSION, DEV, PROD, TRUST } from './views.ts';
 
 function memento(): PinMemento {
   const values = new Map<string, unknown>();
@@ -144,7 +114,7 @@ describe('the connection', () => {
     const connection = new Connection({
       address: () => change.address ?? URL_OF_PLANE,
       pins,
-      store: () => Promise.resolve(store),
+      store: () => store,
       lock: processRefreshLock(),
       transport,
       confirmChange: (changes) => {
@@ -175,7 +145,7 @@ describe('the connection', () => {
     const out = connectionWith({ pinned: TRUST });
     await out.start();
     assert.deepEqual(out.connection.state, { kind: 'signedOut', url: URL_OF_PLANE, expired: false });
-    const signedIn = connectionWith({ pinned: TRUST, session: SESSION });
+    const signedIn = connectionWith({ pinned: TRUST, session: ANA_SESSION });
     await signedIn.start();
     assert(signedIn.connection.state.kind === 'signedIn');
     assert.equal(signedIn.connection.state.session.subject, 'ana');
@@ -183,7 +153,7 @@ describe('the connection', () => {
   });
 
   it('is signed in where the identity provider is away: what is kept is kept', async () => {
-    const { connection, start } = connectionWith({ pinned: TRUST, session: SESSION });
+    const { connection, start } = connectionWith({ pinned: TRUST, session: ANA_SESSION });
     await start();
     await assert.rejects(connection.checkTrust(AbortSignal.timeout(1_000)), { code: 'unreachable' });
     assert.equal(connection.state.kind, 'signedIn');
@@ -206,7 +176,7 @@ describe('the connection', () => {
     const { connection, pins, store, start } = connectionWith({
       pinned: TRUST,
       offered: other,
-      session: { ...SESSION, issuer: 'https://127.0.0.1:1' },
+      session: { ...ANA_SESSION, issuer: 'https://127.0.0.1:1' },
       accepts: true,
     });
     await start();
@@ -223,7 +193,7 @@ describe('the connection', () => {
       const { connection, pins, store, questions, start } = connectionWith({ offered });
       await start();
       assert.equal(connection.pinned, undefined);
-      const session = { ...SESSION, issuer: provider.issuer };
+      const session = { ...ANA_SESSION, issuer: provider.issuer };
       await connection.signIn(() => Promise.resolve(session), AbortSignal.timeout(5_000));
       assert.equal(connection.state.kind, 'signedIn');
       assert.deepEqual(pins.read(URL_OF_PLANE), offered);
@@ -236,6 +206,51 @@ describe('the connection', () => {
     } finally {
       await provider.close();
     }
+  });
+
+  const LENA: Session = {
+    ...ANA_SESSION,
+    subject: 'lena',
+    userName: 'lena@example.com',
+    accessToken: 'access-token-of-lena',
+    refreshToken: 'refresh-token-of-lena',
+  };
+
+  it('notices another person who signs in in another window, and asks nothing more in the first one’s name', async () => {
+    const { asked, connection, store, start } = connectionWith({ pinned: TRUST, session: ANA_SESSION });
+    await start();
+    assert(connection.state.kind === 'signedIn');
+    const ofAna = connection.state.client;
+    await store.write(JSON.stringify(LENA));
+    await connection.storeChanged();
+    assert(connection.state.kind === 'signedIn');
+    assert.equal(connection.state.session.subject, 'lena');
+    assert.notEqual(connection.state.client, ofAna);
+    await assert.rejects(ofAna.call('getMe'), { code: 'principal_changed' });
+    assert.deepEqual(asked, []);
+  });
+
+  it('keeps its client over a refresh of the same person', async () => {
+    const { connection, store, start } = connectionWith({ pinned: TRUST, session: ANA_SESSION });
+    await start();
+    assert(connection.state.kind === 'signedIn');
+    const { client } = connection.state;
+    await store.write(JSON.stringify({ ...ANA_SESSION, accessToken: 'another-access-token-of-ana' }));
+    await connection.storeChanged();
+    assert(connection.state.kind === 'signedIn');
+    assert.equal(connection.state.session.accessToken, 'another-access-token-of-ana');
+    assert.equal(connection.state.client, client);
+  });
+
+  it('is signed out in the very call, and says so where the session cannot be deleted', async () => {
+    const { connection, states, store, start } = connectionWith({ pinned: TRUST, session: ANA_SESSION });
+    await start();
+    store.clear = () => Promise.reject(new Error('locked'));
+    const signedOut = connection.signOut();
+    assert.equal(connection.state.kind, 'signedOut');
+    await assert.rejects(signedOut, { code: 'session_not_deleted' });
+    await connection.storeChanged();
+    assert.deepEqual(states, ['starting', 'signedIn', 'signedOut']);
   });
 
   it('needs an address to sign in', async () => {
@@ -263,13 +278,13 @@ describe('the kept session', () => {
     assert.equal(sessionKey('m1', 'https://a', { ...identity, scopes: [] }), keys[0]);
   });
 
-  it('names a machine once, whoever asks first', async () => {
+  it('names a machine once', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'oam-machine-'));
     try {
-      const names = await Promise.all([machineKey(folder), machineKey(folder), machineKey(folder)]);
-      assert.equal(new Set(names).size, 1);
-      assert.match(names[0] ?? '', /^[0-9a-f-]{36}$/);
-      assert.equal(await machineKey(folder), names[0]);
+      const name = machineKey(path.join(folder, 'not', 'there', 'yet'));
+      assert.match(name, /^[0-9a-f-]{36}$/);
+      assert.equal(machineKey(path.join(folder, 'not', 'there', 'yet')), name);
+      assert.notEqual(machineKey(folder), name);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -305,135 +320,5 @@ describe('the way to sign in', () => {
     assert.equal(chooseFlow({ ui: 'desktop', remoteName: 'ssh-remote' }), 'deviceCode');
     assert.equal(chooseFlow({ ui: 'web', remoteName: undefined }), 'deviceCode');
     assert.equal(chooseFlow({ ui: 'web', remoteName: 'localhost' }), 'deviceCode');
-  });
-});
-
-describe('errors', () => {
-  it('are a sentence with the next step, then what differs, and a button', () => {
-    const away = new OamError('unreachable', 'The server could not be reached. Check it.', {
-      detail: 'host',
-    });
-    assert.deepEqual(errorWords(english, away), {
-      message: 'The server could not be reached. Check it. (host)',
-      remedy: 'retry',
-    });
-    assert.equal(errorWords(english, new OamError('session_expired', 'Ended.')).remedy, 'signIn');
-    assert.equal(errorWords(english, new OamError('untrusted_host', 'No.')).remedy, 'trustHosts');
-  });
-
-  it('carry the reasons of policy, none of them twice', () => {
-    const refusal = new ControlPlaneError({
-      type: 'urn:oam:problem:refused_by_policy',
-      title: 'Refused',
-      status: 403,
-      code: 'refused_by_policy',
-      detail: 'Policy refuses this. Other team.',
-      explanation: ['Other team.', 'Leads of platform may.'],
-    });
-    assert.equal(
-      errorWords(english, refusal).message,
-      'Policy refuses this. Other team. Leads of platform may.',
-    );
-  });
-
-  it('of our own making do not show their insides', () => {
-    const words = errorWords(english, new TypeError("Cannot read 'secret' of undefined"));
-    assert.doesNotMatch(words.message, /secret/);
-    assert.equal(words.remedy, 'showLog');
-  });
-});
-
-describe('a second click', () => {
-  it('does nothing twice, and the button is grey meanwhile', async () => {
-    const states: string[] = [];
-    const flight = new SingleFlight((key, isRunning) => states.push(`${key} ${String(isRunning)}`));
-    const gate = Promise.withResolvers<undefined>();
-    let runs = 0;
-    const work = async (): Promise<void> => {
-      runs++;
-      await gate.promise;
-    };
-    const both = Promise.all([flight.run('a', work), flight.run('a', work)]);
-    gate.resolve(undefined);
-    await both;
-    assert.equal(runs, 1);
-    assert.deepEqual(states, ['a true', 'a false']);
-    await flight.run('a', work);
-    assert.equal(runs, 2);
-  });
-
-  it('gets the error of the first one, and the next one may run', async () => {
-    const flight = new SingleFlight();
-    await assert.rejects(flight.run('a', () => Promise.reject(new Error('no'))));
-    let ran = false;
-    await flight.run('a', () => {
-      ran = true;
-      return Promise.resolve();
-    });
-    assert(ran);
-  });
-});
-
-describe('the log', () => {
-  it('holds no secret, whatever is written', () => {
-    const redactor = createRedactor();
-    const lines: string[] = [];
-    const write = (line: string): void => void lines.push(line);
-    const logger = createChannelLogger({ debug: write, info: write, warn: write, error: write }, redactor);
-    fc.assert(
-      fc.property(fc.stringMatching(/^[A-Za-z0-9_-]{12,60}$/), fc.string(), (secret, text) => {
-        lines.length = 0;
-        const mask = redactor.register(secret);
-        for (const level of ['debug', 'info', 'warn', 'error'] as const) {
-          logger[level](`${text} ${secret}`, { error: `x${secret}y` });
-        }
-        assert.equal(lines.length, 4);
-        assert(lines.every((line) => !line.includes(secret)));
-        mask[Symbol.dispose]();
-      }),
-    );
-  });
-});
-
-describe('the status bar', () => {
-  const NOW = Date.parse('2026-11-23T10:30:05.000Z');
-
-  it('says where to sign in, where one works, and what ends next', () => {
-    const signedOut = { kind: 'signedOut', url: 'https://a', expired: false } as const;
-    assert.equal(statusWords(english, signedOut, [], [], NOW)?.text, '$(key) OAM: sign in');
-    const signedIn: ConnectionState = {
-      kind: 'signedIn',
-      url: 'https://a',
-      trust: TRUST,
-      session: SESSION,
-      client: { call: () => assert.fail('not called') },
-    };
-    const active = { kind: 'active', workspace: PROD } as const;
-    const later = aGrant({ id: 'g2', endsAt: '2026-11-23T12:00:00.000Z' });
-    const words = statusWords(english, signedIn, [active], [later, aGrant()], NOW);
-    assert.equal(words?.text, '$(key) ml-prod · 30 min left');
-    assert(words.tooltip.includes('Signed in as ana@example.com'));
-    assert.equal(statusWords(english, { kind: 'notConfigured', error: undefined }, [], [], NOW), undefined);
-  });
-
-  it('warns 15 and 5 minutes ahead, once, and not at windows that are hardly longer', () => {
-    const given = new Set<string>();
-    const due = (minutesLeft: number, minutes = 60): number =>
-      dueWarnings(
-        [aGrant({ minutes })],
-        Date.parse('2026-11-23T11:00:05.000Z') - minutesLeft * 60_000,
-        (key) => given.has(key),
-      ).map(({ key }) => given.add(key)).length;
-    assert.equal(due(16), 0);
-    assert.equal(due(15), 1);
-    assert.equal(due(14), 0);
-    assert.equal(due(5), 1);
-    assert.equal(due(4), 0);
-    given.clear();
-    assert.equal(due(15, 20), 0);
-    assert.equal(due(5, 20), 1);
-    given.clear();
-    assert.equal(due(1, 5), 0);
-    assert.equal(due(0), 0);
   });
 });

@@ -4,8 +4,9 @@ import path from 'node:path';
 
 import * as z from 'zod';
 
-import { bundlePath, renderBundle } from '../../../build/l10n.ts';
+import { bundlePath, collectTexts, renderBundle } from '../../../build/l10n.ts';
 import { packagedPatterns } from '../../../build/package.ts';
+import { PATH_ENDS } from '../../../src/broker/index.ts';
 import {
   ACCESS_VIEW,
   APPROVALS_VIEW,
@@ -133,6 +134,12 @@ describe('the manifest of the extension', () => {
       const command = link[1] ?? '';
       assert(own.has(command) || command.startsWith('workbench.action.'), command);
     }
+  });
+
+  it('has every text where a translator finds it', () => {
+    const { texts, unreadable } = collectTexts();
+    assert.deepEqual(unreadable, []);
+    for (const { sentence } of Object.values(PATH_ENDS)) assert.equal(texts[sentence], sentence);
   });
 
   it('has its message bundle up to date (node build/l10n.ts)', () => {

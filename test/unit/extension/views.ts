@@ -1,3 +1,5 @@
+import type { PinnedTrust } from '../../../src/extension/connection/pinned-trust.ts';
+import type { Session } from '../../../src/identity/index.ts';
 import type { GrantView, Me, PersonView, RequestView, RoleView } from '../../../src/protocol/schemas.ts';
 
 /** What the control plane tells of people, roles, requests and grants, with the usual values. */
@@ -98,3 +100,25 @@ export function aMe(change: Partial<Me> = {}): Me {
     ...change,
   };
 }
+
+export const TRUST: PinnedTrust = {
+  identity: {
+    issuer: 'https://idp.example.com',
+    clientId: 'oam-editor',
+    audience: 'urn:oam:control-plane',
+    scopes: ['openid', 'offline_access'],
+  },
+  workspaces: [PROD, DEV],
+};
+
+export const ANA_SESSION: Session = {
+  issuer: TRUST.identity.issuer,
+  subject: 'ana',
+  userName: 'ana@example.com',
+  displayName: 'Ana',
+  accessToken: 'access-token-of-ana',
+  accessTokenExpiresAtMs: 1_000_000,
+  idToken: 'id-token-of-ana',
+  idTokenExpiresAtMs: 1_000_000,
+  refreshToken: 'refresh-token-of-ana',
+};
