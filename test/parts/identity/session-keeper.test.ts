@@ -413,7 +413,11 @@ describe('the session keeper', () => {
     assert.deepEqual(heard, [undefined]);
     assert.deepEqual(keeper.state, { kind: 'signed-out' });
     await assert.rejects(signedOut, { code: 'session_not_deleted' });
-    await assert.rejects(refreshSession(discovered, session), expired, 'what is left behind is worth nothing');
+    await assert.rejects(
+      refreshSession(discovered, session),
+      expired,
+      'what is left behind is worth nothing',
+    );
     await keeper.reload();
     await assert.rejects(keeper.accessToken(), notSignedIn);
     await keeper.accept(await signIn(discovered, PEOPLE.ana));
