@@ -1,4 +1,5 @@
 import { OamError } from './errors.ts';
+import type { Outliving } from './lease.ts';
 import type { EndReason, GrantState } from './lifecycle.ts';
 import type { PrincipalKey } from './principal.ts';
 import { type EpochMs, minutesToMs } from './time.ts';
@@ -32,8 +33,8 @@ export interface Grant {
   readonly membershipPresentAtMs: EpochMs | undefined;
   /** When a read first showed its absence, a second read having confirmed it. */
   readonly membershipAbsentAtMs: EpochMs | undefined;
-  /** Until when a token that was issued under the grant stays good after its end, where one does. */
-  readonly outlivesUntilMs: EpochMs | undefined;
+  /** What is left after the grant's end of the tokens that were issued under it. */
+  readonly outlives: Outliving | undefined;
   /** What stands in the way, in words. */
   readonly trouble: string | undefined;
 }
@@ -55,7 +56,7 @@ export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
     endsAtMs: undefined,
     membershipPresentAtMs: undefined,
     membershipAbsentAtMs: undefined,
-    outlivesUntilMs: undefined,
+    outlives: undefined,
     trouble: undefined,
   };
 }
@@ -99,15 +100,16 @@ export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs:
 }
 
 /**
- * Begins the end of a grant. It is over only when {@link confirmAbsent} was reached.
+ * Begins the end of a grant. It is over only when {@link confirmAbsent} was reached, and until then a token that was
+ * issued under it carries the right.
  *
- * @param outlivesUntilMs when the last token under the grant expires, where that is later than now.
+ * @param lastTokenEndsAtMs when the last token under the grant expires, where that is later than now.
  * @throws {OamError} `grant_not_active` where the end has begun already.
  */
 export function beginRevoking<G extends Grant>(
   grant: G,
   reason: EndReason,
-  outlivesUntilMs: EpochMs | undefined,
+  lastTokenEndsAtMs: EpochMs | undefined,
 ): G {
   if (!isLive(grant)) {
     throw new OamError('grant_not_active', 'This access has ended or is ending. Refresh to see its state.', {
@@ -119,7 +121,7 @@ export function beginRevoking<G extends Grant>(
     version: grant.version + 1,
     state: 'revoking',
     endReason: reason,
-    outlivesUntilMs,
+    outlives: lastTokenEndsAtMs === undefined ? undefined : { untilMs: lastTokenEndsAtMs, what: 'right' },
     trouble: undefined,
   };
 }
@@ -137,11 +139,11 @@ export function giveUp<G extends Grant>(grant: G, trouble: string): G {
 export function atDeadline<G extends Grant>(
   grant: G,
   nowMs: EpochMs,
-  outlivesUntilMs: EpochMs | undefined,
+  lastTokenEndsAtMs: EpochMs | undefined,
 ): G {
   if (!isLive(grant) || nowMs < grant.deadlineAtMs) return grant;
   return grant.state === 'active'
-    ? beginRevoking(grant, 'expired', outlivesUntilMs)
+    ? beginRevoking(grant, 'expired', lastTokenEndsAtMs)
     : giveUp(
         grant,
         grant.trouble ??
@@ -188,8 +190,9 @@ export type Departure =
   | { readonly kind: 'kept'; readonly absentAtMs: undefined };
 
 /**
- * Reads have shown that the grant has no effect any more: it is `ended`, or `failed` where it was given up.
- * Unchanged where the grant is not on its way out.
+ * Reads have shown that the grant has no effect any more: it is `ended`, or `failed` where it was given up. The right
+ * went with the membership, and what tokens are left are tokens only; where another grant keeps the membership they
+ * keep the right. Unchanged where the grant is not on its way out.
  */
 export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): G {
   if (grant.state !== 'revoking' && grant.state !== 'revoke_stuck') return grant;
@@ -198,6 +201,11 @@ export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): 
     version: grant.version + 1,
     state: grant.givenUp ? 'failed' : 'ended',
     membershipAbsentAtMs: departure.absentAtMs,
+    outlives: leftAfter(grant.outlives, departure),
     trouble: grant.givenUp ? grant.trouble : undefined,
   };
+}
+
+function leftAfter(outlives: Outliving | undefined, departure: Departure): Outliving | undefined {
+  return outlives && { ...outlives, what: departure.kind === 'kept' ? 'right' : 'tokenOnly' };
 }

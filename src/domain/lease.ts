@@ -1,4 +1,5 @@
 import { OamError } from './errors.ts';
+import type { OutlivingKind } from './lifecycle.ts';
 import type { EpochMs } from './time.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { EpochMs } from './time.ts';
 export interface Outliving {
   /** When the credential itself expires. */
   readonly untilMs: EpochMs;
-  readonly what: 'tokenOnly' | 'right';
+  readonly what: OutlivingKind;
 }
 
 /** Where a lease is in its life. */
@@ -75,7 +76,7 @@ export function atLeaseEnd<L extends Lease>(lease: L, nowMs: EpochMs): L {
  *
  * @param what what is left of the credential.
  */
-export function endWithGrant<L extends Lease>(lease: L, what: Outliving['what'], nowMs: EpochMs): L {
+export function endWithGrant<L extends Lease>(lease: L, what: OutlivingKind, nowMs: EpochMs): L {
   const ended = atLeaseEnd(lease, nowMs);
   if (ended.status.state !== 'issued' && ended.status.state !== 'renewed') return ended;
   return { ...ended, status: { state: 'outlives', outliving: { untilMs: lease.expiresAtMs, what } } };

@@ -36,3 +36,9 @@ export const LEASE_STATES = ['issued', 'renewed', 'expired', 'revoked', 'outlive
 
 /** One of {@link LEASE_STATES}. */
 export type LeaseState = (typeof LEASE_STATES)[number];
+
+/** What can be left of a credential after its grant's end. See `Outliving` in `lease.ts`. */
+export const OUTLIVING_KINDS = ['tokenOnly', 'right'] as const;
+
+/** One of {@link OUTLIVING_KINDS}. */
+export type OutlivingKind = (typeof OUTLIVING_KINDS)[number];

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { END_REASONS, GRANT_STATES, REQUEST_STATES } from '../domain/lifecycle.ts';
+import { END_REASONS, GRANT_STATES, OUTLIVING_KINDS, REQUEST_STATES } from '../domain/lifecycle.ts';
 import { DUTIES } from '../domain/principal.ts';
 import { CREDENTIAL_KINDS, SENSITIVITIES } from '../domain/role.ts';
 import { PAGE_DEFAULT_ROWS, PAGE_MAX_ROWS, WINDOW_MAX_MINUTES } from './limits.ts';
@@ -164,8 +164,11 @@ export const GrantView = z.object({
   endsAt: z.nullable(Timestamp),
   membershipPresentAt: z.nullable(Timestamp),
   membershipAbsentAt: z.nullable(Timestamp),
-  /** Until when a token that was issued under the grant stays good after its end, where one does. */
-  outlivesUntil: z.nullable(Timestamp),
+  /**
+   * What is left after the grant's end of the tokens that were issued under it: `tokenOnly` is still taken but carries
+   * no right any more; `right` carries it, because the membership is not seen gone yet or another grant keeps it.
+   */
+  outlives: z.nullable(z.object({ until: Timestamp, what: z.enum(OUTLIVING_KINDS) })),
   /** What stands in the way, in words, while a grant is provisioning, stuck or failed. */
   trouble: z.nullable(z.string()),
 });

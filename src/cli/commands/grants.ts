@@ -8,7 +8,7 @@ import { oneLine, table } from '../table.ts';
 /** `oam grants` */
 export async function grants(
   flags: CommonFlags & { readonly team?: true; readonly all?: true },
-  connection: Connection,
+  connection: Pick<Connection, 'client' | 'signedIn'>,
   invocation: Invocation,
 ): Promise<void> {
   await connection.signedIn();
@@ -55,10 +55,20 @@ export async function giveBack(
   );
 }
 
+function describeRemains({ membershipAbsentAt, outlives }: GrantView, now: EpochMs): string {
+  const membership =
+    membershipAbsentAt === null
+      ? 'membership kept by another access or never there'
+      : `membership removed ${describeMoment(Date.parse(membershipAbsentAt), now)}`;
+  if (outlives === null || Date.parse(outlives.until) <= now) return membership;
+  const until = describeMoment(Date.parse(outlives.until), now);
+  return outlives.what === 'right'
+    ? `${membership}, a token carries the right until ${until}`
+    : `${membership}, a token without the right lasts until ${until}`;
+}
+
 function describeEnd(grant: GrantView, now: EpochMs): string {
-  if (grant.membershipAbsentAt !== null && grant.state === 'ended') {
-    return `ended, membership removed ${describeMoment(Date.parse(grant.membershipAbsentAt), now)}`;
-  }
+  if (grant.state === 'ended') return `ended, ${describeRemains(grant, now)}`;
   if (grant.endsAt === null) return '';
   const endsAtMs = Date.parse(grant.endsAt);
   if (endsAtMs <= now || grant.state !== 'active') return describeMoment(endsAtMs, now);

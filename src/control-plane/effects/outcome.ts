@@ -187,6 +187,12 @@ async function finish(
   const next = confirmAbsent(grant, departure);
   if (next === grant) return;
   await saveGrant(change, grant, next);
+  await change.trx
+    .updateTable('credential_lease')
+    .set({ outlives_what: next.outlives?.what ?? 'tokenOnly' })
+    .where('grant_id', '=', grant.id)
+    .where('state', '=', 'outlives')
+    .execute();
   await tellOfEnding(
     change,
     parts.debt,

@@ -90,7 +90,7 @@ async function commitToRemoval(
     .execute();
   await change.trx
     .updateTable('credential_lease')
-    .set({ state: 'outlives' })
+    .set({ state: 'outlives', outlives_what: 'right' })
     .where('grant_id', '=', grant.id)
     .where('state', '=', 'issued')
     .where('expires_at', '>', toDate(change.nowMs))

@@ -2,6 +2,7 @@ import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
+import type { Outliving } from '../../domain/lease.ts';
 import type { Membership } from '../../domain/membership.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
@@ -136,9 +137,16 @@ export function fromRow(row: Selectable<AccessGrantTable>): StoredGrant {
     endsAtMs: toMs(row.ends_at),
     membershipPresentAtMs: toMs(row.membership_present_at),
     membershipAbsentAtMs: toMs(row.membership_absent_at),
-    outlivesUntilMs: toMs(row.outlives_until),
+    outlives: outlivesOf(row),
     trouble: row.trouble ?? undefined,
   };
+}
+
+function outlivesOf(row: Selectable<AccessGrantTable>): Outliving | undefined {
+  const untilMs = toMs(row.outlives_until);
+  return untilMs === undefined || row.outlives_what === null
+    ? undefined
+    : { untilMs, what: row.outlives_what };
 }
 
 function toRow(grant: StoredGrant): Insertable<AccessGrantTable> {
@@ -167,7 +175,8 @@ function toRow(grant: StoredGrant): Insertable<AccessGrantTable> {
     ends_at: toDate(grant.endsAtMs),
     membership_present_at: toDate(grant.membershipPresentAtMs),
     membership_absent_at: toDate(grant.membershipAbsentAtMs),
-    outlives_until: toDate(grant.outlivesUntilMs),
+    outlives_until: toDate(grant.outlives?.untilMs),
+    outlives_what: grant.outlives?.what ?? null,
     trouble: grant.trouble ?? null,
   };
 }

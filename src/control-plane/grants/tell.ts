@@ -55,7 +55,7 @@ function facts(grant: StoredGrant): JsonObject {
     endsAtMs: grant.endsAtMs,
     membershipPresentAtMs: grant.membershipPresentAtMs,
     membershipAbsentAtMs: grant.membershipAbsentAtMs,
-    outlivesUntilMs: grant.outlivesUntilMs,
+    outlives: grant.outlives && { ...grant.outlives },
     trouble: grant.trouble,
   };
 }

@@ -34,7 +34,10 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
     endsAt: timestamp(grant.endsAtMs),
     membershipPresentAt: timestamp(grant.membershipPresentAtMs),
     membershipAbsentAt: timestamp(grant.membershipAbsentAtMs),
-    outlivesUntil: timestamp(grant.outlivesUntilMs),
+    outlives:
+      grant.outlives === undefined
+        ? null
+        : { until: timestamp(grant.outlives.untilMs), what: grant.outlives.what },
     trouble: grant.trouble ?? null,
   }));
 }

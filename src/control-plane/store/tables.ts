@@ -1,6 +1,12 @@
 import type { ColumnType, Generated } from 'kysely';
 
-import type { EndReason, GrantState, LeaseState, RequestState } from '../../domain/lifecycle.ts';
+import type {
+  EndReason,
+  GrantState,
+  LeaseState,
+  OutlivingKind,
+  RequestState,
+} from '../../domain/lifecycle.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
 export interface ClockTable {
@@ -89,6 +95,7 @@ export interface AccessGrantTable {
   membership_present_at: Date | null;
   membership_absent_at: Date | null;
   outlives_until: Date | null;
+  outlives_what: OutlivingKind | null;
   trouble: string | null;
 }
 
@@ -134,6 +141,8 @@ export interface CredentialLeaseTable {
   state: LeaseState;
   issued_at: Date;
   expires_at: Date;
+  /** Present exactly in the state `outlives`. */
+  outlives_what: ColumnType<OutlivingKind | null, OutlivingKind | undefined, OutlivingKind | null>;
 }
 
 /** Answers to POSTs by their keys. */

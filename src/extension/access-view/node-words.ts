@@ -155,6 +155,21 @@ export function credentialWords(l10n: Localise, credential: RoleView['credential
   }
 }
 
+/** What is left of the tokens of an access that ended. */
+export function outlivingWords(
+  l10n: Localise,
+  outlives: NonNullable<GrantView['outlives']>,
+  at: (timestamp: string) => string,
+): string {
+  const until = at(outlives.until);
+  switch (outlives.what) {
+    case 'tokenOnly':
+      return l10n.t('A token that was issued lasts until {0}, but carries this right no more.', until);
+    case 'right':
+      return l10n.t('A token that was issued still carries this right, until {0} at the latest.', until);
+  }
+}
+
 function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | undefined): NodeWords {
   const upTo = l10n.t('up to {0}', durationWords(l10n, role.maxMinutes));
   const description = ((): string => {
@@ -250,9 +265,7 @@ function grantWords(reader: Reader, grant: GrantView): NodeWords {
     ...(grant.membershipAbsentAt === null
       ? []
       : [l10n.t('Seen removed on Databricks {0}', at(grant.membershipAbsentAt))]),
-    ...(grant.outlivesUntil === null
-      ? []
-      : [l10n.t('A token that was issued stays good until {0}', at(grant.outlivesUntil))]),
+    ...(grant.outlives === null ? [] : [outlivingWords(l10n, grant.outlives, at)]),
     ...(grant.trouble === null ? [] : [grant.trouble]),
   ]);
 }

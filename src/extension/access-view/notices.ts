@@ -5,7 +5,7 @@ import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { instantWords, momentWords } from '../time-words.ts';
 import type { Notice } from './access-data.ts';
-import { credentialWords } from './node-words.ts';
+import { credentialWords, outlivingWords } from './node-words.ts';
 
 /** Tells a person what happened to their access while they looked elsewhere. */
 export async function showNotice(notice: Notice, client: ControlPlaneClient, clock: Clock): Promise<void> {
@@ -77,9 +77,6 @@ function endedWords(grant: GrantView, at: (timestamp: string | null) => string):
     grant.membershipAbsentAt === null
       ? ''
       : ` ${l10n.t('Seen removed on Databricks at {0}.', instantWords(vscode.env.language, Date.parse(grant.membershipAbsentAt)))}`;
-  const residue =
-    grant.outlivesUntil === null
-      ? ''
-      : ` ${l10n.t('A token that was issued stays good until {0}.', at(grant.outlivesUntil))}`;
+  const residue = grant.outlives === null ? '' : ` ${outlivingWords(l10n, grant.outlives, at)}`;
   return ended + removed + residue;
 }

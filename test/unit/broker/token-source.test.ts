@@ -101,7 +101,7 @@ describe("broker: a role's tokens", () => {
           ...{ id: grantId, version: 1, requestId: 'r1', state, endReason: null, principal: person },
           role: { id: 'x', title: 'X', workspace: { name: 'w', host: HOST }, credential: 'federated' },
           ...{ purpose: 'p', minutes: 30, createdAt: '2027-01-15T08:00:00.000Z', activatedAt: null },
-          ...{ endsAt: null, membershipPresentAt: null, membershipAbsentAt: null, outlivesUntil: null },
+          ...{ endsAt: null, membershipPresentAt: null, membershipAbsentAt: null, outlives: null },
           trouble: null,
         });
       }

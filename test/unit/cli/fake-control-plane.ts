@@ -32,7 +32,7 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     endsAt: '2027-01-15T12:30:01.000Z',
     membershipPresentAt: null,
     membershipAbsentAt: null,
-    outlivesUntil: null,
+    outlives: null,
     trouble: null,
     ...changes,
   };

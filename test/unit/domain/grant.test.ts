@@ -114,6 +114,19 @@ describe('a grant, whatever befalls it', () => {
     );
   });
 
+  it('leaves a token with the right while nobody saw the membership go, and without it from then on', () => {
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const { grant } of seen) {
+          if (isLive(grant)) assert.equal(grant.outlives, undefined);
+          if (grant.outlives === undefined) continue;
+          const gone = grant.membershipAbsentAtMs !== undefined;
+          assert.equal(grant.outlives.what, gone ? 'tokenOnly' : 'right');
+        }
+      }),
+    );
+  });
+
   it('ends for a reason, and fails only where it never was active', () => {
     fc.assert(
       fc.property(plays, (seen) => {

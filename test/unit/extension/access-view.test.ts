@@ -90,6 +90,13 @@ describe('the tree of access', () => {
     const words = nodeWords(reader, { kind: 'grant', grant: aGrant() });
     assert.match(words.description ?? '', /^30 min left, until /);
     assert.match(words.spoken, /Query the recsys ranker, 30 min left/);
+    const left = (what: 'right' | 'tokenOnly') =>
+      nodeWords(reader, {
+        kind: 'grant',
+        grant: aGrant({ state: 'ended', outlives: { until: '2026-11-23T11:09:00.000Z', what } }),
+      }).tooltip.join('\n');
+    assert.match(left('right'), /still carries this right, until/);
+    assert.match(left('tokenOnly'), /carries this right no more/);
     const stuck = nodeWords(reader, {
       kind: 'grant',
       grant: aGrant({ state: 'revoke_stuck', trouble: 'Databricks answers 503.' }),

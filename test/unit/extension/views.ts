@@ -84,7 +84,7 @@ export function aGrant(change: Partial<GrantView> = {}): GrantView {
     endsAt: '2026-11-23T11:00:05.000Z',
     membershipPresentAt: '2026-11-23T10:00:05.000Z',
     membershipAbsentAt: null,
-    outlivesUntil: null,
+    outlives: null,
     trouble: null,
     ...change,
   };

@@ -51,14 +51,14 @@ describe('the credential of a federated role', function () {
       .then((found) => ({ rows: found }));
     assert.deepEqual(rows, [], 'an answer with a credential was stored');
 
-    await ana.call('returnGrant', { params: { id } });
+    const returned = await ana.call('returnGrant', { params: { id } });
+    assert.equal(returned.outlives?.what, 'right', 'the membership was not seen gone yet');
     await refused(ana.call('issueCredential', { params: { id } }), 'grant_not_active');
     const ended = await world.until(id, 'ended');
-    assert.equal(
-      ended.outlivesUntil,
-      first.expiresAt > again.expiresAt ? first.expiresAt : ended.outlivesUntil,
-    );
-    assert.ok(ended.outlivesUntil, 'a token that still lives goes unmentioned');
+    const lastEnd = first.expiresAt > again.expiresAt ? first.expiresAt : again.expiresAt;
+    assert.ok(ended.outlives, 'a token that still lives goes unmentioned');
+    assert.equal(ended.outlives.what, 'tokenOnly');
+    assert.ok(Math.abs(Date.parse(ended.outlives.until) - Date.parse(lastEnd)) <= 1_000);
     assert.deepEqual(world.databricks.members(SEED.jitGroups.deployer.id), []);
   });
 
@@ -102,12 +102,23 @@ describe('two holders of one federated role', function () {
       const b = await approve(other.id, other.version);
       await world.until(a, 'active');
       await world.until(b, 'active');
+      await world.client('ana').call('issueCredential', { params: { id: a } });
       await world.client('ana').call('returnGrant', { params: { id: a } });
-      await world.until(a, 'ended');
+      const kept = await world.until(a, 'ended');
+      assert.equal(kept.membershipAbsentAt, null);
+      assert.equal(kept.outlives?.what, 'right', 'the other grant lets the token of this one act on');
       assert.deepEqual(world.databricks.members(group), [SEED.servicePrincipals.recsysDeployer.id]);
       await world.client('ana', second).call('issueCredential', { params: { id: b } });
       await world.client('ana', second).call('returnGrant', { params: { id: b } });
-      await world.until(b, 'ended');
+      assert.equal((await world.until(b, 'ended')).outlives?.what, 'tokenOnly');
+      const leases = await world.store.db.selectFrom('credential_lease').selectAll().execute();
+      assert.deepEqual(
+        leases.map((lease) => [lease.grant_id, lease.state, lease.outlives_what]).sort(),
+        [
+          [a, 'outlives', 'right'],
+          [b, 'outlives', 'tokenOnly'],
+        ].sort(),
+      );
       assert.deepEqual(world.databricks.members(group), []);
     } finally {
       await world.close();

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+
+import { grants } from '../../../src/cli/commands/grants.ts';
+import type { GrantView } from '../../../src/protocol/schemas.ts';
+import { ANA_SESSION } from '../extension/views.ts';
+import { fakeControlPlane, fakeInvocation, grantView, NOW, page } from './fake-control-plane.ts';
+
+describe('oam grants', () => {
+  const lineOf = async (grant: GrantView): Promise<string> => {
+    const { client } = fakeControlPlane({ 'GET /grants': [page(grant)] });
+    const { invocation, answers } = fakeInvocation();
+    await grants({ keychain: false }, { client, signedIn: () => Promise.resolve(ANA_SESSION) }, invocation);
+    return answers[1] ?? '';
+  };
+  const ended = (changes: Partial<GrantView>): GrantView =>
+    grantView({ state: 'ended', endReason: 'expired', ...changes });
+  const moment = (minutes: number): string => new Date(NOW + minutes * 60_000).toISOString();
+
+  it('says of an access that ended what is left of it', async () => {
+    const membershipAbsentAt = moment(-1);
+    assert.match(await lineOf(ended({ membershipAbsentAt })), /ended, membership removed \d\d:\d\d /);
+    assert.match(
+      await lineOf(ended({ membershipAbsentAt, outlives: { until: moment(5), what: 'tokenOnly' } })),
+      /membership removed \d\d:\d\d, a token without the right lasts until \d\d:\d\d/,
+    );
+    assert.match(
+      await lineOf(ended({ outlives: { until: moment(5), what: 'right' } })),
+      /membership kept by another access or never there, a token carries the right until \d\d:\d\d/,
+    );
+  });
+
+  it('says nothing of a token that has expired since', async () => {
+    const line = await lineOf(
+      ended({ membershipAbsentAt: moment(-9), outlives: { until: moment(-1), what: 'tokenOnly' } }),
+    );
+    assert.doesNotMatch(line, /token/);
+  });
+});
