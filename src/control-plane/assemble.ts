@@ -12,6 +12,8 @@ import { createAuditDebt } from './audit/debt.ts';
 import { createTokenVerifier } from './authentication/token-verifier.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
 import type { Core } from './core.ts';
+import { admission } from './directory/admission.ts';
+import { addDirectory } from './directory/routes.ts';
 import { registerGroups } from './effects/adoption.ts';
 import { type Loop, startLoop } from './effects/loop.ts';
 import { startSweeper, type Sweeper } from './effects/sweeper.ts';
@@ -36,7 +38,12 @@ export interface Ingredients {
   readonly transport: HttpTransport;
   readonly redactor: Redactor;
   readonly logger: Logger;
-  readonly secrets: { readonly databricksClientSecret: string; readonly issuerKey: string };
+  readonly secrets: {
+    readonly databricksClientSecret: string;
+    readonly issuerKey: string;
+    /** What the directory's provisioning client may present; empty where there is none. */
+    readonly directoryTokens: readonly string[];
+  };
   readonly version: string;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
@@ -97,10 +104,19 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       }),
     }),
     verifier: createTokenVerifier(config.identity, transport),
+    admit: admission(db, config.directory),
     watch,
     metrics,
     redactor,
   });
+  if (config.directory !== undefined) {
+    addDirectory(app, {
+      core,
+      redactor,
+      link: config.directory,
+      tokens: ingredients.secrets.directoryTokens,
+    });
+  }
   addSurroundings(app, { db, metrics, issuer: readyIssuer, version: ingredients.version });
 
   const record = startLoop({

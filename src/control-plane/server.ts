@@ -7,6 +7,7 @@ import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
 import { secretFromEnvironment } from './configuration/secret.ts';
+import { directoryTokens } from './directory/tokens.ts';
 import { loadPolicy } from './policy/publish.ts';
 import { openStore, type Store } from './store/store.ts';
 import { PRODUCT_VERSION } from './version.ts';
@@ -33,7 +34,9 @@ export async function startControlPlane(
   const secrets = {
     databricksClientSecret: secretFromEnvironment(config.databricks.clientSecretEnv),
     issuerKey: secretFromEnvironment(config.issuer.keyEnv),
+    directoryTokens: directoryTokens(config.directory),
   };
+  for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);
   redactor.register(secrets.issuerKey);
   const policy = await loadPolicy(config.policyFolder);

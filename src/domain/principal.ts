@@ -16,6 +16,9 @@ export type GroupFacts =
 /** Facts about a principal are fresh for this many minutes when they came with a token. */
 export const TOKEN_FACTS_FRESH_MINUTES = 60;
 
+/** Facts about a principal are fresh for this many minutes after the directory that pushed them last spoke. */
+export const DIRECTORY_FACTS_FRESH_MINUTES = 15;
+
 /** A person or a workload, keyed by `iss` and `sub`. */
 export interface Principal {
   /** The issuer that vouches for the subject. */

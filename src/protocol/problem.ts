@@ -8,6 +8,7 @@ export const PROBLEM_CODES = [
   'wrong_issuer',
   'wrong_audience',
   'wrong_token_kind',
+  'account_disabled',
   'groups_overflowed',
   'not_allowed',
   // the input

@@ -3,6 +3,8 @@ import { dirname, resolve } from 'node:path';
 
 import * as z from 'zod/mini';
 
+import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
+import type { DirectoryLink } from '../directory/link.ts';
 import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
 import { type FileProblem, FileProblemsError } from './problems.ts';
 import { checkYaml } from './yaml.ts';
@@ -45,6 +47,15 @@ export interface ServerConfiguration {
   };
   /** The environment variable that holds the key which seals the issuer's private key. */
   readonly issuer: { readonly keyEnv: string };
+  /** The company's directory, which pushes people and groups by SCIM; undefined where it does not. */
+  readonly directory:
+    | (DirectoryLink & {
+        /** The environment variable that holds the token which the provisioning client presents. */
+        readonly tokenEnv: string;
+        /** Holds the token before, while it is being replaced. */
+        readonly previousTokenEnv: string | undefined;
+      })
+    | undefined;
   readonly effects: {
     /** How often due work is looked for, in milliseconds. */
     readonly pollMs: number;
@@ -78,6 +89,15 @@ const Claims = z.strictObject({
   duty: z._default(Text, 'duty'),
 });
 
+const Directory = z.strictObject({
+  tokenEnv: EnvironmentName,
+  previousTokenEnv: z.optional(EnvironmentName),
+  issuer: z.optional(Text),
+  subject: z._default(z.enum(['externalId', 'userName']), 'externalId'),
+  groupName: z._default(z.enum(['displayName', 'externalId']), 'displayName'),
+  trustMinutes: z._default(z.int().check(z.minimum(1), z.maximum(1_440)), DIRECTORY_FACTS_FRESH_MINUTES),
+});
+
 const Requests = z.strictObject({
   lapseMinutes: z._default(z.int().check(z.minimum(1), z.maximum(43_200)), 1_440),
 });
@@ -102,6 +122,7 @@ const ServerConfigurationFile = z.strictObject({
   issuer: z._default(z.strictObject({ keyEnv: z._default(EnvironmentName, 'OAM_KEY') }), {
     keyEnv: 'OAM_KEY',
   }),
+  directory: z.optional(Directory),
   effects: z._default(Effects, Effects.parse({})),
   requests: z._default(Requests, Requests.parse({})),
 });
@@ -153,6 +174,11 @@ export function parseServerConfiguration(
   return {
     ...file,
     publicUrl: file.publicUrl,
+    directory: file.directory && {
+      ...file.directory,
+      previousTokenEnv: file.directory.previousTokenEnv,
+      issuer: file.directory.issuer ?? file.identity.issuer,
+    },
     dataFolder: resolve(folder, file.dataFolder),
     databaseUrl: resolveVariable(file.databaseUrl, environment),
     policyFolder: resolve(folder, file.policyFolder),

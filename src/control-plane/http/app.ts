@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
+import type { Principal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { type Endpoint, endpoints, type OperationId } from '../../protocol/endpoints.ts';
 import { type Actor } from '../audit/record.ts';
@@ -24,6 +25,8 @@ export interface AppParts {
   readonly core: Core;
   readonly operations: Operations;
   readonly verifier: TokenVerifier;
+  /** Lets in, or refuses, somebody whose token is good; adds what the token could not say. */
+  readonly admit: (principal: Principal) => Promise<Principal>;
   readonly watch: EventWatch;
   readonly metrics: Metrics;
   readonly redactor: Redactor;
@@ -93,13 +96,13 @@ function addOperation<Id extends OperationId>(
   });
 }
 
-async function authenticate({ core, verifier }: AppParts, request: FastifyRequest): Promise<Bearer> {
+async function authenticate({ core, verifier, admit }: AppParts, request: FastifyRequest): Promise<Bearer> {
   const token = bearerToken(request.headers);
   if (token === undefined) {
     throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
   }
   const bearer = await verifier.verify(token, await storeNowMs(core.db));
-  const { principal, news } = await rememberPrincipal(core.db, bearer.principal);
+  const { principal, news } = await rememberPrincipal(core.db, await admit(bearer.principal));
   if (news) await resumeRequestsOf(core, principal);
   return { ...bearer, principal };
 }

@@ -202,6 +202,40 @@ export interface SigningKeyTable {
   created_at: Generated<Date>;
 }
 
+/** People as the company's directory pushes them. */
+export interface DirectoryUserTable {
+  id: string;
+  user_name: string;
+  external_id: string | null;
+  active: boolean;
+  attributes: JsonColumn;
+  version: number;
+  created_at: Date;
+  modified_at: Date;
+}
+
+/** Groups as the company's directory pushes them. */
+export interface DirectoryGroupTable {
+  id: string;
+  display_name: string;
+  external_id: string | null;
+  version: number;
+  created_at: Date;
+  modified_at: Date;
+}
+
+/** Who is in which group of the directory. */
+export interface DirectoryMembershipTable {
+  group_id: string;
+  user_id: string;
+}
+
+/** When the directory last spoke. */
+export interface DirectoryContactTable {
+  singleton: ColumnType<boolean, never, never>;
+  spoke_at: Date | null;
+}
+
 /** The tables of the schema `oam`. */
 export interface Database {
   clock: ClockTable;
@@ -217,4 +251,8 @@ export interface Database {
   audit: AuditTable;
   audit_chain: AuditChainTable;
   signing_key: SigningKeyTable;
+  directory_user: DirectoryUserTable;
+  directory_group: DirectoryGroupTable;
+  directory_membership: DirectoryMembershipTable;
+  directory_contact: DirectoryContactTable;
 }

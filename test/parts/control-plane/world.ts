@@ -36,12 +36,17 @@ import { freshStore, type TestStore } from './database.ts';
 
 export type Name = keyof typeof PEOPLE;
 
+/** What the directory's provisioning client presents. */
+export const DIRECTORY_TOKEN = 'a-directory-token-of-a-test-that-nobody-guesses';
+
 export interface WorldOptions {
   readonly absenceConfirmMs?: number;
   readonly lapseMinutes?: number;
   /** How often due work is looked for. */
   readonly pollMs?: number;
   readonly logger?: Logger;
+  /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
+  readonly directory?: true;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
   /** Called before each exchange of the control plane with others. */
@@ -114,6 +119,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     issuer: { keyEnv: 'UNUSED' },
     effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
+    directory: options.directory && {
+      tokenEnv: 'UNUSED',
+      previousTokenEnv: undefined,
+      issuer: identityProvider.issuer,
+      subject: 'externalId',
+      groupName: 'displayName',
+      trustMinutes: 15,
+    },
   };
   const issuerKey = randomBytes(32).toString('base64');
   let assembly: Assembly | undefined;
@@ -129,7 +142,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       },
       redactor: createRedactor(),
       logger: options.logger ?? silentLogger,
-      secrets: { databricksClientSecret: databricks.coreCredentials.secret, issuerKey },
+      secrets: {
+        databricksClientSecret: databricks.coreCredentials.secret,
+        issuerKey,
+        directoryTokens: [DIRECTORY_TOKEN],
+      },
       version: '0.0.0-test',
       random: Math.random,
     });

@@ -3,6 +3,7 @@ import { clock } from './0001-clock.ts';
 import { access } from './0002-access.ts';
 import { signingKey } from './0003-signing-key.ts';
 import { outliving } from './0004-outliving.ts';
+import { directory } from './0005-directory.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
-export const migrations: readonly Migration[] = [clock, access, signingKey, outliving];
+export const migrations: readonly Migration[] = [clock, access, signingKey, outliving, directory];

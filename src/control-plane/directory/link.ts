@@ -1,0 +1,63 @@
+import { type Kysely, sql } from 'kysely';
+
+import type { Database } from '../store/tables.ts';
+import type { DirectoryPerson } from './people.ts';
+
+/** How the directory's people and groups are the ones that tokens speak of. Never by display name or e-mail alone. */
+export interface DirectoryLink {
+  /** The issuer whose subjects the directory describes. */
+  readonly issuer: string;
+  /** The SCIM attribute that equals the token's subject. */
+  readonly subject: 'externalId' | 'userName';
+  /** The SCIM attribute of a group that equals the name in the token's list of groups. */
+  readonly groupName: 'displayName' | 'externalId';
+  /** For how long the directory's word on groups is good after it last spoke, in minutes. */
+  readonly trustMinutes: number;
+}
+
+/** The token's subject that a person of the directory has; undefined where the directory did not say. */
+export function subjectOf(
+  link: DirectoryLink,
+  person: Pick<DirectoryPerson, 'userName' | 'externalId'>,
+): string | undefined {
+  return link.subject === 'userName' ? person.userName : person.externalId;
+}
+
+/** The names of the groups that a person is in, as tokens name them. */
+export async function groupsIn(
+  db: Kysely<Database>,
+  link: DirectoryLink,
+  personId: string,
+): Promise<string[]> {
+  const column = link.groupName === 'displayName' ? 'display_name' : 'external_id';
+  const rows = await db
+    .selectFrom('directory_membership as membership')
+    .innerJoin('directory_group as team', 'team.id', 'membership.group_id')
+    .select(`team.${column} as name`)
+    .where('membership.user_id', '=', personId)
+    .orderBy('name')
+    .execute();
+  return rows.flatMap(({ name }) => (name === null ? [] : [name]));
+}
+
+/** What the directory knows of a token's subject. */
+export interface LinkedPerson {
+  readonly id: string;
+  readonly active: boolean;
+  /** True while the directory spoke recently enough for its lists of groups to be believed. */
+  readonly fresh: boolean;
+}
+
+/** Looks a token's subject up. */
+export async function findLinked(
+  db: Kysely<Database>,
+  link: DirectoryLink,
+  sub: string,
+): Promise<LinkedPerson | undefined> {
+  const fresh = sql<boolean>`coalesce((select spoke_at from oam.directory_contact) >
+    oam.now() - ${link.trustMinutes} * interval '1 minute', false)`;
+  const query = db.selectFrom('directory_user').select(['id', 'active', fresh.as('fresh')]);
+  return link.subject === 'userName'
+    ? query.where((eb) => eb(eb.fn('lower', ['user_name']), '=', sub.toLowerCase())).executeTakeFirst()
+    : query.where('external_id', '=', sub).executeTakeFirst();
+}

@@ -1,0 +1,263 @@
+import SCIMMY from 'scimmy';
+import * as z from 'zod/mini';
+
+import type { JsonObject } from '../../domain/canonical.ts';
+import { recordAudit } from '../audit/record.ts';
+import type { Change } from '../changes/change.ts';
+import { faithfully, invalidValue } from './answers.ts';
+import { type ConsequenceParts, DIRECTORY_ACTOR, drawConsequences, endEverything } from './consequences.ts';
+import {
+  addGroup,
+  type DirectoryGroup,
+  type GroupChange,
+  type GroupInput,
+  listGroups,
+  lockGroup,
+  removeGroup,
+  replaceGroup,
+} from './groups.ts';
+import { subjectOf } from './link.ts';
+import {
+  addPerson,
+  type DirectoryPerson,
+  listPeople,
+  lockPerson,
+  type PersonInput,
+  type PersonKey,
+  removePerson,
+  replacePerson,
+} from './people.ts';
+
+/** One exchange with a SCIM client: everything that it reads and writes is one change. */
+export class ScimExchange {
+  readonly change: Change;
+  readonly parts: ConsequenceParts;
+
+  constructor(change: Change, parts: ConsequenceParts) {
+    this.change = change;
+    this.parts = parts;
+  }
+}
+
+/** SCIMMY keeps its resource types in one place for the process; who is served comes with each exchange. */
+const Exchange = z.instanceof(ScimExchange);
+
+const Text = z.string().check(z.minLength(1), z.maxLength(500));
+
+const Input = z.record(z.string(), z.json());
+
+const PersonBody = z.object({
+  userName: Text,
+  externalId: z.optional(Text),
+  active: z.optional(z.boolean()),
+});
+
+const GroupBody = z.object({
+  displayName: Text,
+  externalId: z.optional(Text),
+  members: z.optional(z.array(z.object({ value: Text }))),
+});
+
+SCIMMY.Resources.declare(SCIMMY.Resources.User)
+  .extend(SCIMMY.Schemas.EnterpriseUser, false)
+  .ingress((resource, instance, context: unknown) =>
+    faithfully(async () => {
+      const { change, parts } = Exchange.parse(context);
+      const input = personInput(instance);
+      if (resource.id === undefined) {
+        return viewPerson(await tellOfPerson(change, parts, 'added', await addPerson(change, input)));
+      }
+      const before = await lockPerson(change, resource.id);
+      const after = await replacePerson(change, before, input);
+      // Whoever the person was to tokens before must not go on under a name that nobody vouches for.
+      const formerly = subjectOf(parts.link, before);
+      if (formerly !== undefined && formerly !== subjectOf(parts.link, after)) {
+        await endEverything(change, parts, formerly);
+      }
+      const kind = before.active && !after.active ? 'deactivated' : 'changed';
+      return viewPerson(await tellOfPerson(change, parts, kind, after));
+    }),
+  )
+  .egress((resource, context: unknown) =>
+    faithfully(async () => {
+      const { change } = Exchange.parse(context);
+      if (resource.id !== undefined) return viewPerson(await lockPerson(change, resource.id));
+      const people = (await listPeople(change, personKey(resource.filter))).map(viewPerson);
+      return matching(resource.filter, people);
+    }),
+  )
+  .degress((resource, context: unknown) =>
+    faithfully(async () => {
+      const { change, parts } = Exchange.parse(context);
+      const person = await lockPerson(change, resource.id ?? '');
+      await removePerson(change, person);
+      await tellOfPerson(change, parts, 'removed', { ...person, active: false });
+    }),
+  );
+
+SCIMMY.Resources.declare(SCIMMY.Resources.Group)
+  .ingress((resource, instance, context: unknown) =>
+    faithfully(async () => {
+      const { change, parts } = Exchange.parse(context);
+      const input = groupInput(instance);
+      const changed =
+        resource.id === undefined
+          ? await addGroup(change, input)
+          : await replaceGroup(change, await lockGroup(change, resource.id), input);
+      return viewGroup(
+        await tellOfGroup(change, parts, resource.id === undefined ? 'added' : 'changed', changed),
+      );
+    }),
+  )
+  .egress((resource, context: unknown) =>
+    faithfully(async () => {
+      const { change } = Exchange.parse(context);
+      if (resource.id !== undefined) return viewGroup(await lockGroup(change, resource.id));
+      const groups = (await listGroups(change, soleEquality(resource.filter, 'displayName'))).map(viewGroup);
+      return matching(resource.filter, groups);
+    }),
+  )
+  .degress((resource, context: unknown) =>
+    faithfully(async () => {
+      const { change, parts } = Exchange.parse(context);
+      const group = await lockGroup(change, resource.id ?? '');
+      await tellOfGroup(change, parts, 'removed', { group, concerned: await removeGroup(change, group) });
+    }),
+  );
+
+SCIMMY.Config.set({
+  patch: true,
+  filter: true,
+  sort: true,
+  etag: false,
+  changePassword: false,
+  bulk: false,
+  authenticationSchemes: [
+    {
+      type: 'oauthbearertoken',
+      name: 'Bearer token',
+      description: 'The token that the control plane was configured with.',
+    },
+  ],
+});
+
+/** A resource out of the instance that SCIMMY made of a client's body. */
+function plain(instance: unknown): JsonObject {
+  return Input.parse(JSON.parse(JSON.stringify(instance)));
+}
+
+/** What has a column of its own, what the server says itself, and what must never be kept. */
+const KEPT_APART = new Set([
+  ...['userName', 'externalId', 'active'],
+  ...['id', 'meta', 'schemas', 'groups'],
+  'password',
+]);
+
+function personInput(instance: unknown): PersonInput {
+  const resource = plain(instance);
+  const body = parse(PersonBody, resource);
+  const attributes = Object.fromEntries(Object.entries(resource).filter(([name]) => !KEPT_APART.has(name)));
+  return {
+    userName: body.userName,
+    externalId: body.externalId,
+    // Left out by a client that does not manage it: RFC 7643 leaves the default to us, and nobody is locked out by it.
+    active: body.active ?? true,
+    attributes,
+  };
+}
+
+function groupInput(instance: unknown): GroupInput {
+  const { displayName, externalId, members = [] } = parse(GroupBody, plain(instance));
+  return { displayName, externalId, memberIds: [...new Set(members.map((member) => member.value))] };
+}
+
+function parse<T>(schema: z.ZodMiniType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalidValue('The resource cannot be taken', z.prettifyError(parsed.error).replaceAll('\n', ' '));
+}
+
+function personKey(filter: SCIMMY.Types.Filter | undefined): PersonKey | undefined {
+  const userName = soleEquality(filter, 'userName');
+  if (userName !== undefined) return { userName };
+  const externalId = soleEquality(filter, 'externalId');
+  return externalId === undefined ? undefined : { externalId };
+}
+
+function matching<T extends object>(filter: SCIMMY.Types.Filter | undefined, resources: T[]): T[] {
+  if (filter === undefined) return resources;
+  const kept = new Set<unknown>(filter.match(resources));
+  return resources.filter((resource) => kept.has(resource));
+}
+
+/** The value where a filter asks for nothing but one attribute's equality: that look-up has an index. */
+function soleEquality(filter: SCIMMY.Types.Filter | undefined, attribute: string): string | undefined {
+  const Sole = z.tuple([z.strictObject({ [attribute]: z.tuple([z.literal('eq'), z.string()]) })]);
+  const sole = Sole.safeParse(filter === undefined ? [] : JSON.parse(JSON.stringify([...filter])));
+  return sole.success ? sole.data[0][attribute]?.[1] : undefined;
+}
+
+function viewPerson(person: DirectoryPerson) {
+  const { id, userName, externalId, active, attributes } = person;
+  return {
+    ...attributes,
+    id,
+    userName,
+    active,
+    ...(externalId !== undefined && { externalId }),
+    meta: meta(person),
+  };
+}
+
+function viewGroup(group: DirectoryGroup) {
+  const { id, displayName, externalId, members } = group;
+  return {
+    id,
+    displayName,
+    ...(externalId !== undefined && { externalId }),
+    members: members.map((member) => ({ value: member.id, display: member.userName, type: 'User' })),
+    meta: meta(group),
+  };
+}
+
+function meta(of: Pick<DirectoryPerson, 'createdAt' | 'modifiedAt'>) {
+  return { created: of.createdAt, lastModified: of.modifiedAt };
+}
+
+async function tellOfPerson(
+  change: Change,
+  parts: ConsequenceParts,
+  kind: 'added' | 'changed' | 'deactivated' | 'removed',
+  person: DirectoryPerson,
+): Promise<DirectoryPerson> {
+  await recordAudit(change, {
+    event: `directory.person_${kind}`,
+    actor: DIRECTORY_ACTOR,
+    detail: {
+      id: person.id,
+      userName: person.userName,
+      externalId: person.externalId,
+      subject: subjectOf(parts.link, person),
+      active: person.active,
+    },
+  });
+  await drawConsequences(change, parts, person);
+  return person;
+}
+
+async function tellOfGroup(
+  change: Change,
+  parts: ConsequenceParts,
+  kind: 'added' | 'changed' | 'removed',
+  { group, concerned }: GroupChange,
+): Promise<DirectoryGroup> {
+  await recordAudit(change, {
+    event: `directory.group_${kind}`,
+    actor: DIRECTORY_ACTOR,
+    detail: { id: group.id, displayName: group.displayName, concerned: [...concerned] },
+  });
+  for (const id of [...concerned].sort()) {
+    await drawConsequences(change, parts, await lockPerson(change, id));
+  }
+  return group;
+}
