@@ -18,17 +18,31 @@ export interface PythonEnvironment {
   readonly jupyter: string;
 }
 
-const REQUIREMENTS = join(dirname(fileURLToPath(import.meta.url)), 'requirements.txt');
+/** What goes into a virtual environment. */
+export interface PythonPackages {
+  /** For the line that says what is being installed. */
+  readonly name: string;
+  /** Path of a requirements file. */
+  readonly file: string;
+}
+
+const STAGE_PACKAGES: PythonPackages = {
+  name: "Databricks' Python SDK and a notebook kernel",
+  file: join(dirname(fileURLToPath(import.meta.url)), 'requirements.txt'),
+};
 
 /**
  * Makes the virtual environment once.
  *
  * @throws MissingPrerequisite where there is no Python, none that makes virtual environments, or no PyPI.
  */
-export async function installPython(log: (line: string) => void): Promise<PythonEnvironment> {
+export async function installPython(
+  log: (line: string) => void,
+  packages: PythonPackages = STAGE_PACKAGES,
+): Promise<PythonEnvironment> {
   const python = requirePython();
   const version = await run({ name: python, command: python, arguments: ['-VV'] });
-  const requirements = await readFile(REQUIREMENTS, 'utf8');
+  const requirements = await readFile(packages.file, 'utf8');
   const content = createHash('sha256').update(version).update(requirements).digest('hex').slice(0, 12);
   const folder = join(TOOLS, `python-${content}`);
   // Programs in a virtual environment name its path, so it is made where it stays, and marked when it is whole.
@@ -40,10 +54,10 @@ export async function installPython(log: (line: string) => void): Promise<Python
   });
   try {
     if (!existsSync(whole)) {
-      log("Installing Databricks' Python SDK and a notebook kernel (from PyPI), once.");
+      log(`Installing ${packages.name} (from PyPI), once.`);
       await rm(join(folder, 'venv'), { recursive: true, force: true });
       await run({ name: 'venv', command: python, arguments: ['-m', 'venv', join(folder, 'venv')] });
-      await install(join(folder, 'venv/bin/python'));
+      await install(join(folder, 'venv/bin/python'), packages);
       await writeFile(whole, '');
     }
   } finally {
@@ -53,21 +67,21 @@ export async function installPython(log: (line: string) => void): Promise<Python
   return { bin, python: join(bin, 'python'), jupyter: join(bin, 'jupyter') };
 }
 
-async function install(python: string): Promise<void> {
+async function install(python: string, packages: PythonPackages): Promise<void> {
   try {
     await run({
       name: 'pip',
       command: python,
       arguments: [
         ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input'],
-        ...['--requirement', REQUIREMENTS],
+        ...['--requirement', packages.file],
       ],
       timeoutMs: 5 * 60_000,
     });
   } catch (error) {
     const last = (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1) ?? '';
     throw new MissingPrerequisite(
-      `Databricks' Python SDK could not be installed: check that pip reaches PyPI, then try again. (${last})`,
+      `${packages.name} could not be installed: check that pip reaches PyPI, then try again. (${last})`,
     );
   }
 }

@@ -35,5 +35,7 @@ async function admitByDirectory(
     );
   }
   if (principal.groups.kind === 'listed' || !person.fresh) return principal;
-  return { ...principal, groups: { kind: 'listed', names: await groupsIn(db, link, person.id) } };
+  const names = await groupsIn(db, link, person.id);
+  // A directory that pushes people but no groups knows nothing, which is not the same as none.
+  return names.length === 0 ? principal : { ...principal, groups: { kind: 'listed', names } };
 }

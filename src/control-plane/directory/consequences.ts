@@ -1,14 +1,14 @@
+import { type RawBuilder, sql } from 'kysely';
+
 import { refuse } from '../../domain/request.ts';
 import type { Actor } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
-import { toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { closeGrant } from '../grants/close.ts';
-import { lockGrant } from '../grants/rows.ts';
-import { LIVE_STATES } from '../grants/rows.ts';
+import { LIVE_STATES, lockGrant } from '../grants/rows.ts';
 import { lockRequest, saveRequest } from '../requests/rows.ts';
 import { tellOfRequest } from '../requests/tell.ts';
-import { type DirectoryLink, groupsIn, subjectOf } from './link.ts';
+import { type DirectoryLink, subjectOf } from './link.ts';
 import type { DirectoryPerson } from './people.ts';
 
 /** Who acts where the directory does. */
@@ -26,26 +26,54 @@ export interface ConsequenceParts extends Pick<Core, 'debt'> {
   readonly link: DirectoryLink;
 }
 
-/**
- * What the directory says of a person is what OAM knows of them from now on: their groups, and, where they are not
- * active any more, the end of everything that they hold or wait for. In the change that brought the news.
- */
+/** A person as the directory has just described them: who is not active any more holds and waits for nothing. */
 export async function drawConsequences(
   change: Change,
   parts: ConsequenceParts,
   person: DirectoryPerson,
 ): Promise<void> {
   const sub = subjectOf(parts.link, person);
-  if (sub === undefined) return;
-  if (!person.active) return endEverything(change, parts, sub);
-  const groups = await groupsIn(change.trx, parts.link, person.id);
-  await change.trx
-    .updateTable('principal')
-    .set({ groups, seen_at: toDate(change.nowMs), display_name: displayNameOf(person) })
-    .where('iss', '=', parts.link.issuer)
-    .where('sub', '=', sub)
-    .where('seen_at', '<', toDate(change.nowMs))
-    .execute();
+  if (sub !== undefined && !person.active) await endEverything(change, parts, sub);
+}
+
+/** The name of a group as tokens name it, and the people who lost or got it. */
+export interface GroupNews {
+  readonly name: string | undefined;
+  readonly people: readonly string[];
+}
+
+/**
+ * What is known of people's groups follows at once. Name by name: a directory that pushes only some of the groups says
+ * nothing about the others.
+ */
+export async function followGroups(
+  change: Change,
+  link: DirectoryLink,
+  news: { readonly lost: GroupNews; readonly got: GroupNews },
+): Promise<void> {
+  await rewriteGroups(change, link, news.lost, (name) => sql`array_remove(groups, ${name})`);
+  await rewriteGroups(
+    change,
+    link,
+    news.got,
+    (name) => sql`array_append(array_remove(groups, ${name}), ${name})`,
+  );
+}
+
+async function rewriteGroups(
+  change: Change,
+  link: DirectoryLink,
+  { name, people }: GroupNews,
+  rewritten: (name: string) => RawBuilder<unknown>,
+): Promise<void> {
+  if (name === undefined || people.length === 0) return;
+  const subject = link.subject === 'userName' ? 'user_name' : 'external_id';
+  await sql`
+    update oam.principal set groups = ${rewritten(name)}, seen_at = oam.now()
+    where iss = ${link.issuer} and groups is not null and sub in
+      (select ${sql.ref(subject)} from oam.directory_user where id = any(${sql.val(people)}::uuid[]))`.execute(
+    change.trx,
+  );
 }
 
 /** Somebody left, or is gone from the directory: their grants end and their open requests are refused. */
@@ -86,9 +114,4 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
       comment: LEFT,
     });
   }
-}
-
-function displayNameOf(person: DirectoryPerson): string {
-  const { displayName } = person.attributes;
-  return typeof displayName === 'string' && displayName !== '' ? displayName : person.userName;
 }

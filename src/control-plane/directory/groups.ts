@@ -26,12 +26,6 @@ export interface GroupInput {
   readonly memberIds: readonly string[];
 }
 
-/** A changed group and the people whose groups changed with it. */
-export interface GroupChange {
-  readonly group: DirectoryGroup;
-  readonly concerned: readonly string[];
-}
-
 /** Every group, or those of one name. */
 export async function listGroups(change: Change, displayName?: string): Promise<DirectoryGroup[]> {
   let query = change.trx.selectFrom('directory_group').selectAll().orderBy('created_at').orderBy('id');
@@ -61,7 +55,7 @@ export async function lockGroup(change: Change, id: string): Promise<DirectoryGr
 }
 
 /** Adds a group. */
-export async function addGroup(change: Change, input: GroupInput): Promise<GroupChange> {
+export async function addGroup(change: Change, input: GroupInput): Promise<DirectoryGroup> {
   const now = toDate(change.nowMs);
   const id = randomUUID();
   await conflict('displayName', () =>
@@ -71,7 +65,7 @@ export async function addGroup(change: Change, input: GroupInput): Promise<Group
       .execute(),
   );
   await addMembers(change, id, input.memberIds);
-  return { group: await lockGroup(change, id), concerned: input.memberIds };
+  return lockGroup(change, id);
 }
 
 /** Puts what a client sent in the place of what was known. The group must be locked. */
@@ -79,7 +73,7 @@ export async function replaceGroup(
   change: Change,
   group: DirectoryGroup,
   input: GroupInput,
-): Promise<GroupChange> {
+): Promise<DirectoryGroup> {
   await conflict('displayName', () =>
     change.trx
       .updateTable('directory_group')
@@ -87,10 +81,8 @@ export async function replaceGroup(
       .where('id', '=', group.id)
       .execute(),
   );
-  const before = new Set(group.members.map((member) => member.id));
-  const after = new Set(input.memberIds);
-  const gone = [...before].filter((id) => !after.has(id));
-  const come = [...after].filter((id) => !before.has(id));
+  const before = group.members.map((member) => member.id);
+  const gone = without(before, input.memberIds);
   if (gone.length > 0) {
     await change.trx
       .deleteFrom('directory_membership')
@@ -98,18 +90,19 @@ export async function replaceGroup(
       .where('user_id', 'in', gone)
       .execute();
   }
-  await addMembers(change, group.id, come);
-  const renamed = group.displayName !== input.displayName || group.externalId !== input.externalId;
-  return {
-    group: await lockGroup(change, group.id),
-    concerned: renamed ? [...new Set([...before, ...after])] : [...gone, ...come],
-  };
+  await addMembers(change, group.id, without(input.memberIds, before));
+  return lockGroup(change, group.id);
 }
 
-/** Forgets a group. Returns the ids of those who were in it. */
-export async function removeGroup(change: Change, group: DirectoryGroup): Promise<readonly string[]> {
+/** Forgets a group. */
+export async function removeGroup(change: Change, group: DirectoryGroup): Promise<void> {
   await change.trx.deleteFrom('directory_group').where('id', '=', group.id).execute();
-  return group.members.map((member) => member.id);
+}
+
+/** Those of a list that are not in another. */
+export function without(list: readonly string[], others: readonly string[]): string[] {
+  const known = new Set(others);
+  return list.filter((id) => !known.has(id));
 }
 
 async function addMembers(change: Change, groupId: string, ids: readonly string[]): Promise<void> {
@@ -118,7 +111,7 @@ async function addMembers(change: Change, groupId: string, ids: readonly string[
   const known = await change.trx
     .selectFrom('directory_user')
     .select('id')
-    .where('id', 'in', ids.filter(isId))
+    .where('id', '=', sql<string>`any(${sql.val(ids.filter(isId))}::uuid[])`)
     .orderBy('id')
     .forKeyShare()
     .execute();

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 
 import type { Database } from '../store/tables.ts';
+import type { DirectoryGroup } from './groups.ts';
 import type { DirectoryPerson } from './people.ts';
 
 /** How the directory's people and groups are the ones that tokens speak of. Never by display name or e-mail alone. */
@@ -21,6 +22,14 @@ export function subjectOf(
   person: Pick<DirectoryPerson, 'userName' | 'externalId'>,
 ): string | undefined {
   return link.subject === 'userName' ? person.userName : person.externalId;
+}
+
+/** The name that tokens have for a group; undefined where the directory did not say, or where there is no group. */
+export function nameOf(
+  link: DirectoryLink,
+  group: Pick<DirectoryGroup, 'displayName' | 'externalId'> | undefined,
+): string | undefined {
+  return link.groupName === 'displayName' ? group?.displayName : group?.externalId;
 }
 
 /** The names of the groups that a person is in, as tokens name them. */

@@ -41,7 +41,9 @@ export function standardPatch(body: unknown, resource: unknown) {
   const present = Members.parse(JSON.parse(JSON.stringify(resource)));
   const added = new Map<string, Record<string, z.core.util.JSONType>>();
   const operations: Operation[] = [];
-  for (const operation of parsed.data.Operations.map(withBooleans)) {
+  for (const operation of parsed.data.Operations.map(withBooleans).flatMap((one) =>
+    memberByMember(one, present),
+  )) {
     const entry = missingEntry(operation, present);
     if (entry === undefined) {
       operations.push(operation);
@@ -74,6 +76,21 @@ function asBoolean(value: z.core.util.JSONType): z.core.util.JSONType {
   if (typeof value !== 'string') return value;
   const word = value.toLowerCase();
   return word === 'true' || word === 'false' ? word === 'true' : value;
+}
+
+/** An extension as a whole is set and removed member by member: SCIMMY cannot do it at once. */
+function memberByMember(operation: Operation, resource: z.infer<typeof Members>): Operation[] {
+  const extension = SCIMMY.Schemas.EnterpriseUser.id;
+  if (operation.path !== extension) return [operation];
+  const { op } = operation;
+  const members = Members.safeParse(op === 'remove' ? (resource[extension] ?? {}) : operation.value);
+  if (!members.success) return [operation];
+  return Object.entries(members.data)
+    .filter(([name]) => name !== 'schemas')
+    .map(([name, value]) => {
+      const path = `${extension}:${name}`;
+      return op === 'remove' ? { op, path } : { op, path, value };
+    });
 }
 
 function missingEntry(operation: Operation, resource: z.infer<typeof Members>) {

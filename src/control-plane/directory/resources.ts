@@ -5,18 +5,24 @@ import type { JsonObject } from '../../domain/canonical.ts';
 import { recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { faithfully, invalidValue } from './answers.ts';
-import { type ConsequenceParts, DIRECTORY_ACTOR, drawConsequences, endEverything } from './consequences.ts';
+import {
+  type ConsequenceParts,
+  DIRECTORY_ACTOR,
+  drawConsequences,
+  endEverything,
+  followGroups,
+} from './consequences.ts';
 import {
   addGroup,
   type DirectoryGroup,
-  type GroupChange,
   type GroupInput,
   listGroups,
   lockGroup,
   removeGroup,
   replaceGroup,
+  without,
 } from './groups.ts';
-import { subjectOf } from './link.ts';
+import { nameOf, subjectOf } from './link.ts';
 import {
   addPerson,
   type DirectoryPerson,
@@ -58,17 +64,20 @@ const GroupBody = z.object({
   members: z.optional(z.array(z.object({ value: Text }))),
 });
 
+// OAM has no use for them, and SCIMMY takes no value of their types, which RFC 7643 leaves open.
+SCIMMY.Schemas.User.truncate(['roles', 'x509Certificates']);
+
 SCIMMY.Resources.declare(SCIMMY.Resources.User)
   .extend(SCIMMY.Schemas.EnterpriseUser, false)
   .ingress((resource, instance, context: unknown) =>
     faithfully(async () => {
       const { change, parts } = Exchange.parse(context);
-      const input = personInput(instance);
       if (resource.id === undefined) {
-        return viewPerson(await tellOfPerson(change, parts, 'added', await addPerson(change, input)));
+        const added = await addPerson(change, personInput(instance, true));
+        return viewPerson(await tellOfPerson(change, parts, 'added', added));
       }
       const before = await lockPerson(change, resource.id);
-      const after = await replacePerson(change, before, input);
+      const after = await replacePerson(change, before, personInput(instance, before.active));
       // Whoever the person was to tokens before must not go on under a name that nobody vouches for.
       const formerly = subjectOf(parts.link, before);
       if (formerly !== undefined && formerly !== subjectOf(parts.link, after)) {
@@ -100,13 +109,15 @@ SCIMMY.Resources.declare(SCIMMY.Resources.Group)
     faithfully(async () => {
       const { change, parts } = Exchange.parse(context);
       const input = groupInput(instance);
-      const changed =
-        resource.id === undefined
-          ? await addGroup(change, input)
-          : await replaceGroup(change, await lockGroup(change, resource.id), input);
-      return viewGroup(
-        await tellOfGroup(change, parts, resource.id === undefined ? 'added' : 'changed', changed),
-      );
+      if (resource.id === undefined) {
+        const group = await addGroup(change, input);
+        await tellOfGroup(change, parts, 'added', undefined, group);
+        return viewGroup(group);
+      }
+      const before = await lockGroup(change, resource.id);
+      const after = await replaceGroup(change, before, input);
+      await tellOfGroup(change, parts, 'changed', before, after);
+      return viewGroup(after);
     }),
   )
   .egress((resource, context: unknown) =>
@@ -121,7 +132,8 @@ SCIMMY.Resources.declare(SCIMMY.Resources.Group)
     faithfully(async () => {
       const { change, parts } = Exchange.parse(context);
       const group = await lockGroup(change, resource.id ?? '');
-      await tellOfGroup(change, parts, 'removed', { group, concerned: await removeGroup(change, group) });
+      await tellOfGroup(change, parts, 'removed', group, undefined);
+      await removeGroup(change, group);
     }),
   );
 
@@ -153,15 +165,15 @@ const KEPT_APART = new Set([
   'password',
 ]);
 
-function personInput(instance: unknown): PersonInput {
+function personInput(instance: unknown, active: boolean): PersonInput {
   const resource = plain(instance);
   const body = parse(PersonBody, resource);
   const attributes = Object.fromEntries(Object.entries(resource).filter(([name]) => !KEPT_APART.has(name)));
   return {
     userName: body.userName,
     externalId: body.externalId,
-    // Left out by a client that does not manage it: RFC 7643 leaves the default to us, and nobody is locked out by it.
-    active: body.active ?? true,
+    // What a client leaves out stays as it is: nobody is let in again by silence.
+    active: body.active ?? active,
     attributes,
   };
 }
@@ -215,7 +227,12 @@ function viewGroup(group: DirectoryGroup) {
     id,
     displayName,
     ...(externalId !== undefined && { externalId }),
-    members: members.map((member) => ({ value: member.id, display: member.userName, type: 'User' })),
+    members: members.map((member) => ({
+      value: member.id,
+      display: member.userName,
+      $ref: `${String(SCIMMY.Resources.User.basepath())}/${member.id}`,
+      type: 'User',
+    })),
     meta: meta(group),
   };
 }
@@ -249,15 +266,24 @@ async function tellOfGroup(
   change: Change,
   parts: ConsequenceParts,
   kind: 'added' | 'changed' | 'removed',
-  { group, concerned }: GroupChange,
-): Promise<DirectoryGroup> {
+  before: DirectoryGroup | undefined,
+  after: DirectoryGroup | undefined,
+): Promise<void> {
+  const names = { before: nameOf(parts.link, before), after: nameOf(parts.link, after) };
+  const were = before?.members.map((member) => member.id) ?? [];
+  const are = after?.members.map((member) => member.id) ?? [];
+  const renamed = names.before !== names.after;
+  const lost = { name: names.before, people: renamed ? were : without(were, are) };
+  const got = { name: names.after, people: renamed ? are : without(are, were) };
   await recordAudit(change, {
     event: `directory.group_${kind}`,
     actor: DIRECTORY_ACTOR,
-    detail: { id: group.id, displayName: group.displayName, concerned: [...concerned] },
+    detail: {
+      id: (after ?? before)?.id,
+      displayName: (after ?? before)?.displayName,
+      lost: lost.people,
+      got: got.people,
+    },
   });
-  for (const id of [...concerned].sort()) {
-    await drawConsequences(change, parts, await lockPerson(change, id));
-  }
-  return group;
+  await followGroups(change, parts.link, { lost, got });
 }

@@ -43,10 +43,15 @@ export function addDirectory(app: FastifyInstance, parts: DirectoryParts): void 
   SCIMMY.Resources.ServiceProviderConfig.basepath(SCIM_PATH);
   void app.register(
     (scope, _options, done) => {
+      const parseJson = scope.getDefaultJsonParser('error', 'error');
       scope.addContentTypeParser(
-        MEDIA_TYPE,
-        { parseAs: 'string' },
-        scope.getDefaultJsonParser('error', 'error'),
+        ['application/json', MEDIA_TYPE],
+        { parseAs: 'string', bodyLimit: BODY_LIMIT_BYTES },
+        (request, body: string, parsed) => {
+          // Clients name the media type of a DELETE's body too, though there is none.
+          if (body === '') parsed(null);
+          else void parseJson(request, body, parsed);
+        },
       );
       scope.addHook('onRequest', async (request, reply) => {
         if (!isKnown(parts.tokens, request.headers.authorization)) {
@@ -80,11 +85,21 @@ const Query = z.object({
 const ById = z.object({ id: z.string() });
 
 function addDescriptions(scope: FastifyInstance): void {
+  const onlyRead = (path: string): void => {
+    scope.route({
+      method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+      url: path,
+      handler: (_request, reply) =>
+        answerError(reply.header('allow', 'GET'), 405, undefined, 'What the directory is can only be read.'),
+    });
+  };
   scope.get('/ServiceProviderConfig', async (_request, reply) =>
     answer(reply, 200, await new SCIMMY.Resources.ServiceProviderConfig().read()),
   );
+  onlyRead('/ServiceProviderConfig');
   const describe = (path: string, type: DescriptionType): void => {
     scope.get(path, async (_request, reply) => answer(reply, 200, await new type().read()));
+    onlyRead(path);
     scope.get(`${path}/:id`, async (request, reply) =>
       answer(reply, 200, await new type(ById.parse(request.params).id).read()),
     );
@@ -107,25 +122,27 @@ function addResources(scope: FastifyInstance, parts: DirectoryParts, type: Resou
     parts.core.wake();
     return result;
   };
-  const one = (request: FastifyRequest) => new type(ById.parse(request.params).id, query(request));
-  const options = { bodyLimit: BODY_LIMIT_BYTES };
+  const one = (request: FastifyRequest) => resourceOf(type, ById.parse(request.params).id, query(request));
 
   scope.get(path, async (request, reply) => {
-    const asked = query(request);
-    const list = new type(undefined, { ...asked, count: Math.min(asked.count ?? MAX_ROWS, MAX_ROWS) });
-    return answer(reply, 200, await exchange((context) => list.read(context)));
+    const list = resourceOf(type, undefined, query(request));
+    return answer(reply, 200, withSchemas(type, await exchange((context) => list.read(context))));
   });
-  scope.post(path, options, async (request, reply) => {
+  scope.post(`${path}/.search`, async (request, reply) => {
+    const search = resourceOf(type, undefined, searchOf(request.body));
+    return answer(reply, 200, withSchemas(type, await exchange((context) => search.read(context))));
+  });
+  scope.post(path, async (request, reply) => {
     const made = await exchange((context) => new type().write(request.body, context));
     return answer(reply.header('location', made.meta.location), 201, made);
   });
   scope.get(`${path}/:id`, async (request, reply) =>
-    answer(reply, 200, await exchange((context) => one(request).read(context))),
+    answer(reply, 200, withSchemas(type, await exchange((context) => one(request).read(context)))),
   );
-  scope.put(`${path}/:id`, options, async (request, reply) =>
+  scope.put(`${path}/:id`, async (request, reply) =>
     answer(reply, 200, await exchange((context) => one(request).write(request.body, context))),
   );
-  scope.patch(`${path}/:id`, options, async (request, reply) => {
+  scope.patch(`${path}/:id`, async (request, reply) => {
     const changed = await exchange(async (context) => {
       // Read under its lock first: two pushes that each add a member must not undo each other.
       const present = await one(request).read(context);
@@ -139,10 +156,65 @@ function addResources(scope: FastifyInstance, parts: DirectoryParts, type: Resou
   });
 }
 
+const Search = z.object({
+  schemas: z.array(z.literal(SCIMMY.Messages.SearchRequest.id)),
+  filter: z.exactOptional(z.string()),
+  attributes: z.exactOptional(z.array(z.string())),
+  excludedAttributes: z.exactOptional(z.array(z.string())),
+  sortBy: z.exactOptional(z.string()),
+  sortOrder: z.exactOptional(z.string()),
+  startIndex: z.exactOptional(z.number()),
+  count: z.exactOptional(z.number()),
+});
+
+/** The query that a search says in its body (RFC 7644 §3.4.3). */
+function searchOf(body: unknown): z.infer<typeof Query> {
+  const parsed = Search.safeParse(body);
+  if (!parsed.success) {
+    throw new SCIMMY.Types.Error(400, 'invalidSyntax', 'The body is not a SearchRequest message.');
+  }
+  const { attributes, excludedAttributes, filter, sortBy, sortOrder, startIndex, count } = parsed.data;
+  return {
+    ...(filter !== undefined && { filter }),
+    ...(attributes !== undefined && { attributes: attributes.join(',') }),
+    ...(excludedAttributes !== undefined && { excludedAttributes: excludedAttributes.join(',') }),
+    ...(sortBy !== undefined && { sortBy }),
+    ...(sortOrder !== undefined && { sortOrder }),
+    ...(startIndex !== undefined && { startIndex }),
+    ...(count !== undefined && { count }),
+  };
+}
+
+/** @throws what SCIM calls an invalid filter where the query is none that SCIMMY can read. */
+function resourceOf(type: ResourceType, id: string | undefined, asked: z.infer<typeof Query>) {
+  try {
+    return id === undefined
+      ? new type(undefined, { ...asked, count: Math.min(asked.count ?? MAX_ROWS, MAX_ROWS) })
+      : new type(id, asked);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new SCIMMY.Types.Error(400, 'invalidFilter', error.message);
+  }
+}
+
 function query(request: FastifyRequest) {
   const parsed = Query.safeParse(request.query);
   if (!parsed.success) throw new SCIMMY.Types.Error(400, 'invalidValue', 'The query cannot be read.');
   return parsed.data;
+}
+
+const Resource = z.looseObject({ schemas: z.optional(z.array(z.string())) });
+
+const ListOfResources = z.looseObject({ Resources: z.array(Resource) });
+
+/** `schemas` is always returned (RFC 7643 §7), also where a client asked for other attributes only. */
+function withSchemas(type: ResourceType, answered: unknown): unknown {
+  const plain: unknown = JSON.parse(JSON.stringify(answered));
+  const list = ListOfResources.safeParse(plain);
+  if (list.success) {
+    return { ...list.data, Resources: list.data.Resources.map((one) => withSchemas(type, one)) };
+  }
+  return { schemas: [type.schema.id], ...Resource.parse(plain) };
 }
 
 async function answer(reply: FastifyReply, status: number, resource: unknown): Promise<FastifyReply> {

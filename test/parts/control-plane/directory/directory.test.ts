@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+
+import * as z from 'zod/mini';
+
+import type { HttpRequest } from '../../../../src/protocol/transport.ts';
+import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
+import { DIRECTORY_TOKEN, grantOf, refused, startWorld, type World } from '../world.ts';
+
+const ROLE = 'recsys-endpoint-query';
+const GROUP = SEED.jitGroups.endpointQuery.id;
+const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
+const TEAM = 'urn:ietf:params:scim:schemas:core:2.0:Group';
+const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
+
+const Resource = z.looseObject({ id: z.string() });
+const Failure = z.object({ status: z.string(), scimType: z.optional(z.string()), detail: z.string() });
+const List = z.object({ totalResults: z.int(), Resources: z.array(z.looseObject({ id: z.string() })) });
+const Group = z.object({ members: z.array(z.object({ value: z.string() })) });
+
+describe("the company's directory", function () {
+  this.timeout(20_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await startWorld({ directory: true });
+  });
+  afterEach(() => world.close());
+
+  const scim = async (
+    method: HttpRequest['method'],
+    path: string,
+    body?: unknown,
+    token = DIRECTORY_TOKEN,
+  ) => {
+    const { status, text } = await world.http({
+      method,
+      path: `/api/v1/scim/v2${path}`,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+  };
+  const made = async (path: string, body: unknown): Promise<string> => {
+    const answer = await scim('POST', path, body);
+    assert.equal(answer.status, 201, JSON.stringify(answer.body));
+    return Resource.parse(answer.body).id;
+  };
+  const push = (name: keyof typeof PEOPLE, more: Record<string, unknown> = {}): Promise<string> =>
+    made('/Users', {
+      schemas: [USER],
+      userName: PEOPLE[name].userName,
+      externalId: PEOPLE[name].sub,
+      active: true,
+      ...more,
+    });
+  const patch = (path: string, ...Operations: unknown[]) =>
+    scim('PATCH', path, { schemas: [PATCH], Operations });
+  const granted = async (): Promise<string> => {
+    const id = grantOf(await world.ask('ana', ROLE, 60));
+    await world.until(id, 'active');
+    return id;
+  };
+
+  it('ends what somebody holds and waits for when it says that they are not active, and lets them in no more', async () => {
+    const ana = await push('ana');
+    const held = await granted();
+    const waiting = await world.ask('ana', 'recsys-deployer', 60);
+    assert.equal(waiting.state, 'pending');
+    const answer = await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    assert.equal(answer.status, 200);
+    const ended = await world.until(held, 'ended');
+    assert.equal(ended.endReason, 'revoked');
+    assert.deepEqual(world.databricks.members(GROUP), []);
+    const request = await world.client('aude').call('getRequest', { params: { id: waiting.id } });
+    assert.equal(request.state, 'denied');
+    await refused(world.client('ana').call('getMe', {}), 'account_disabled');
+    await refused(world.ask('ana', ROLE), 'account_disabled');
+    await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: true });
+    await granted();
+  });
+
+  it("takes Entra ID's words for booleans, in a value and beside a path", async () => {
+    const ana = await push('ana');
+    await patch(`/Users/${ana}`, { op: 'Replace', path: 'active', value: 'False' });
+    await refused(world.client('ana').call('getMe', {}), 'account_disabled');
+    await patch(`/Users/${ana}`, { op: 'Replace', value: { active: 'True' } });
+    await world.client('ana').call('getMe', {});
+  });
+
+  it('ends everything when the person is deleted, or becomes somebody else to the identity provider', async () => {
+    const ana = await push('ana');
+    const first = await granted();
+    assert.equal((await scim('DELETE', `/Users/${ana}`)).status, 204);
+    await world.until(first, 'ended');
+    const again = await push('ana');
+    const second = await granted();
+    await patch(`/Users/${again}`, { op: 'replace', path: 'externalId', value: 'somebody-else' });
+    await world.until(second, 'ended');
+  });
+
+  it('keeps groups fresh: who is taken out of the team asks in vain with a token from before', async () => {
+    const ana = await push('ana');
+    const team = await made('/Groups', {
+      schemas: [TEAM],
+      displayName: 'ml-recsys',
+      members: [{ value: ana }],
+    });
+    const before = await world.token('ana');
+    const headers = { authorization: `Bearer ${before}` };
+    assert.match((await world.http({ method: 'GET', path: '/api/v1/me', headers })).text, /"ml-recsys"/);
+    await world.store.advance(1_000);
+    await patch(`/Groups/${team}`, { op: 'remove', path: `members[value eq "${ana}"]` });
+    const me = await world.http({ method: 'GET', path: '/api/v1/me', headers });
+    assert.equal(me.status, 200);
+    assert.doesNotMatch(me.text, /"ml-recsys"/);
+  });
+
+  it('says the groups that a token could not carry, while it speaks', async () => {
+    const ana = await push('ana');
+    const overflowed = { groups: undefined, _claim_names: { groups: 'src1' } };
+    await refused(world.client('ana', overflowed).call('listRoles', {}), 'groups_overflowed');
+    await made('/Groups', { schemas: [TEAM], displayName: 'ml-recsys', members: [{ value: ana }] });
+    await world.store.advance(1_000);
+    const { items } = await world.client('ana', overflowed).call('listRoles', {});
+    assert.ok(items.some((role) => role.id === ROLE));
+    await world.store.advance(16 * 60_000);
+    await refused(world.client('ana', overflowed).call('listRoles', {}), 'groups_overflowed');
+  });
+
+  it('loses no member where two are added to one group at the same time', async () => {
+    const people = await Promise.all([push('ana'), push('omar'), push('lena')]);
+    const team = await made('/Groups', { schemas: [TEAM], displayName: 'ml-recsys' });
+    const answers = await Promise.all(
+      people.map((value) => patch(`/Groups/${team}`, { op: 'add', path: 'members', value: [{ value }] })),
+    );
+    assert.deepEqual(
+      answers.map((answer) => answer.status),
+      [200, 200, 200],
+    );
+    const { members } = Group.parse((await scim('GET', `/Groups/${team}`)).body);
+    assert.deepEqual(members.map((member) => member.value).sort(), [...people].sort());
+  });
+
+  it('makes an entry of a list that is not there yet, as Entra ID expects', async () => {
+    const ana = await push('ana');
+    const answer = await patch(
+      `/Users/${ana}`,
+      { op: 'Add', path: 'addresses[type eq "work"].locality', value: 'Lyon' },
+      { op: 'Add', path: 'addresses[type eq "work"].country', value: 'FR' },
+    );
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    const Addressed = z.object({ addresses: z.array(z.record(z.string(), z.string())) });
+    assert.deepEqual(Addressed.parse(answer.body).addresses, [
+      { type: 'work', locality: 'Lyon', country: 'FR' },
+    ]);
+  });
+
+  it('keeps no password', async () => {
+    await push('ana', { password: 'a-secret-of-ana' });
+    const rows = await world.store.db.selectFrom('directory_user').select('attributes').execute();
+    assert.doesNotMatch(JSON.stringify(rows), /a-secret-of-ana/);
+  });
+
+  it('refuses what is wrong in the words of SCIM, and changes nothing', async () => {
+    const ana = await push('ana');
+    const cases: readonly [HttpRequest['method'], string, unknown, number, string | undefined][] = [
+      ['POST', '/Users', { schemas: [USER], userName: PEOPLE.ana.userName.toUpperCase() }, 409, 'uniqueness'],
+      ['POST', '/Users', { schemas: [USER] }, 400, 'invalidValue'],
+      [
+        'POST',
+        '/Groups',
+        { schemas: [TEAM], displayName: 't', members: [{ value: 'x' }] },
+        400,
+        'invalidValue',
+      ],
+      ['PATCH', `/Users/${ana}`, { nothing: true }, 400, 'invalidSyntax'],
+      ['PATCH', `/Users/${ana}`, 'text', 400, 'invalidSyntax'],
+      ['GET', '/Users/none', undefined, 404, undefined],
+      ['GET', '/Users?filter=userName', undefined, 400, 'invalidFilter'],
+      ['GET', '/Nothing', undefined, 404, undefined],
+      ['GET', '/Users?count=many', undefined, 400, 'invalidValue'],
+    ];
+    for (const [method, path, body, status, scimType] of cases) {
+      const answer = await scim(method, path, body);
+      assert.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`);
+      const failure = Failure.parse(answer.body);
+      assert.equal(failure.scimType, scimType, `${method} ${path}`);
+    }
+    assert.equal(List.parse((await scim('GET', '/Users')).body).totalResults, 1);
+    assert.equal(List.parse((await scim('GET', '/Groups')).body).totalResults, 0);
+  });
+
+  it('does not say "not found" where its store fails: the client would make everybody anew', async () => {
+    const ana = await push('ana');
+    await world.store.db.schema.alterTable('directory_user').renameTo('directory_user_gone').execute();
+    const answer = await scim('GET', `/Users/${ana}`);
+    assert.equal(answer.status, 500);
+    assert.doesNotMatch(JSON.stringify(answer.body), /relation/);
+  });
+
+  it('opens to its own token only, and its token opens nothing else', async () => {
+    for (const token of ['', 'x', `${DIRECTORY_TOKEN}x`, await world.token('lena')]) {
+      assert.equal((await scim('GET', '/Users', undefined, token)).status, 401);
+    }
+    const me = await world.http({
+      method: 'GET',
+      path: '/api/v1/me',
+      headers: { authorization: `Bearer ${DIRECTORY_TOKEN}` },
+    });
+    assert.equal(me.status, 401);
+  });
+
+  it('is on the record', async () => {
+    const ana = await push('ana');
+    await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    const { items } = await world.client('aude').call('listAudit', { query: {} });
+    const events = items.map((row) => row.event);
+    assert.ok(events.includes('directory.person_added'));
+    assert.ok(events.includes('directory.person_deactivated'));
+  });
+});
