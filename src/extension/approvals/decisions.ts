@@ -7,6 +7,7 @@ import type { Clock } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView } from '../../protocol/schemas.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
+import { changeAccess } from '../access-view/change-access.ts';
 import { canBeReturned } from '../access-view/node-capabilities.ts';
 import type { Reader } from '../access-view/node-words.ts';
 import { choose } from '../commands/choose.ts';
@@ -39,7 +40,10 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
       vscode.l10n.t('No request waits for your approval.'),
     );
 
-  /** The present version of a request: what is shown is what is decided on, even if its line is old. */
+  /**
+   * The present version of a request: what is shown is what is decided on, even if its line is old, and a second try
+   * after somebody else's change begins with that change.
+   */
   const fresh = ({ id }: RequestView): Promise<RequestView> =>
     withCancellableProgress(vscode.l10n.t('Reading the request'), (signal) =>
       client().call('getRequest', { params: { id }, signal }),
@@ -50,7 +54,8 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
       const request = await fresh(asked ?? (await chooseRequest()));
       const approvedMinutes = await askApproval(request, clock);
       const idempotencyKey = randomUUID();
-      const answer = await withCancellableProgress(
+      const answer = await changeAccess(
+        model,
         vscode.l10n.t('Approving {0} for {1}', request.role.title, request.requester.displayName),
         (signal) =>
           client().call('approveRequest', {
@@ -66,7 +71,6 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
           ? vscode.l10n.t('Approved: {0} gets {1}.', request.requester.displayName, request.role.title)
           : vscode.l10n.t('Your approval is recorded. The request waits for another one.'),
       );
-      await model.reload();
     },
 
     async deny(asked) {
@@ -76,7 +80,7 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
         vscode.l10n.t('Why? {0} reads this.', request.requester.displayName),
       );
       const idempotencyKey = randomUUID();
-      await withCancellableProgress(vscode.l10n.t('Denying {0}', request.role.title), (signal) =>
+      await changeAccess(model, vscode.l10n.t('Denying {0}', request.role.title), (signal) =>
         client().call('denyRequest', {
           params: { id: request.id },
           version: request.version,
@@ -88,7 +92,6 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
       void vscode.window.showInformationMessage(
         vscode.l10n.t('Denied: {0} does not get {1}.', request.requester.displayName, request.role.title),
       );
-      await model.reload();
     },
 
     async revoke(asked) {
@@ -108,7 +111,7 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
         vscode.l10n.t('Why does it end now? {0} reads this.', grant.principal.displayName),
       );
       const idempotencyKey = randomUUID();
-      await withCancellableProgress(vscode.l10n.t('Revoking {0}', grant.role.title), (signal) =>
+      await changeAccess(model, vscode.l10n.t('Revoking {0}', grant.role.title), (signal) =>
         client().call('revokeGrant', {
           params: { id: grant.id },
           body: { reason },
@@ -116,7 +119,6 @@ export function decisions(client: () => ControlPlaneClient, model: AccessModel, 
           signal,
         }),
       );
-      await model.reload();
     },
   };
 }

@@ -7,6 +7,7 @@ import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import { isOpenRequest } from '../access-view/access-data.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
+import { changeAccess } from '../access-view/change-access.ts';
 import { canBeReturned } from '../access-view/node-capabilities.ts';
 import { waitsFor } from '../access-view/node-words.ts';
 import { choose } from '../commands/choose.ts';
@@ -64,7 +65,8 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
           vscode.l10n.t('None of your requests waits for anybody.'),
         ));
       const idempotencyKey = randomUUID();
-      await withCancellableProgress(
+      await changeAccess(
+        model,
         vscode.l10n.t('Taking back your request for {0}', chosen.role.title),
         (signal) =>
           client().call('cancelRequest', {
@@ -73,7 +75,6 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
             signal,
           }),
       );
-      await model.reload();
     },
 
     async giveBack(grant) {
@@ -96,14 +97,13 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
       );
       if (choice !== yes) throw new CancelledError();
       const idempotencyKey = randomUUID();
-      await withCancellableProgress(vscode.l10n.t('Giving back {0}', chosen.role.title), (signal) =>
+      await changeAccess(model, vscode.l10n.t('Giving back {0}', chosen.role.title), (signal) =>
         client().call('returnGrant', {
           params: { id: chosen.id },
           idempotencyKey,
           signal,
         }),
       );
-      await model.reload();
     },
   };
 }
