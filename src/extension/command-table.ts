@@ -3,7 +3,6 @@ import * as vscode from 'vscode';
 import { CancelledError, OamError } from '../domain/errors.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { decisions } from './approvals/decisions.ts';
-import { signIn } from './authentication/sign-in.ts';
 import { grantOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
 import { signalOf } from './commands/progress.ts';
@@ -18,7 +17,7 @@ import { ownAccess } from './requests/own-access.ts';
 
 /** What every command does. */
 export function commandTable(container: Container): CommandTable {
-  const { channel, clock, client, connection, injection, logger, model, terminals, trust } = container;
+  const { channel, clock, client, connection, injection, model, signIn, terminals, trust } = container;
   const own = ownAccess(client, model);
   const decide = decisions(client, model, clock);
 
@@ -36,10 +35,11 @@ export function commandTable(container: Container): CommandTable {
 
   return {
     async signIn() {
-      const session = await signIn(connection, clock, logger);
+      const session = await signIn.run();
       vscode.window.setStatusBarMessage(vscode.l10n.t('Signed in as {0}', session.userName), 5_000);
       await vscode.commands.executeCommand(`${ACCESS_VIEW}.focus`);
     },
+    signInWithCode: () => signIn.runWithCode(),
     async signOut() {
       await connection.signOut();
     },

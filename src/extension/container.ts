@@ -13,6 +13,9 @@ import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
 import { machineKey, secretSessionStore, sessionKey } from './authentication/secret-session-store.ts';
+import { SignIn } from './authentication/sign-in.ts';
+import { readWantedFlow } from './authentication/sign-in-flow.ts';
+import { UriCallbacks } from './authentication/uri-callbacks.ts';
 import { showError } from './commands/show-error.ts';
 import { confirmTrustChange } from './connection/consent.ts';
 import { Connection } from './connection/connection.ts';
@@ -28,7 +31,14 @@ import { RolePaths } from './injection/role-paths.ts';
 import { RoleTerminals } from './injection/role-terminal.ts';
 import { WindowBroker } from './injection/window-broker.ts';
 import { createChannelLogger } from './logging/log-channel.ts';
-import { CONTROL_PLANE_URL, EXTENSION, PRODUCT, TRUSTED_WORKSPACE_HOSTS } from './product.ts';
+import {
+  CONTROL_PLANE_URL,
+  EXTENSION,
+  EXTENSION_ID,
+  PRODUCT,
+  SIGN_IN_FLOW,
+  TRUSTED_WORKSPACE_HOSTS,
+} from './product.ts';
 
 /** The parts of the extension, each made with what it needs. The only place that knows the concrete ones. */
 export interface Container extends vscode.Disposable {
@@ -36,6 +46,8 @@ export interface Container extends vscode.Disposable {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly connection: Connection;
+  readonly signIn: SignIn;
+  readonly uriCallbacks: UriCallbacks;
   readonly model: AccessModel;
   readonly injection: FolderInjection;
   readonly questions: FolderQuestions;
@@ -76,6 +88,21 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     clock,
     logger,
     redactor,
+  });
+
+  const uriCallbacks = new UriCallbacks({
+    redirectUri: () => `${vscode.env.uriScheme}://${EXTENSION_ID}/callback`,
+    secrets: context.secrets,
+    clock,
+    logger,
+  });
+
+  const signIn = new SignIn({
+    connection,
+    uriCallbacks,
+    wantedFlow: () => readWantedFlow(settings().get(SIGN_IN_FLOW)),
+    clock,
+    logger,
   });
 
   const client = (): ControlPlaneClient => {
@@ -156,6 +183,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     logger,
     clock,
     connection,
+    signIn,
+    uriCallbacks,
     model,
     injection,
     questions,

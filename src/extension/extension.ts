@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 
 import { OamAuthenticationProvider } from './authentication/provider.ts';
+import { uriHandler } from './authentication/uri-handler.ts';
 import { commandTable } from './command-table.ts';
 import { registerCommands } from './commands/register.ts';
 import { createContainer } from './container.ts';
@@ -21,6 +22,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommands(commandTable(container), container.logger),
     provider,
     vscode.authentication.registerAuthenticationProvider(EXTENSION, PRODUCT, provider),
+    vscode.window.registerUriHandler(uriHandler(container.uriCallbacks, container.logger)),
   );
   void start(container);
 }

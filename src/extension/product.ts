@@ -1,12 +1,16 @@
 /** The names that the manifest and the code share. A test holds them together. */
 export const EXTENSION = 'databricksMlOam';
 
+/** The id under which VS Code knows the extension, in addresses too. */
+export const EXTENSION_ID = 'databricks-ml-oam.databricks-ml-oam';
+
 /** The output channel, the account menu and notifications show this name. */
 export const PRODUCT = 'Databricks ML OAM';
 
 /** Every command, without the prefix. */
 export const COMMANDS = [
   'signIn',
+  'signInWithCode',
   'signOut',
   'requestAccess',
   'cancelRequest',
@@ -50,3 +54,4 @@ export function inFlightContext(command: Command): string {
 /** Settings, all of scope `application`: a workspace cannot choose whom to trust. */
 export const CONTROL_PLANE_URL = 'controlPlaneUrl';
 export const TRUSTED_WORKSPACE_HOSTS = 'trustedWorkspaceHosts';
+export const SIGN_IN_FLOW = 'signInFlow';

@@ -21,7 +21,8 @@ export function wireReactions(
   context: vscode.ExtensionContext,
   redrawViews: () => void,
 ): vscode.Disposable {
-  const { client, clock, connection, injection, logger, model, questions, rolePaths } = container;
+  const { client, clock, connection, injection, logger, model, questions, rolePaths, uriCallbacks } =
+    container;
   const statusBar = new StatusBar();
   const warned = new Set<string>();
 
@@ -105,7 +106,10 @@ export function wireReactions(
       if (event.affectsConfiguration(`${EXTENSION}.${CONTROL_PLANE_URL}`)) void connection.start();
       else if (event.affectsConfiguration(EXTENSION)) void reconcile();
     }),
-    context.secrets.onDidChange(() => {
+    context.secrets.onDidChange(({ key }) => {
+      uriCallbacks.secretChanged(key).catch((error: unknown) => {
+        logger.warn('An answer of the browser could not be read', { error: String(error) });
+      });
       connection.storeChanged().catch((error: unknown) => {
         logger.warn('The changed session could not be read', { error: String(error) });
       });

@@ -3,28 +3,17 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
 import { OamError } from '../domain/errors.ts';
+import type { Callback } from './authorization-code.ts';
 import { stateMismatch } from './failures.ts';
-
-/** Listens on the loopback interface for one answer of the browser, and takes no second one. */
-export interface CallbackServer {
-  /** Where the identity provider sends the browser back to. */
-  readonly redirectUri: string;
-  /**
-   * The address that the browser came back with. Rejects with `state_mismatch` where its state is not the expected one.
-   */
-  readonly answer: Promise<URL>;
-  /** Tells the waiting browser how it ended, and stops listening. */
-  close(outcome: 'signed-in' | 'failed'): Promise<void>;
-}
 
 const PATH = '/callback';
 
 /**
- * Starts listening on a free port of 127.0.0.1.
+ * Listens on a free port of 127.0.0.1 for one answer of the browser, and takes no second one.
  *
  * @throws {OamError} `loopback_unavailable` where the machine does not allow it.
  */
-export async function startCallbackServer(expectedState: string): Promise<CallbackServer> {
+export async function startCallbackServer(expectedState: string): Promise<Callback> {
   const { promise: answer, resolve, reject } = Promise.withResolvers<URL>();
   // Somebody may stop waiting before the browser comes back.
   answer.catch(() => undefined);

@@ -61,7 +61,7 @@ export async function signInWithDeviceCode(
     const tokens = await cancellable(poll(idp, started, options.signal), options.signal);
     return sessionOf(configuration, receivedTokens(tokens));
   } catch (error) {
-    throw asIdentityFailure(library, error, 'sign-in');
+    throw asIdentityFailure(library, error, 'device-code');
   }
 }
 
@@ -86,7 +86,7 @@ async function poll(
     } catch (error) {
       if (signal?.aborted) throw new CancelledError();
       if (deadline.aborted) throw signInTimedOut();
-      const failure = asIdentityFailure(idp.library, error, 'sign-in');
+      const failure = asIdentityFailure(idp.library, error, 'device-code');
       failedPolls += 1;
       // The next round waits the provider's interval before it asks again.
       if (!isUnavailable(failure) || failedPolls >= MAX_FAILED_POLLS) throw failure;

@@ -6,7 +6,7 @@ import { CancelledError, OamError } from '../domain/errors.ts';
 export type OidcLibrary = typeof oidc;
 
 /** What was being done when a failure came: the same answer means different things at different moments. */
-export type Moment = 'discovery' | 'sign-in' | 'refresh';
+export type Moment = 'discovery' | 'sign-in' | 'device-code' | 'refresh';
 
 /** True where the identity provider could not be asked, so that nothing is known about the session. */
 export function isUnavailable(error: unknown): boolean {
@@ -48,6 +48,15 @@ export function signInDenied(detail?: string): OamError {
   );
 }
 
+/** The same, where it went by a code: many companies switch that off, and the provider says no more than this. */
+export function deviceCodeDenied(detail?: string): OamError {
+  return new OamError(
+    'sign_in_denied',
+    'The code was refused in the browser, or your company does not allow to sign in with a code. Sign in again, in another way if you can choose one, or ask your IT.',
+    detail === undefined ? {} : { detail },
+  );
+}
+
 /** Nobody finished the sign-in in time. */
 export function signInTimedOut(): OamError {
   return new OamError('sign_in_timed_out', 'Nobody finished the sign-in in time. Start it again.');
@@ -78,7 +87,7 @@ export function asIdentityFailure(library: OidcLibrary, error: unknown, moment: 
   if (error instanceof OamError) return error;
   if (error instanceof library.ResponseBodyError || error instanceof library.AuthorizationResponseError) {
     const status = 'status' in error ? error.status : undefined;
-    return ofErrorCode(error.error, status, moment);
+    return ofErrorCode(error.error, status, moment, reasonIn(error.error_description));
   }
   if (error instanceof library.WWWAuthenticateChallengeError) {
     return refused(`HTTP ${error.status}`);
@@ -90,7 +99,17 @@ export function asIdentityFailure(library: OidcLibrary, error: unknown, moment: 
   return error;
 }
 
-function ofErrorCode(code: string, status: number | undefined, moment: Moment): OamError {
+/** Entra ID's number for the reason. The rest of a description may tell of the person, so it stays out. */
+function reasonIn(description: string | undefined): string | undefined {
+  return /\bAADSTS\d{1,10}\b/.exec(description ?? '')?.[0];
+}
+
+function ofErrorCode(
+  code: string,
+  status: number | undefined,
+  moment: Moment,
+  reason: string | undefined,
+): OamError {
   if (
     code === 'server_error' ||
     code === 'temporarily_unavailable' ||
@@ -100,22 +119,25 @@ function ofErrorCode(code: string, status: number | undefined, moment: Moment): 
   }
   switch (code) {
     case 'access_denied':
-      return signInDenied();
+    // Entra ID's word for it.
+    case 'authorization_declined':
+      return moment === 'device-code' ? deviceCodeDenied(reason) : signInDenied(reason);
     case 'expired_token':
       return signInTimedOut();
     case 'invalid_grant':
-      return moment === 'refresh' ? sessionExpired() : signInTimedOut();
+      return moment === 'refresh' ? sessionExpired(reason) : signInTimedOut();
     case 'login_required':
     case 'interaction_required':
     case 'consent_required':
-      return moment === 'refresh' ? sessionExpired(code) : signInDenied(code);
+      if (moment === 'refresh') return sessionExpired(reason ?? code);
+      return moment === 'device-code' ? deviceCodeDenied(reason ?? code) : signInDenied(reason ?? code);
     case 'invalid_target':
       return new OamError(
         'wrong_audience',
         'The identity provider does not know the audience of OAM. Ask its administrator to register it.',
       );
     default:
-      return refused(code);
+      return refused(reason ?? code);
   }
 }
 

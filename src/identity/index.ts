@@ -1,3 +1,8 @@
+export {
+  type AuthorizationCodeOptions,
+  type Callback,
+  signInWithAuthorizationCode,
+} from './authorization-code.ts';
 export type { IdentityConfiguration } from './configuration.ts';
 export { signInWithDeviceCode, type DeviceCodeOptions, type DeviceCodePrompt } from './device-code.ts';
 export {

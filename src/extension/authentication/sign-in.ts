@@ -1,85 +1,138 @@
 import * as vscode from 'vscode';
 
-import { CancelledError } from '../../domain/errors.ts';
+import { CancelledError, hasCode } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import type { Clock } from '../../domain/time.ts';
 import {
-  type DeviceCodePrompt,
   type DiscoveredIdentityProvider,
   type Session,
+  signInWithAuthorizationCode,
   signInWithDeviceCode,
   signInWithLoopback,
 } from '../../identity/index.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import type { Connection } from '../connection/connection.ts';
-import { PRODUCT } from '../product.ts';
-import { chooseFlow } from './sign-in-flow.ts';
+import { commandId, PRODUCT } from '../product.ts';
+import { offerCode } from './device-code-prompt.ts';
+import { openPage } from './open-page.ts';
+import { type SignInFlow, signInFlows, type WantedFlow } from './sign-in-flow.ts';
+import type { UriCallbacks } from './uri-callbacks.ts';
+
+/** What {@link SignIn} needs. */
+export interface SignInOptions {
+  readonly connection: Pick<Connection, 'signIn'>;
+  readonly uriCallbacks: Pick<UriCallbacks, 'listen'>;
+  /** The setting's present value. */
+  readonly wantedFlow: () => WantedFlow;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
 /** Signs in at the company's identity provider, in the way that works where VS Code runs. */
-export async function signIn(connection: Connection, clock: Clock, logger: Logger): Promise<Session> {
-  const flow = chooseFlow({
-    ui: vscode.env.uiKind === vscode.UIKind.Web ? 'web' : 'desktop',
-    remoteName: vscode.env.remoteName,
-  });
-  return withCancellableProgress(vscode.l10n.t('Signing in to {0}', PRODUCT), (cancelled, say) => {
-    const dismissed = new AbortController();
-    const signal = AbortSignal.any([cancelled, dismissed.signal]);
-    const perform = (identityProvider: DiscoveredIdentityProvider): Promise<Session> => {
-      if (flow === 'loopback') {
-        say(vscode.l10n.t('go on in the browser'));
-        return signInWithLoopback(identityProvider, { openBrowser: openPage, signal });
-      }
-      return signInWithDeviceCode(identityProvider, {
-        onPrompt: (prompt) => {
-          offerCode(prompt, say).then(
-            (isAccepted) => {
-              if (!isAccepted) dismissed.abort();
-            },
-            (error: unknown) => {
-              logger.warn('The code could not be shown', { error: String(error) });
-              dismissed.abort();
-            },
-          );
-        },
-        signal,
-        clock,
-      });
-    };
-    return connection.signIn(perform, signal);
-  });
-}
+export class SignIn {
+  readonly #options: SignInOptions;
+  /** Gives up what waits for the browser and goes on with a code; undefined while nothing waits. */
+  #useCode: (() => void) | undefined;
 
-async function offerCode(prompt: DeviceCodePrompt, say: (message: string) => void): Promise<boolean> {
-  const open = vscode.l10n.t('Copy Code and Open Page');
-  const choice = await vscode.window.showInformationMessage(
-    vscode.l10n.t('Your sign-in code is {0}', prompt.userCode),
-    {
-      modal: true,
-      detail: vscode.l10n.t(
-        'The sign-in page opens in your browser: {0}\nConfirm there only if it shows this code.',
-        new URL(prompt.verificationUri).host,
-      ),
-    },
-    open,
-  );
-  if (choice !== open) return false;
-  say(vscode.l10n.t('confirm the code {0} in the browser', prompt.userCode));
-  try {
-    await vscode.env.clipboard.writeText(prompt.userCode);
-  } catch {
-    // A browser may keep the clipboard from us. The code is on the notification as well.
+  constructor(options: SignInOptions) {
+    this.#options = options;
   }
-  await openPage(prompt.verificationUriComplete ?? prompt.verificationUri);
-  return true;
-}
 
-async function openPage(address: string): Promise<void> {
-  if (await vscode.env.openExternal(vscode.Uri.parse(address, true))) return;
-  const copy = vscode.l10n.t('Copy Address');
-  const choice = await vscode.window.showWarningMessage(
-    vscode.l10n.t('The sign-in page could not be opened. Copy its address and open it in a browser.'),
-    copy,
-  );
-  if (choice !== copy) throw new CancelledError();
-  await vscode.env.clipboard.writeText(address);
+  /** @throws what {@link Connection.signIn} and the flows throw. */
+  run(): Promise<Session> {
+    const surroundings = {
+      ui: vscode.env.uiKind === vscode.UIKind.Web ? 'web' : 'desktop',
+      remoteName: vscode.env.remoteName,
+    } as const;
+    return this.#run(signInFlows(surroundings, this.#options.wantedFlow()));
+  }
+
+  /** Signs in with a code; a sign-in that waits for the browser goes on with a code instead. */
+  async runWithCode(): Promise<void> {
+    if (this.#useCode === undefined) await this.#run(['deviceCode']);
+    else this.#useCode();
+  }
+
+  #run(flows: readonly SignInFlow[]): Promise<Session> {
+    return withCancellableProgress(vscode.l10n.t('Signing in to {0}', PRODUCT), (cancelled, say) =>
+      this.#options.connection.signIn(
+        (identityProvider) => this.#tryFlows(flows, identityProvider, cancelled, say),
+        cancelled,
+      ),
+    );
+  }
+
+  async #tryFlows(
+    flows: readonly SignInFlow[],
+    identityProvider: DiscoveredIdentityProvider,
+    cancelled: AbortSignal,
+    say: (message: string) => void,
+  ): Promise<Session> {
+    const [flow, ...others] = flows;
+    if (flow === undefined) throw new CancelledError();
+    if (flow === 'deviceCode') return this.#withCode(identityProvider, cancelled, say);
+    const givenUp = new AbortController();
+    this.#useCode = () => givenUp.abort();
+    try {
+      return await this.#withBrowser(
+        flow,
+        identityProvider,
+        AbortSignal.any([cancelled, givenUp.signal]),
+        say,
+      );
+    } catch (error) {
+      if (givenUp.signal.aborted && !cancelled.aborted) {
+        return await this.#withCode(identityProvider, cancelled, say);
+      }
+      if (others.length === 0 || !hasCode(error, 'loopback_unavailable')) throw error;
+      this.#options.logger.info('The next way to sign in is taken', { error: String(error) });
+      return await this.#tryFlows(others, identityProvider, cancelled, say);
+    } finally {
+      this.#useCode = undefined;
+    }
+  }
+
+  #withBrowser(
+    flow: 'loopback' | 'uriHandler',
+    identityProvider: DiscoveredIdentityProvider,
+    signal: AbortSignal,
+    say: (message: string) => void,
+  ): Promise<Session> {
+    say(
+      vscode.l10n.t(
+        'go on in the browser, or [use a code]({0})',
+        vscode.Uri.from({ scheme: 'command', path: commandId('signInWithCode') }).toString(),
+      ),
+    );
+    return flow === 'loopback'
+      ? signInWithLoopback(identityProvider, { openBrowser: openPage, signal })
+      : signInWithAuthorizationCode(identityProvider, {
+          openBrowser: openPage,
+          signal,
+          listen: (state) => this.#options.uriCallbacks.listen(state),
+        });
+  }
+
+  #withCode(
+    identityProvider: DiscoveredIdentityProvider,
+    cancelled: AbortSignal,
+    say: (message: string) => void,
+  ): Promise<Session> {
+    const dismissed = new AbortController();
+    return signInWithDeviceCode(identityProvider, {
+      onPrompt: (prompt) => {
+        offerCode(prompt, say).then(
+          (isAccepted) => {
+            if (!isAccepted) dismissed.abort();
+          },
+          (error: unknown) => {
+            this.#options.logger.warn('The code could not be shown', { error: String(error) });
+            dismissed.abort();
+          },
+        );
+      },
+      signal: AbortSignal.any([cancelled, dismissed.signal]),
+      clock: this.#options.clock,
+    });
+  }
 }

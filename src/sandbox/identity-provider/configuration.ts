@@ -4,7 +4,13 @@ import { errors, type Configuration, type JWK, type KoaContextWithOIDC } from 'o
 
 import type { Directory } from './directory.ts';
 import type { EphemeralStore } from './ephemeral-store.ts';
-import { CONTENT_SECURITY_POLICY, codeConfirmPage, codeEntryPage, messagePage } from './pages.ts';
+import {
+  CONTENT_SECURITY_POLICY,
+  codeConfirmPage,
+  codeEntryPage,
+  EDITOR_SCHEMES,
+  messagePage,
+} from './pages.ts';
 import { EDITOR_CLIENT_ID, EDITOR_SCOPES, OAM_AUDIENCE } from './people.ts';
 
 /** What people see as the name of the application that asks. */
@@ -44,8 +50,11 @@ export function providerConfiguration(o: {
         token_endpoint_auth_method: 'none',
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         response_types: ['code'],
-        // Any port of the loopback interface matches, as RFC 8252 §7.3 demands for native applications.
-        redirect_uris: ['http://127.0.0.1/callback'],
+        redirect_uris: [
+          // Any port of the loopback interface matches, as RFC 8252 §7.3 demands for native applications.
+          'http://127.0.0.1/callback',
+          ...EDITOR_SCHEMES.map((scheme) => `${scheme}://databricks-ml-oam.databricks-ml-oam/callback`),
+        ],
         scope: EDITOR_SCOPES.join(' '),
       },
     ],

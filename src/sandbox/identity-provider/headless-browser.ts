@@ -64,6 +64,8 @@ export function createHeadlessBrowser(): HeadlessBrowser {
       if (location !== null && response.status >= 300 && response.status < 400) {
         await response.body?.cancel();
         url = new URL(location, url);
+        // Not for a browser: it would give the address to the program that opens such ones.
+        if (!/^https?:$/.test(url.protocol)) return { url: url.href, status: response.status, html: '' };
         body = undefined;
         continue;
       }

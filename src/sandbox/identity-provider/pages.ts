@@ -29,15 +29,19 @@ button.second { margin-top: 10px; color: var(--text); background: transparent; b
 .quiet { color: var(--quiet); font-size: 14px; }
 `;
 
+/** The schemes of addresses that open VS Code, as its builds have them. */
+export const EDITOR_SCHEMES = ['vscode', 'vscode-insiders', 'code-oss', 'vscodium'];
+
 /**
  * What a browser may do on these pages: show them, style them with the one style sheet above and send their forms, to
- * this provider and onwards to an editor that listens on the loopback interface. No scripts, no frames.
+ * this provider and onwards to an editor: one that listens on the loopback interface, or by its own address. No
+ * scripts, no frames.
  */
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
   'img-src data:',
-  "form-action 'self' http://127.0.0.1:*",
+  ["form-action 'self' http://127.0.0.1:*", ...EDITOR_SCHEMES.map((scheme) => `${scheme}:`)].join(' '),
   "frame-ancestors 'none'",
   "base-uri 'none'",
 ].join('; ');

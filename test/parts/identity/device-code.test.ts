@@ -76,7 +76,10 @@ describe('sign-in with a device code', function () {
     });
     const refused = await browser.submit(confirmation, {}, 'abort=yes');
     assert.match(refused.html, /Nobody was let in/);
-    await assert.rejects(session, (error) => hasCode(error, 'sign_in_denied'));
+    await assert.rejects(
+      session,
+      (error) => hasCode(error, 'sign_in_denied') && error.sentence.includes('does not allow'),
+    );
   });
 
   it('says so when the person cancels at the login page', async () => {

@@ -11,7 +11,7 @@ import {
   secretSessionStore,
   sessionKey,
 } from '../../../src/extension/authentication/secret-session-store.ts';
-import { chooseFlow } from '../../../src/extension/authentication/sign-in-flow.ts';
+import { readWantedFlow, signInFlows } from '../../../src/extension/authentication/sign-in-flow.ts';
 import { Connection, type ConnectionState } from '../../../src/extension/connection/connection.ts';
 import { controlPlaneOrigin } from '../../../src/extension/connection/control-plane-address.ts';
 import {
@@ -315,10 +315,30 @@ describe('the kept session', () => {
 });
 
 describe('the way to sign in', () => {
+  const local = { ui: 'desktop', remoteName: undefined } as const;
+  const ssh = { ui: 'desktop', remoteName: 'ssh-remote' } as const;
+
   it('comes back to this machine only where the browser is on it', () => {
-    assert.equal(chooseFlow({ ui: 'desktop', remoteName: undefined }), 'loopback');
-    assert.equal(chooseFlow({ ui: 'desktop', remoteName: 'ssh-remote' }), 'deviceCode');
-    assert.equal(chooseFlow({ ui: 'web', remoteName: undefined }), 'deviceCode');
-    assert.equal(chooseFlow({ ui: 'web', remoteName: 'localhost' }), 'deviceCode');
+    assert.deepEqual(signInFlows(local, 'auto'), ['loopback', 'uriHandler', 'deviceCode']);
+    for (const remoteName of ['ssh-remote', 'wsl', 'dev-container', 'tunnel']) {
+      assert.deepEqual(signInFlows({ ui: 'desktop', remoteName }, 'auto'), ['uriHandler', 'deviceCode']);
+    }
+    assert.deepEqual(signInFlows({ ui: 'web', remoteName: undefined }, 'auto'), ['deviceCode']);
+    assert.deepEqual(signInFlows({ ui: 'web', remoteName: 'localhost' }, 'auto'), ['deviceCode']);
+  });
+
+  it('can be chosen, and the others stay ways out', () => {
+    assert.deepEqual(signInFlows(ssh, 'deviceCode'), ['deviceCode']);
+    assert.deepEqual(signInFlows(ssh, 'loopback'), ['loopback', 'uriHandler', 'deviceCode']);
+    assert.deepEqual(signInFlows(local, 'uriHandler'), ['uriHandler', 'deviceCode']);
+    assert.deepEqual(signInFlows({ ui: 'web', remoteName: undefined }, 'loopback'), [
+      'loopback',
+      'deviceCode',
+    ]);
+  });
+
+  it('is the usual one where the setting says something else than a way', () => {
+    assert.equal(readWantedFlow('deviceCode'), 'deviceCode');
+    for (const other of ['carrier pigeon', 3, undefined]) assert.equal(readWantedFlow(other), 'auto');
   });
 });

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { bundlePath, collectTexts, renderBundle } from '../../../build/l10n.ts';
 import { packagedPatterns } from '../../../build/package.ts';
 import { PATH_ENDS } from '../../../src/broker/index.ts';
+import { WANTED_FLOWS } from '../../../src/extension/authentication/sign-in-flow.ts';
 import {
   ACCESS_VIEW,
   APPROVALS_VIEW,
@@ -14,7 +15,9 @@ import {
   commandId,
   CONTROL_PLANE_URL,
   EXTENSION,
+  EXTENSION_ID,
   inFlightContext,
+  SIGN_IN_FLOW,
   TRUSTED_WORKSPACE_HOSTS,
   VIEW_CONTEXT,
   VIEW_STATES,
@@ -25,6 +28,8 @@ const root = path.resolve(import.meta.dirname, '../../..');
 const MenuEntry = z.object({ command: z.string(), when: z.string(), group: z.string() });
 
 const Manifest = z.object({
+  name: z.string(),
+  publisher: z.string(),
   version: z.string(),
   icon: z.string(),
   main: z.string(),
@@ -41,7 +46,10 @@ const Manifest = z.object({
   contributes: z.object({
     authentication: z.array(z.object({ id: z.string() })),
     configuration: z.object({
-      properties: z.record(z.string(), z.object({ scope: z.string() })),
+      properties: z.record(
+        z.string(),
+        z.object({ scope: z.string(), enum: z.optional(z.array(z.string())) }),
+      ),
     }),
     commands: z.array(
       z.object({ command: z.string(), title: z.string(), category: z.string(), enablement: z.string() }),
@@ -99,7 +107,9 @@ describe('the manifest of the extension', () => {
 
   it('lets no workspace choose whom to trust', () => {
     const properties = contributes.configuration.properties;
-    const names = [CONTROL_PLANE_URL, TRUSTED_WORKSPACE_HOSTS].map((name) => `${EXTENSION}.${name}`);
+    const names = [CONTROL_PLANE_URL, TRUSTED_WORKSPACE_HOSTS, SIGN_IN_FLOW].map(
+      (name) => `${EXTENSION}.${name}`,
+    );
     assert.deepEqual(Object.keys(properties).sort(), [...names].sort());
     for (const [name, { scope }] of Object.entries(properties)) assert.equal(scope, 'application', name);
     assert.deepEqual(
@@ -108,10 +118,17 @@ describe('the manifest of the extension', () => {
     );
   });
 
+  it('offers the ways to sign in that the code knows', () => {
+    const setting = contributes.configuration.properties[`${EXTENSION}.${SIGN_IN_FLOW}`];
+    assert.deepEqual(setting?.enum, WANTED_FLOWS);
+  });
+
   it('runs beside terminals and kernels, and is awake before the first notebook', () => {
     assert.deepEqual(manifest.extensionKind, ['workspace']);
     assert(manifest.activationEvents.includes('onStartupFinished'));
     assert(manifest.activationEvents.includes('onNotebook:jupyter-notebook'));
+    assert(manifest.activationEvents.includes('onUri'));
+    assert.equal(`${manifest.publisher}.${manifest.name}`, EXTENSION_ID);
     assert.deepEqual(
       contributes.authentication.map(({ id }) => id),
       [EXTENSION],
