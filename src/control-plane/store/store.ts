@@ -69,6 +69,11 @@ export function createPool(config: pg.PoolConfig, logger: Logger): pg.Pool {
       reason: error.message,
     });
   });
+  // A connection that breaks while it is in use says so to whoever waits for its answer, and besides as an event, which
+  // nobody else listens to and which would then end the process.
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
   return pool;
 }
 

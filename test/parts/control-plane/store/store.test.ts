@@ -56,6 +56,16 @@ describe('the store', function () {
     await assert.rejects(sql`select 9007199254740993::bigint`.execute(store.db), /Too large/);
   });
 
+  it('outlives a connection that breaks in the middle of a transaction', async () => {
+    const broken = store.db.transaction().execute(async (trx) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx);
+      await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(store.db);
+      await sql`select 1`.execute(trx);
+    });
+    await assert.rejects(broken, /terminat|closed|queryable/);
+    assert.ok(await store.nowMs());
+  });
+
   it('applies each step once, in order, with several starting together', async () => {
     const steps = [
       ...migrations,
