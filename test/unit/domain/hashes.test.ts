@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
-import * as z from 'zod/mini';
 
 import { backoffMs, BACKOFF_MAX_MS } from '../../../src/domain/backoff.ts';
 import { canonicalJson } from '../../../src/domain/canonical.ts';
@@ -9,8 +8,6 @@ import { areFactsFresh } from '../../../src/domain/freshness.ts';
 import { requestHash, type RequestSubstance, roleHash } from '../../../src/domain/request-hash.ts';
 import type { Role } from '../../../src/domain/role.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
-
-const Json = z.json();
 
 const role: Role = {
   id: 'role',
@@ -43,13 +40,11 @@ describe('the canonical text', () => {
   it('is the same for equal values, in whatever order they were built, and reads back as the value', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
-        // Zod's JSON leaves this name out, lest it become the prototype of what is parsed.
-        fc.pre(!JSON.stringify(value).includes('"__proto__"'));
-        const text = canonicalJson(Json.parse(JSON.parse(JSON.stringify(value))));
-        const reversed = Object.fromEntries(Object.entries(value).reverse());
-        assert.equal(canonicalJson(Json.parse(JSON.parse(JSON.stringify(reversed)))), text);
+        const text = canonicalJson(value);
+        assert.equal(canonicalJson(Object.fromEntries(Object.entries(value).reverse())), text);
         assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)));
       }),
+      { examples: [[Object.fromEntries([['__proto__', 'a name like any other']])]] },
     );
   });
 });
