@@ -4,6 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { ROOT, temporaryFolder } from '../demo/stage/folders.ts';
@@ -15,7 +16,14 @@ interface Suite {
   readonly name: string;
   readonly what: string;
   /** Files for mocha, or a program of the suite's own that leaves its counts in the same way. */
-  readonly runs: { readonly files: string; readonly timeoutMs: number } | { readonly program: string };
+  readonly runs:
+    | {
+        readonly files: string;
+        readonly timeoutMs: number;
+        /** Processes that work through the files side by side; one, file after file, unless given. */
+        readonly workers?: number;
+      }
+    | { readonly program: string };
   /** For all of it, in minutes. */
   readonly limitMinutes: number;
   readonly quiet?: true;
@@ -32,7 +40,11 @@ const SUITES: readonly Suite[] = [
   {
     name: 'parts',
     what: 'each room beside the real database, identity provider and processes that it works with',
-    runs: { files: 'test/parts/**/*.test.ts', timeoutMs: 10_000 },
+    runs: {
+      files: 'test/parts/**/*.test.ts',
+      timeoutMs: 10_000,
+      workers: Math.max(2, availableParallelism()),
+    },
     limitMinutes: 10,
     quiet: true,
   },
@@ -77,6 +89,7 @@ async function runSuite(suite: Suite, cleanup: Cleanup): Promise<Counts> {
             mocha,
             ...['--reporter', join(ROOT, 'test/reporting/reporter.ts')],
             ...['--timeout', String(suite.runs.timeoutMs), '--forbid-only'],
+            ...(suite.runs.workers === undefined ? [] : ['--parallel', '--jobs', String(suite.runs.workers)]),
             ...globSync(suite.runs.files, { cwd: ROOT }).sort(),
           ],
     cwd: ROOT,

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 
 import type { MochaOptions, Runner } from 'mocha';
 import Mocha from 'mocha';
+import * as z from 'zod/mini';
 
 import { COUNTS_FILE, type Counts } from './counts.ts';
 import { reasonFor } from './skip.ts';
@@ -37,12 +38,19 @@ export default class Reporter extends Mocha.reporters.Base {
     });
     runner.on('fail', (test, error: unknown) => {
       counts.failed += 1;
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      say(`  FAILED   ${test.fullTitle()}\n${text.replace(/^/gm, '           ')}`);
+      say(`  FAILED   ${test.fullTitle()}\n${textOf(error).replace(/^/gm, '           ')}`);
     });
     runner.once('end', () => {
       const file = process.env[COUNTS_FILE];
       if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
     });
   }
+}
+
+/** What came from a worker process has the properties of an error and is none. */
+const Thrown = z.object({ message: z.string(), stack: z.optional(z.string()) });
+
+function textOf(error: unknown): string {
+  const thrown = Thrown.safeParse(error);
+  return thrown.success ? (thrown.data.stack ?? thrown.data.message) : String(error);
 }

@@ -1,6 +1,9 @@
-import type { Context, Runnable } from 'mocha';
+import type { Context, Test } from 'mocha';
 
-const reasons = new WeakMap<object, string>();
+/** Why a test was skipped. It is kept as the test's error: that is what mocha's worker processes hand over. */
+class Skipped extends Error {
+  override readonly name = 'Skipped';
+}
 
 /**
  * Skips a test (or, from a hook, its suite) aloud: the runner prints the name with the reason and counts it.
@@ -8,19 +11,18 @@ const reasons = new WeakMap<object, string>();
  */
 export function skipAloud(context: Context, reason: string): never {
   const runnable = context.runnable();
-  reasons.set(runnable, reason);
-  if ('type' in runnable && runnable.type === 'hook' && runnable.parent !== undefined)
-    reasons.set(runnable.parent, reason);
+  const skipped = new Skipped(reason);
+  if ('type' in runnable && runnable.type === 'hook') {
+    runnable.parent?.eachTest((test) => {
+      test.err = skipped;
+    });
+  } else {
+    Object.assign(runnable, { err: skipped });
+  }
   return context.skip();
 }
 
 /** Why a test was skipped, if that was said. */
-export function reasonFor(test: Runnable): string | undefined {
-  const own = reasons.get(test);
-  if (own !== undefined) return own;
-  for (let suite = test.parent; suite !== undefined; suite = suite.parent) {
-    const reason = reasons.get(suite);
-    if (reason !== undefined) return reason;
-  }
-  return undefined;
+export function reasonFor(test: Test): string | undefined {
+  return test.err?.name === 'Skipped' ? test.err.message : undefined;
 }

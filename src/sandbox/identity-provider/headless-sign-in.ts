@@ -33,7 +33,7 @@ export function logIn(
 
 /**
  * Signs a person of the sandbox in, for suites that need a session and have no browser: the product's own device flow
- * against the provider's real pages. It takes a little more than a second, the provider's polling interval.
+ * against the provider's real pages. It takes a little more than the provider's polling interval.
  *
  * @example
  * ```ts

@@ -28,6 +28,8 @@ export interface IdentityProviderOptions {
   readonly refreshTokenSeconds?: number;
   /** How long a device code waits for its person; 600 unless told. */
   readonly deviceCodeSeconds?: number;
+  /** The least that the device flow's clients wait between two questions; 1 unless told, where providers say 5. */
+  readonly devicePollSeconds?: number;
   /** Each refresh token is good for one use, and a second use revokes its whole family; true unless told. */
   readonly rotateRefreshTokens?: boolean;
   /** Puts another audience into access tokens, as a badly configured provider does. */
@@ -60,9 +62,6 @@ export interface RunningIdentityProvider {
 const SIGNING_ALGORITHM = 'RS256';
 const SIGNING_KEY_ID = 'sandbox-1';
 const MINTED_TOKEN_SECONDS = 300;
-
-/** The least that the device flow's clients wait between two questions; providers in production say 5. */
-const DEVICE_POLL_SECONDS = 1;
 
 /**
  * Starts an OpenID provider for the four people of the sandbox, with pages for browsers, on 127.0.0.1. Its keys and
@@ -127,7 +126,7 @@ export async function startIdentityProvider(
     await next();
     const body: unknown = ctx.body;
     if (ctx.path === '/device/auth' && ctx.status === 200 && typeof body === 'object') {
-      ctx.body = { ...body, interval: DEVICE_POLL_SECONDS };
+      ctx.body = { ...body, interval: options.devicePollSeconds ?? 1 };
     }
   });
 

@@ -26,7 +26,7 @@ describe('oam, with a real identity provider and the stand-in Databricks', funct
   let env: Record<string, string>;
 
   before(async () => {
-    idp = await startIdentityProvider();
+    idp = await startIdentityProvider({ devicePollSeconds: 0.05 });
     databricks = await startSandboxDatabricks({
       identityProvider: { issuer: idp.issuer, audience: EDITOR_CLIENT_ID },
       people: Object.values(PEOPLE),

@@ -63,7 +63,7 @@ describe('oam, with a real control plane', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'oam-cli-'));
-    idp = await startIdentityProvider();
+    idp = await startIdentityProvider({ devicePollSeconds: 0.05 });
     databricks = await startSandboxDatabricks({
       identityProvider: { issuer: idp.issuer, audience: EDITOR_CLIENT_ID },
       people: Object.values(PEOPLE),

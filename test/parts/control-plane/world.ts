@@ -86,7 +86,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   stack.defer(() => rm(dataFolder, { recursive: true, force: true }));
   const store = await freshStore();
   stack.defer(() => store.close());
-  const identityProvider = await startIdentityProvider();
+  const identityProvider = await startIdentityProvider({ devicePollSeconds: 0.05 });
   stack.defer(() => identityProvider.close());
   const databricks = await startSandboxDatabricks({
     identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },

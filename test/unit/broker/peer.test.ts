@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { findUid, uidFromProc } from '../../../src/broker/peer.ts';
+import { skipAloud } from '../../reporting/skip.ts';
 
 const HEADER =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
@@ -48,7 +49,7 @@ describe('broker: whose program asks', () => {
   });
 
   it('knows the owner of a real connection, over IPv4 and mapped', async function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') skipAloud(this, 'the peer is looked up in /proc');
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;

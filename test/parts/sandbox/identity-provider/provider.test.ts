@@ -19,7 +19,7 @@ describe("the sandbox's identity provider", function () {
   this.timeout(20_000);
   let idp: RunningIdentityProvider;
   before(async () => {
-    idp = await startIdentityProvider();
+    idp = await startIdentityProvider({ devicePollSeconds: 0.05 });
   });
   after(() => idp.close());
 

@@ -2,10 +2,10 @@
  * A process that opens a store on the folder in its argument and holds it until it is told to end, so that tests can
  * kill a whole control plane and not just an object. It prints one JSON line: opened, or why not.
  */
-import { startEmbeddedPostgres } from '../../../../src/control-plane/store/embedded/server.ts';
-import { openStore } from '../../../../src/control-plane/store/store.ts';
-import { OamError } from '../../../../src/domain/errors.ts';
-import type { Logger } from '../../../../src/domain/logger.ts';
+import { startEmbeddedPostgres } from '../../../../../src/control-plane/store/embedded/server.ts';
+import { openStore } from '../../../../../src/control-plane/store/store.ts';
+import { OamError } from '../../../../../src/domain/errors.ts';
+import type { Logger } from '../../../../../src/domain/logger.ts';
 
 const [, , dataFolder = '', programs] = process.argv;
 
