@@ -1,13 +1,11 @@
 /** `npm run demo`: a company in one terminal. `npm run demo -- --tour` plays the path of a new user by itself. */
-import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 import { PEOPLE } from '../src/sandbox/identity-provider/index.ts';
 import { Cleanup, cleanUpOnSignals } from './stage/cleanup.ts';
-import { installVscode } from './stage/codeServer.ts';
 import { MissingPrerequisite, requireFreePorts } from './stage/preflight.ts';
-import { installPython } from './stage/python.ts';
 import { startStage } from './stage/stage.ts';
+import { installTools } from './stage/tools.ts';
 import { windowMaker } from './stage/windows.ts';
 
 const FIRST_PORT = 7654;
@@ -57,8 +55,7 @@ async function playDemo(firstPort: number): Promise<void> {
     [0, 1, 2, 3, 4, 5, 6].map(port),
     `choose seven free ones in a row by their first: \`npm run demo -- --port ${String(firstPort + 100)}\``,
   );
-  const installation = await installVscode(console.log);
-  const python = await installPython(console.log);
+  const tools = await cleanup.start((signal) => installTools(console.log, signal));
   console.log('Setting the stage…');
   const stage = await startStage({
     cleanup,
@@ -71,14 +68,11 @@ async function playDemo(firstPort: number): Promise<void> {
     },
     absenceConfirmMs: ABSENCE_CONFIRM_MS,
   });
-  const windows = await windowMaker({
-    stage,
-    installation,
-    python,
-    connectionToken: randomBytes(16).toString('hex'),
-  });
-  const yours = await windows.open('ana', port(0));
-  const leads = await windows.open('lena', port(1));
+  const windows = await windowMaker(stage, tools);
+  const [yours, leads] = await Promise.all([
+    windows.open('ana', { port: port(0) }),
+    windows.open('lena', { port: port(1) }),
+  ]);
 
   const person = (
     { displayName, userName, password }: (typeof PEOPLE)[keyof typeof PEOPLE],

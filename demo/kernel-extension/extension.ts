@@ -61,6 +61,9 @@ export function activate(context: vscode.ExtensionContext): void {
     }
   };
 
+  if (vscode.workspace.getConfiguration('pythonKernelStandIn').get('showNotebook') === true)
+    void showNotebook();
+
   // The only kernel here need not be chosen.
   const prefer = (notebook: vscode.NotebookDocument): void => {
     controller.updateNotebookAffinity(notebook, vscode.NotebookControllerAffinity.Preferred);
@@ -77,6 +80,13 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
     { dispose: () => vscode.workspace.notebookDocuments.forEach(stop) },
   );
+}
+
+/** Shows the folder's notebook where nothing else is open, as VS Code does with a read-me. */
+async function showNotebook(): Promise<void> {
+  if (vscode.window.tabGroups.all.some(({ tabs }) => tabs.length > 0)) return;
+  const [notebook] = await vscode.workspace.findFiles('*.ipynb', undefined, 1);
+  if (notebook !== undefined) await vscode.commands.executeCommand('vscode.openWith', notebook, NOTEBOOK);
 }
 
 function items(output: Output): vscode.NotebookCellOutputItem[] {

@@ -1,21 +1,54 @@
-/** Undoes what was set up, the last first. One that fails does not keep the others from being undone. */
+/** Everything is being stopped: what was about to start does not. */
+export class Stopped extends Error {
+  constructor() {
+    super('Everything is being stopped.');
+    this.name = 'Stopped';
+  }
+}
+
+/**
+ * Undoes what was set up, the last first. One that fails does not keep the others from being undone. It may begin at
+ * any moment, also while something is half-way up: that is told to give up, and waited for.
+ */
 export class Cleanup {
   readonly #undo: (() => unknown)[] = [];
+  readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
 
+  /** To be undone later; at once where everything has been undone already. */
   add(undo: () => unknown): void {
-    if (this.#running !== undefined) {
-      // Set-up went on while everything was being stopped: what it made must go too.
-      void (async () => {
-        await undo();
-      })();
-      return;
-    }
     this.#undo.push(undo);
+    if (this.#running !== undefined) this.#running = this.#running.then(() => this.#runAll());
+  }
+
+  /**
+   * Begins something whose undoing is certain from this moment on, not only from when it is up.
+   *
+   * @param begin Gives up when the signal fires, and leaves nothing behind when it fails.
+   * @throws Stopped where everything is being stopped.
+   */
+  async start<T>(
+    begin: (signal: AbortSignal) => Promise<T>,
+    undo: (begun: T) => unknown = () => undefined,
+  ): Promise<T> {
+    const { signal } = this.#stopping;
+    signal.throwIfAborted();
+    const beginning = begin(signal);
+    this.add(async () => {
+      const begun = await beginning.then(
+        (value) => ({ value }),
+        () => undefined,
+      );
+      if (begun !== undefined) await undo(begun.value);
+    });
+    const begun = await beginning;
+    signal.throwIfAborted();
+    return begun;
   }
 
   /** Runs once, however often it is asked. */
   run(): Promise<void> {
+    this.#stopping.abort(new Stopped());
     this.#running ??= this.#runAll();
     return this.#running;
   }

@@ -3,8 +3,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { dirname, delimiter, join } from 'node:path';
 
 import { fillOnce, TOOLS } from './folders.ts';
-import { requireCompiler } from './preflight.ts';
-import { run } from './processes.ts';
+import { MissingPrerequisite, requireCompiler } from './preflight.ts';
+import { lastLine, run } from './processes.ts';
 
 /** npm's `code-server` carries a whole VS Code of this version. */
 const CODE_SERVER_VERSION = '4.139.1';
@@ -24,24 +24,33 @@ export interface VscodeInstallation {
   readonly fonts: string;
 }
 
-/** Installs VS Code once, from npm alone. Takes about a minute the first time and nothing after it. */
-export async function installVscode(log: (line: string) => void): Promise<VscodeInstallation> {
-  const folder = join(TOOLS, `code-server-${CODE_SERVER_VERSION}`);
-  if (!existsSync(folder)) {
+const FOLDER = join(TOOLS, `code-server-${CODE_SERVER_VERSION}`);
+
+/** Whether {@link installVscode} has nothing to do. */
+export const vscodeIsInstalled = (): boolean => existsSync(FOLDER);
+
+/**
+ * Installs VS Code once, from npm alone. Takes about a minute the first time and nothing after it.
+ *
+ * @throws MissingPrerequisite where there is no compiler, or npm cannot fetch it.
+ */
+export async function installVscode(
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<VscodeInstallation> {
+  if (!vscodeIsInstalled()) {
     requireCompiler();
     log(`Installing VS Code (code-server ${CODE_SERVER_VERSION} from npm), once.`);
-    await fillOnce(folder, async (scratch) => {
-      await fetchPackages(scratch);
-    });
+    await fillOnce(FOLDER, (scratch) => install(scratch, signal));
   }
   return {
     node: process.execPath,
-    serverMain: join(folder, 'node_modules/code-server/lib/vscode/out/server-main.js'),
-    fonts: join(folder, 'node_modules/dejavu-fonts-ttf/ttf'),
+    serverMain: join(FOLDER, 'node_modules/code-server/lib/vscode/out/server-main.js'),
+    fonts: join(FOLDER, 'node_modules/dejavu-fonts-ttf/ttf'),
   };
 }
 
-async function fetchPackages(folder: string): Promise<void> {
+async function install(folder: string, signal: AbortSignal | undefined): Promise<void> {
   const nodePackage = `node-${process.platform}-${process.arch}`;
   const dependencies = {
     'code-server': CODE_SERVER_VERSION,
@@ -50,13 +59,21 @@ async function fetchPackages(folder: string): Promise<void> {
     [nodePackage]: process.versions.node,
   };
   await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }));
-  await npm(folder, ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock']);
-
   const vscode = join(folder, 'node_modules/code-server/lib/vscode');
-  await npm(vscode, ['install', '--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund']);
+  const fetchInto = (where: string, ...more: string[]): Promise<void> =>
+    npm(where, ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...more], { signal });
+  try {
+    await fetchInto(folder, '--no-package-lock');
+    await fetchInto(vscode, '--omit=dev');
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new MissingPrerequisite(
+      `VS Code could not be fetched: check that npm reaches its registry, then try again. (${npmReason(error)})`,
+    );
+  }
 
   const headers = join(folder, 'node_modules', nodePackage);
-  await npm(vscode, ['rebuild', ...NATIVE_PARTS], { npm_config_nodedir: headers });
+  await npm(vscode, ['rebuild', ...NATIVE_PARTS], { env: { npm_config_nodedir: headers }, signal });
   for (const part of ['@vscode/spdlog', '@vscode/native-watchdog']) {
     if (!existsSync(join(vscode, 'node_modules', part, 'build/Release'))) {
       throw new Error(`VS Code's ${part} was not compiled. Delete ${TOOLS} and try again.`);
@@ -66,7 +83,18 @@ async function fetchPackages(folder: string): Promise<void> {
   await rm(join(headers, 'bin'), { recursive: true, force: true });
 }
 
-async function npm(cwd: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<void> {
+/** npm says a code first, then the reason, then much else. */
+function npmReason(error: unknown): string {
+  const said = error instanceof Error ? error.message.split('\n') : [];
+  const reason = said.find((line) => /^npm error (?!code|errno|syscall)/.test(line));
+  return reason?.replace('npm error ', '') ?? lastLine(error);
+}
+
+async function npm(
+  cwd: string,
+  args: readonly string[],
+  o: { env?: NodeJS.ProcessEnv; signal: AbortSignal | undefined },
+): Promise<void> {
   const cli = process.env['npm_execpath'];
   const [command, first] = cli !== undefined && /\.c?js$/.test(cli) ? [process.execPath, [cli]] : ['npm', []];
   // An npm that runs us has told us about this package: the one it runs in the other folder must not hear of it.
@@ -82,8 +110,9 @@ async function npm(cwd: string, args: readonly string[], extra: NodeJS.ProcessEn
     env: {
       ...Object.fromEntries(inherited),
       PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
-      ...extra,
+      ...o.env,
     },
     timeoutMs: 9 * 60_000,
+    signal: o.signal,
   });
 }

@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   /** The wait before the absence of a member is read a second time. */
   readonly absenceConfirmMs?: number;
   readonly onLine?: (line: string) => void;
+  /** Ends a start that is under way, and what it has started. */
+  readonly signal?: AbortSignal;
 }
 
 /** `oam serve` in a process of its own. */
@@ -89,7 +91,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
       ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
     });
     try {
-      const [, url = ''] = await server.waitForLine(/"event":"listening","url":"([^"]+)"/, READY_WITHIN_MS);
+      const [, url = ''] = await server.waitForLine(
+        /"event":"listening","url":"([^"]+)"/,
+        READY_WITHIN_MS,
+        options.signal,
+      );
       return { server, url };
     } catch (error) {
       await server.stop(15_000);

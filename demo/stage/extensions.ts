@@ -8,9 +8,10 @@ import { ROOT } from './folders.ts';
 import { run } from './processes.ts';
 
 /** The extension, packed as it is published. */
-export async function packProduct(folder: string): Promise<string> {
+export async function packProduct(folder: string, signal?: AbortSignal): Promise<string> {
   const vsix = join(folder, 'databricks-ml-oam.vsix');
-  await ours('build/package.ts', vsix);
+  // What it makes on the way lies in the folder too, and goes with it however this ends.
+  await ours('build/package.ts', vsix, { env: { ...process.env, TMPDIR: folder }, signal });
   return vsix;
 }
 
@@ -41,7 +42,7 @@ export async function buildKernelStandIn(folder: string): Promise<string> {
 }
 
 /** The same, packed. */
-export async function packKernelStandIn(folder: string): Promise<string> {
+export async function packKernelStandIn(folder: string, signal?: AbortSignal): Promise<string> {
   const built = await buildKernelStandIn(folder);
   const vsix = join(folder, 'python-kernel-stand-in.vsix');
   const vsce = join(dirname(createRequire(import.meta.url).resolve('@vscode/vsce/package.json')), 'vsce');
@@ -50,10 +51,15 @@ export async function packKernelStandIn(folder: string): Promise<string> {
     command: process.execPath,
     arguments: [vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--out', vsix],
     cwd: built,
+    signal,
   });
   return vsix;
 }
 
-async function ours(script: string, argument: string): Promise<void> {
-  await run({ name: script, command: process.execPath, arguments: [script, argument], cwd: ROOT });
+async function ours(
+  script: string,
+  argument: string,
+  o: { env?: NodeJS.ProcessEnv; signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  await run({ name: script, command: process.execPath, arguments: [script, argument], cwd: ROOT, ...o });
 }

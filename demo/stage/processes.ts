@@ -8,8 +8,11 @@ export interface RunningProcess {
   readonly name: string;
   /** The last lines that it printed, for a failure's report. */
   tail(): string;
-  /** The first line, printed already or to come, that matches; rejects if the process ends or the time is up. */
-  waitForLine(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray>;
+  /**
+   * The first line, printed already or to come, that matches; rejects if the process ends, the time is up or the
+   * signal fires.
+   */
+  waitForLine(pattern: RegExp, timeoutMs: number, signal?: AbortSignal): Promise<RegExpMatchArray>;
   /** Settles when the process has ended. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** Settles when all that it printed has been read, too. */
@@ -99,12 +102,16 @@ export function startProcess(options: StartOptions): RunningProcess {
     tail,
     ended,
     drained,
-    waitForLine(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray> {
+    waitForLine(pattern: RegExp, timeoutMs: number, signal?: AbortSignal): Promise<RegExpMatchArray> {
       return new Promise((resolve, reject) => {
         const settle = (finish: () => void): void => {
           clearTimeout(timer);
           watchers.delete(watch);
+          signal?.removeEventListener('abort', stopped);
           finish();
+        };
+        const stopped = (): void => {
+          fail('was not waited for any longer');
         };
         const watch = (line: string): void => {
           const match = pattern.exec(line);
@@ -123,7 +130,9 @@ export function startProcess(options: StartOptions): RunningProcess {
           fail(`was not ready after ${String(timeoutMs / 1000)} s`);
         }, timeoutMs);
         watchers.add(watch);
+        signal?.addEventListener('abort', stopped, { once: true });
         for (const line of lines) watch(line);
+        if (signal?.aborted === true) stopped();
         // The exit may be reported before the last lines were read.
         void ended.then(async ({ code }) => {
           await delay(100);
@@ -153,9 +162,20 @@ export function startProcess(options: StartOptions): RunningProcess {
   return running;
 }
 
-/** Runs a command to its end and returns what it printed; a failure carries the end of it. */
-export async function run(options: StartOptions & { timeoutMs?: number }): Promise<string> {
+/** Where the reason of a command's failure mostly stands. */
+export function lastLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1) ?? '';
+}
+
+/** Runs a command to its end and returns what it printed; a failure carries the end of it. The signal ends it early. */
+export async function run(
+  options: StartOptions & { timeoutMs?: number; signal?: AbortSignal | undefined },
+): Promise<string> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const running = startProcess(options);
+  const stopEarly = (): void => void running.stop();
+  signal?.addEventListener('abort', stopEarly, { once: true });
   const lines: string[] = [];
   const timer =
     options.timeoutMs === undefined
@@ -166,6 +186,7 @@ export async function run(options: StartOptions & { timeoutMs?: number }): Promi
         }, options.timeoutMs);
   try {
     const { code } = await running.ended;
+    signal?.throwIfAborted();
     if (code !== 0) {
       throw new Error(
         `${options.name} failed (exit code ${String(code)}):\n${running.tail()}\n${lines.join('\n')}`,
@@ -174,6 +195,7 @@ export async function run(options: StartOptions & { timeoutMs?: number }): Promi
     return running.tail();
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', stopEarly);
     await running.stop(1_000);
   }
 }

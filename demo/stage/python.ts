@@ -8,7 +8,7 @@ import { lock } from 'proper-lockfile';
 
 import { TOOLS } from './folders.ts';
 import { MissingPrerequisite, requirePython } from './preflight.ts';
-import { run } from './processes.ts';
+import { lastLine, run } from './processes.ts';
 
 /** A virtual environment with Databricks' Python SDK and what a notebook kernel needs. */
 export interface PythonEnvironment {
@@ -38,10 +38,11 @@ const STAGE_PACKAGES: PythonPackages = {
  */
 export async function installPython(
   log: (line: string) => void,
-  packages: PythonPackages = STAGE_PACKAGES,
+  o: { packages?: PythonPackages; signal?: AbortSignal | undefined } = {},
 ): Promise<PythonEnvironment> {
+  const { packages = STAGE_PACKAGES, signal } = o;
   const python = requirePython();
-  const version = await run({ name: python, command: python, arguments: ['-VV'] });
+  const version = await run({ name: python, command: python, arguments: ['-VV'], signal });
   const requirements = await readFile(packages.file, 'utf8');
   const content = createHash('sha256').update(version).update(requirements).digest('hex').slice(0, 12);
   const folder = join(TOOLS, `python-${content}`);
@@ -56,8 +57,8 @@ export async function installPython(
     if (!existsSync(whole)) {
       log(`Installing ${packages.name} (from PyPI), once.`);
       await rm(join(folder, 'venv'), { recursive: true, force: true });
-      await run({ name: 'venv', command: python, arguments: ['-m', 'venv', join(folder, 'venv')] });
-      await install(join(folder, 'venv/bin/python'), packages);
+      await run({ name: 'venv', command: python, arguments: ['-m', 'venv', join(folder, 'venv')], signal });
+      await install(join(folder, 'venv/bin/python'), packages, signal);
       await writeFile(whole, '');
     }
   } finally {
@@ -67,7 +68,11 @@ export async function installPython(
   return { bin, python: join(bin, 'python'), jupyter: join(bin, 'jupyter') };
 }
 
-async function install(python: string, packages: PythonPackages): Promise<void> {
+async function install(
+  python: string,
+  packages: PythonPackages,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
     await run({
       name: 'pip',
@@ -77,11 +82,12 @@ async function install(python: string, packages: PythonPackages): Promise<void> 
         ...['--requirement', packages.file],
       ],
       timeoutMs: 5 * 60_000,
+      signal,
     });
   } catch (error) {
-    const last = (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1) ?? '';
+    signal?.throwIfAborted();
     throw new MissingPrerequisite(
-      `${packages.name} could not be installed: check that pip reaches PyPI, then try again. (${last})`,
+      `${packages.name} could not be installed: check that pip reaches PyPI, then try again. (${lastLine(error)})`,
     );
   }
 }

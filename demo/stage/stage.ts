@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { startSandboxDatabricks, type RunningSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
@@ -50,42 +49,54 @@ export interface Stage {
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const cleanup = options.cleanup ?? new Cleanup();
   try {
-    const folder = await temporaryFolder('stage');
-    cleanup.add(() => folder.remove());
+    const folder = await cleanup.start(
+      () => temporaryFolder('stage'),
+      (made) => made.remove(),
+    );
 
-    const identityProvider = await startIdentityProvider({
-      ...(options.ports === undefined ? {} : { port: options.ports.identityProvider }),
-      ...(options.idTokenSeconds === undefined ? {} : { idTokenSeconds: options.idTokenSeconds }),
-      ...(options.accessTokenSeconds === undefined ? {} : { accessTokenSeconds: options.accessTokenSeconds }),
-    });
-    cleanup.add(() => identityProvider.close());
+    const identityProvider = await cleanup.start(
+      () =>
+        startIdentityProvider({
+          ...(options.ports === undefined ? {} : { port: options.ports.identityProvider }),
+          ...(options.idTokenSeconds === undefined ? {} : { idTokenSeconds: options.idTokenSeconds }),
+          ...(options.accessTokenSeconds === undefined
+            ? {}
+            : { accessTokenSeconds: options.accessTokenSeconds }),
+        }),
+      (running) => running.close(),
+    );
 
-    const databricks = await startSandboxDatabricks({
-      identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-      people: Object.values(PEOPLE),
-      ...(options.ports === undefined ? {} : { ports: options.ports }),
-      ...(options.databricksTokenSeconds === undefined
-        ? {}
-        : { tokenSeconds: options.databricksTokenSeconds }),
-    });
-    cleanup.add(() => databricks.close());
+    const databricks = await cleanup.start(
+      () =>
+        startSandboxDatabricks({
+          identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
+          people: Object.values(PEOPLE),
+          ...(options.ports === undefined ? {} : { ports: options.ports }),
+          ...(options.databricksTokenSeconds === undefined
+            ? {}
+            : { tokenSeconds: options.databricksTokenSeconds }),
+        }),
+      (running) => running.close(),
+    );
 
-    const controlPlaneFolder = join(folder.path, 'oam');
-    await mkdir(controlPlaneFolder);
-    const controlPlane = await startControlPlane({
-      folder: controlPlaneFolder,
-      ...(options.ports === undefined ? {} : { port: options.ports.controlPlane }),
-      identity: {
-        issuer: identityProvider.issuer,
-        clientId: EDITOR_CLIENT_ID,
-        audience: OAM_AUDIENCE,
-        scopes: EDITOR_SCOPES,
-      },
-      databricks: { accountId: databricks.account.accountId, ...databricks.coreCredentials },
-      workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
-      ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
-    });
-    cleanup.add(() => controlPlane.close());
+    const controlPlane = await cleanup.start(
+      (signal) =>
+        startControlPlane({
+          signal,
+          folder: join(folder.path, 'oam'),
+          ...(options.ports === undefined ? {} : { port: options.ports.controlPlane }),
+          identity: {
+            issuer: identityProvider.issuer,
+            clientId: EDITOR_CLIENT_ID,
+            audience: OAM_AUDIENCE,
+            scopes: EDITOR_SCOPES,
+          },
+          databricks: { accountId: databricks.account.accountId, ...databricks.coreCredentials },
+          workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
+          ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
+        }),
+      (running) => running.close(),
+    );
     databricks.setControlPlaneIssuer(controlPlane.url);
 
     const hosts = [databricks.workspaces.prod.host, databricks.workspaces.dev.host];

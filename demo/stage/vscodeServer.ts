@@ -24,18 +24,17 @@ export interface VscodeServerOptions {
   /** Only for tests that run inside the extension host; it refuses dialogs and switches trust off. */
   testDriver?: boolean;
   onLine?: (line: string) => void;
+  /** Ends a start that is under way. */
+  signal?: AbortSignal;
 }
 
 /** A VS Code in the browser. */
 export interface VscodeServer {
-  readonly port: number;
-  /** `http://127.0.0.1:<port>`. */
-  readonly origin: string;
-  /** `HOME` of the terminals in it. */
-  readonly home: string;
   readonly process: RunningProcess;
   /** The address that opens a folder. `payload` is for the test driver. */
   urlFor(folder: string, payload?: readonly (readonly [string, string])[]): string;
+  /** The address by which the page reads a file or folder of the server's. */
+  remoteUri(path: string): string;
   close(): Promise<void>;
 }
 
@@ -88,6 +87,7 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
       ],
       env,
       timeoutMs: 120_000,
+      signal: options.signal,
     });
   }
 
@@ -115,7 +115,7 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
     await server.stop();
   };
   try {
-    await server.waitForLine(/Extension host agent listening on/, 60_000);
+    await server.waitForLine(/Extension host agent listening on/, 60_000, options.signal);
     front = await startVscodeFront({
       port: options.port ?? 0,
       socketPath,
@@ -125,21 +125,17 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
     await close();
     throw error;
   }
-  const { port } = front;
-
-  const origin = `http://127.0.0.1:${String(port)}`;
+  const authority = `127.0.0.1:${String(front.port)}`;
   return {
-    port,
-    origin,
-    home,
     process: server,
     urlFor(folder, payload) {
-      const url = new URL(origin);
+      const url = new URL(`http://${authority}`);
       if (options.testDriver !== true) url.searchParams.set('tkn', token);
       url.searchParams.set('folder', folder);
       if (payload !== undefined) url.searchParams.set('payload', JSON.stringify(payload));
       return url.href;
     },
+    remoteUri: (path) => `vscode-remote://${authority}${path}`,
     close,
   };
 }

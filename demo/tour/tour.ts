@@ -1,17 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
 import type { Page } from 'playwright-core';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
-import { launchBrowser } from '../stage/browser.ts';
 import type { Cleanup } from '../stage/cleanup.ts';
-import { installVscode } from '../stage/codeServer.ts';
 import { ROOT } from '../stage/folders.ts';
-import { installPython } from '../stage/python.ts';
-import { startStage } from '../stage/stage.ts';
-import { windowMaker } from '../stage/windows.ts';
 import { OamWindow } from './oamWindow.ts';
+import { setScene } from './scene.ts';
 import { StepFailed, Steps } from './steps.ts';
 import type { Terminal } from './workbench.ts';
 
@@ -43,8 +38,7 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
     console.log(JSON.stringify(line));
   });
   await steps.start();
-  const installation = await installVscode(note);
-  const python = await installPython(note);
+  const { stage, windows, browser } = await setScene({ cleanup, log: note, absenceConfirmMs: 3_000 });
   try {
     let page: Page | undefined;
     const play = (name: string, step: () => Promise<string>): Promise<void> =>
@@ -59,15 +53,6 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       if (value === undefined) throw new Error(`There is no ${key} yet.`);
       return value;
     };
-
-    const { stage, windows, browser } = await (async () => {
-      const stage = await startStage({ cleanup, absenceConfirmMs: 3_000 });
-      const connectionToken = randomBytes(16).toString('hex');
-      const windows = await windowMaker({ stage, installation, python, connectionToken });
-      const browser = await launchBrowser(installation.fonts);
-      cleanup.add(() => browser.close());
-      return { stage, windows, browser };
-    })();
 
     await play('open', async () => {
       const { url } = await windows.open('ana');

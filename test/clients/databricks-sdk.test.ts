@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 
 import { ROOT } from '../../demo/stage/folders.ts';
-import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
 import { installPython, type PythonEnvironment } from '../../demo/stage/python.ts';
 import { SEED, startSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
 import {
@@ -13,7 +12,7 @@ import {
   PEOPLE,
   startIdentityProvider,
 } from '../../src/sandbox/identity-provider/index.ts';
-import { skipAloud } from '../reporting/skip.ts';
+import { orSkip } from '../reporting/skip.ts';
 import { startIssuer } from '../unit/sandbox/databricks/stand-in.ts';
 
 const Said = z.object({
@@ -75,13 +74,7 @@ describe("the stand-in, by Databricks' own Python SDK", () => {
 
   before(async function () {
     this.timeout(600_000);
-    let python: PythonEnvironment;
-    try {
-      python = await installPython(console.log);
-    } catch (error) {
-      if (error instanceof MissingPrerequisite) skipAloud(this, error.message);
-      throw error;
-    }
+    const python = await orSkip(this, () => installPython(console.log));
     for (const line of await everythingSaid(python)) said.set(line.name, line);
   });
 

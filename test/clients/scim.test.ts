@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 
 import { ROOT } from '../../demo/stage/folders.ts';
-import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
 import { startProcess } from '../../demo/stage/processes.ts';
 import { installPython } from '../../demo/stage/python.ts';
 import { DIRECTORY_TOKEN, startWorld } from '../parts/control-plane/world.ts';
-import { skipAloud } from '../reporting/skip.ts';
+import { orSkip } from '../reporting/skip.ts';
 
 const Check = z.object({ title: z.string(), status: z.string(), reason: z.string() });
 type Check = z.infer<typeof Check>;
@@ -43,16 +42,15 @@ describe('the directory, by a SCIM compliance client', () => {
 
   before(async function () {
     this.timeout(600_000);
-    try {
-      const python = await installPython(console.log, {
-        name: 'a SCIM compliance client',
-        file: join(ROOT, 'test/clients/requirements.txt'),
-      });
-      checks = await check(python.python);
-    } catch (error) {
-      if (error instanceof MissingPrerequisite) skipAloud(this, error.message);
-      throw error;
-    }
+    const python = await orSkip(this, () =>
+      installPython(console.log, {
+        packages: {
+          name: 'a SCIM compliance client',
+          file: join(ROOT, 'test/clients/requirements.txt'),
+        },
+      }),
+    );
+    checks = await check(python.python);
   });
 
   it('passes its checks of discovery, creation, reading, search, change and removal', () => {

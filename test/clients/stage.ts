@@ -1,11 +1,10 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
 import { installPython, type PythonEnvironment } from '../../demo/stage/python.ts';
 import { ROOT } from '../../demo/stage/folders.ts';
 import { startStage, type Stage, type StageOptions } from '../../demo/stage/stage.ts';
-import { skipAloud } from '../reporting/skip.ts';
+import { orSkip } from '../reporting/skip.ts';
 
 /** A stage with Python and a copy of the sample project. */
 export interface ClientStage {
@@ -17,13 +16,7 @@ export interface ClientStage {
 /** Sets the stage for a suite; where Python or PyPI cannot be had the suite is skipped aloud. */
 export async function clientStage(context: Mocha.Context, options: StageOptions): Promise<ClientStage> {
   context.timeout(600_000);
-  let python: PythonEnvironment;
-  try {
-    python = await installPython(console.log);
-  } catch (error) {
-    if (error instanceof MissingPrerequisite) skipAloud(context, error.message);
-    throw error;
-  }
+  const python = await orSkip(context, () => installPython(console.log));
   const stage = await startStage(options);
   const project = join(stage.folder, 'project');
   await cp(join(ROOT, 'demo/project'), project, { recursive: true });

@@ -2,25 +2,14 @@ import assert from 'node:assert/strict';
 
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
-import { closeWindows, editors, type Editors } from './editor.ts';
+import { editors } from './editors.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
 const DEPLOY_ROLE = 'Deploy the recsys endpoints';
 const PURPOSE = 'Compare the ranker with the new training run';
 
 describe('access in the editor', () => {
-  let on: Editors | undefined;
-  const there = (): Editors => on ?? assert.fail('The stage is not set.');
-
-  before(async function () {
-    on = await editors(this);
-  });
-  afterEach(async function () {
-    await closeWindows(this.currentTest);
-  });
-  after(async () => {
-    await on?.stage.close();
-  });
+  const there = editors();
 
   it('says what is wrong with a purpose or a time, and sends nothing', async () => {
     const ana = await there().open('ana-faults', { signedInAs: PEOPLE.ana });

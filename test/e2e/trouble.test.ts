@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
-import { closeWindows, editors, type Editors } from './editor.ts';
+import { editors } from './editors.ts';
 
 describe('trouble, as the editor tells it', () => {
-  let on: Editors | undefined;
-  const there = (): Editors => on ?? assert.fail('The stage is not set.');
-
-  before(async function () {
-    on = await editors(this);
-  });
-  afterEach(async function () {
-    await closeWindows(this.currentTest);
-  });
-  after(async () => {
-    await on?.stage.close();
-  });
+  const there = editors();
 
   it('says that the identity provider is down, and signs in once it is back', async () => {
     const { stage } = there();

@@ -13,7 +13,7 @@ import { buildKernelStandIn, bundleProduct } from '../../demo/stage/extensions.t
 import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
 import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
 import { installPython } from '../../demo/stage/python.ts';
-import { closingLine, COUNTS_FILE, readCounts } from '../reporting/counts.ts';
+import { closingLine, COUNTS_FILE, readCounts, skipSuite } from '../reporting/counts.ts';
 import { bundleHostSuite } from './bundle.ts';
 import { FACTS_FILE, LINES_FILE, type HostFacts } from './names.ts';
 
@@ -31,8 +31,9 @@ async function main(version: string): Promise<number> {
     executable = await downloadAndUnzipVSCode({ version });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.log(
-      `SKIPPED  the extension host suite in VS Code ${version}: it cannot be downloaded here (${reason})`,
+    await skipSuite(
+      `the tests inside the extension host of VS Code ${version}`,
+      `it cannot be downloaded here (${reason})`,
     );
     console.log('\n0 passed, 0 failed, 1 skipped');
     return 0;

@@ -11,7 +11,7 @@ import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
 import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
 import { installPython, type PythonEnvironment } from '../../demo/stage/python.ts';
 import { startVscodeServer } from '../../demo/stage/vscodeServer.ts';
-import { COUNTS_FILE } from '../reporting/counts.ts';
+import { COUNTS_FILE, skipSuite } from '../reporting/counts.ts';
 import { bundleHostSuite } from './bundle.ts';
 import { FACTS_FILE, LINES_FILE, type HostFacts } from './names.ts';
 
@@ -25,6 +25,9 @@ const cleanup = new Cleanup();
 cleanUpOnSignals(cleanup);
 try {
   process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof MissingPrerequisite)) throw error;
+  await skipSuite('the tests inside the extension host', error.message);
 } finally {
   await cleanup.run();
 }
@@ -74,11 +77,10 @@ async function main(): Promise<number> {
         driverLines.push(args.map(String).join(' '));
       });
       await page.exposeFunction('codeAutomationExit', resolve);
-      const remote = `vscode-remote://127.0.0.1:${String(server.port)}`;
       await page.goto(
         server.urlFor(project, [
-          ['extensionDevelopmentPath', `${remote}${ROOT}`],
-          ['extensionTestsPath', `${remote}${tests}`],
+          ['extensionDevelopmentPath', server.remoteUri(ROOT)],
+          ['extensionTestsPath', server.remoteUri(tests)],
           ['skipWelcome', 'true'],
         ]),
       );

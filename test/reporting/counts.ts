@@ -16,8 +16,13 @@ export type Counts = z.infer<typeof Counts>;
 /** The environment variable that names the file into which a suite's process writes its counts. */
 export const COUNTS_FILE = 'OAM_TEST_COUNTS';
 
-export const writeCounts = (file: string, counts: Counts): Promise<void> =>
-  writeFile(file, JSON.stringify(counts));
+/** For a suite that cannot run on this machine at all: says so by name, with the reason, and counts it as skipped. */
+export async function skipSuite(title: string, reason: string): Promise<void> {
+  console.log(`  SKIPPED  ${title}: ${reason}`);
+  const file = process.env[COUNTS_FILE];
+  const counts: Counts = { passed: 0, failed: 0, skipped: [{ title, reason }] };
+  if (file !== undefined) await writeFile(file, JSON.stringify(counts));
+}
 
 /** The counts that a suite's process left behind; undefined if it died before. */
 export async function readCounts(file: string): Promise<Counts | undefined> {

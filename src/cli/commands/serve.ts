@@ -6,18 +6,17 @@ import type { Invocation } from '../invocation.ts';
  */
 export async function serve(file: string, invocation: Invocation): Promise<void> {
   const { logger, signals, env } = invocation;
-  // The server is large and needed here only.
-  const { loadServerConfiguration } = await import('../../control-plane/configuration/configuration.ts');
-  const configuration = await loadServerConfiguration(file, env);
-  const { startControlPlane } = await import('../../control-plane/server.ts');
-
   const asked = Promise.withResolvers<void>();
-  // A signal during the start is heard too: what has been started is then closed in order.
+  // A signal during the start is heard too, from its first moment: what has been started is then closed in order.
   const taken = signals.take((signal) => {
     logger.info('stopping', { signal });
     asked.resolve();
   });
   try {
+    // The server is large and needed here only.
+    const { loadServerConfiguration } = await import('../../control-plane/configuration/configuration.ts');
+    const configuration = await loadServerConfiguration(file, env);
+    const { startControlPlane } = await import('../../control-plane/server.ts');
     const server = await startControlPlane(configuration, logger);
     try {
       invocation.answer(JSON.stringify({ event: 'listening', url: server.url }));

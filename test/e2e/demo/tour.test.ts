@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import * as z from 'zod/mini';
+
+import { ROOT } from '../../../demo/stage/folders.ts';
+import { installTools } from '../../../demo/stage/tools.ts';
+import { orSkip } from '../../reporting/skip.ts';
+import { startDemo } from './demo-process.ts';
+
+const StepLine = z.object({ step: z.string(), ok: z.boolean(), ms: z.number(), detail: z.string() });
+
+describe('npm run demo -- --tour', () => {
+  it('sees every step to be true, with a picture of each, and leaves nothing running', async function () {
+    this.timeout(600_000);
+    await orSkip(this, () => installTools(console.log));
+    const lines: string[] = [];
+    const demo = await startDemo(['--tour'], { onLine: (line) => lines.push(line) });
+    try {
+      const { code } = await demo.process.ended;
+      await demo.process.drained;
+      const steps = lines
+        .filter((line) => line.startsWith('{'))
+        .map((line) => StepLine.parse(JSON.parse(line)));
+      assert.deepEqual(
+        steps.filter((step) => !step.ok),
+        [],
+      );
+      assert.equal(code, 0);
+      assert.ok(steps.length >= 14, `only ${String(steps.length)} steps`);
+      const pictures = await readdir(join(ROOT, '.demo/tour'));
+      assert.ok(pictures.filter((name) => /^\d\d-/.test(name)).length >= steps.length);
+      assert.deepEqual(demo.others(), []);
+      assert.deepEqual(await readdir(demo.temporary), []);
+    } finally {
+      await demo.close();
+    }
+  });
+});

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { EDITOR_CLIENT_ID, OAM_AUDIENCE } from '../../../src/sandbox/identity-provider/index.ts';
+
+describe('oam serve', function () {
+  this.timeout(30_000);
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'oam-serve-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it('hears a signal that comes while it still reads its configuration', async () => {
+    const file = join(folder, 'oam.yaml');
+    // A pipe: whoever reads it waits for what is written, and opening it waits for who reads it.
+    execFileSync('mkfifo', [file]);
+    const server = spawn(process.execPath, ['src/cli/main.ts', 'serve', '--config', file], {
+      env: {
+        PATH: process.env['PATH'],
+        OAM_KEY: Buffer.alloc(32).toString('base64'),
+        OAM_SECRET: 'none',
+        OAM_WORKSPACE_PROD: 'https://prod.example',
+        OAM_WORKSPACE_DEV: 'https://dev.example',
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    try {
+      const lines = createInterface({ input: server.stderr });
+      const pipe = await open(file, 'w');
+      const heard = once(lines, 'line', { signal: AbortSignal.timeout(10_000) });
+      server.kill('SIGTERM');
+      assert.match(String((await heard)[0]), /"stopping".*SIGTERM/);
+      await pipe.writeFile(
+        JSON.stringify({
+          listen: { host: '127.0.0.1', port: 0 },
+          dataFolder: join(folder, 'data'),
+          policyFolder: join(process.cwd(), 'demo/policy'),
+          identity: {
+            issuer: 'https://idp.example',
+            clientId: EDITOR_CLIENT_ID,
+            audience: OAM_AUDIENCE,
+            scopes: ['openid'],
+          },
+          databricks: { accountId: '1', clientId: 'core', clientSecretEnv: 'OAM_SECRET' },
+          issuer: { keyEnv: 'OAM_KEY' },
+        }),
+      );
+      await pipe.close();
+      assert.deepEqual(await once(server, 'exit'), [0, null]);
+    } finally {
+      server.kill('SIGKILL');
+    }
+  });
+});
