@@ -21,6 +21,7 @@ import { createWorkspaces } from './effects/workspaces.ts';
 import { type EventWatch, watchEvents } from './events/watch.ts';
 import { createApp } from './http/app.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
+import { createCallerLimits } from './http/limits.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createOperations } from './http/operations.ts';
 import { addSurroundings } from './http/surroundings.ts';
@@ -105,6 +106,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     }),
     verifier: createTokenVerifier(config.identity, transport),
     admit: admission(db, config.directory),
+    limits: createCallerLimits(config.limits),
     watch,
     metrics,
     redactor,

@@ -24,6 +24,10 @@ export const PROBLEM_CODES = [
   'precondition_failed',
   'precondition_required',
   'body_too_large',
+  'headers_too_large',
+  'unsupported_media_type',
+  'method_not_allowed',
+  'request_too_slow',
   // the state of things
   'refused_by_policy',
   'already_requested',

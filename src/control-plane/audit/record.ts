@@ -44,7 +44,7 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTabl
           }),
     request_id: entry.requestId ?? null,
     grant_id: entry.grantId ?? null,
-    role_id: entry.roleId ?? null,
+    role_id: entry.roleId === undefined ? null : storableText(entry.roleId),
     detail: storable(entry.detail ?? {}),
     sequence: null,
     hash: null,
@@ -54,9 +54,13 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTabl
 /** Canonical JSON that the store can take: names and reasons may hold halves of characters, which it cannot. */
 function storable(value: Parameters<typeof canonicalJson>[0]): string {
   const clean = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'string' ? member.toWellFormed().replaceAll('\0', '\ufffd') : member,
+    typeof member === 'string' ? storableText(member) : member,
   );
   return canonicalJson(z.json().parse(JSON.parse(clean)));
+}
+
+function storableText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 /**

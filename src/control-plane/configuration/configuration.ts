@@ -66,6 +66,12 @@ export interface ServerConfiguration {
     /** After how many minutes an unanswered request lapses. */
     readonly lapseMinutes: number;
   };
+  /** What one caller may ask of each replica. */
+  readonly limits: {
+    readonly requestsPerMinute: number;
+    /** Streams of events that one caller has open at the same time. */
+    readonly streams: number;
+  };
 }
 
 const Text = z.string().check(z.minLength(1));
@@ -98,6 +104,11 @@ const Directory = z.strictObject({
   trustMinutes: z._default(z.int().check(z.minimum(1), z.maximum(1_440)), DIRECTORY_FACTS_FRESH_MINUTES),
 });
 
+const Limits = z.strictObject({
+  requestsPerMinute: z._default(z.int().check(z.minimum(1), z.maximum(1_000_000)), 1_200),
+  streams: z._default(z.int().check(z.minimum(1), z.maximum(10_000)), 32),
+});
+
 const Requests = z.strictObject({
   lapseMinutes: z._default(z.int().check(z.minimum(1), z.maximum(43_200)), 1_440),
 });
@@ -125,6 +136,7 @@ const ServerConfigurationFile = z.strictObject({
   directory: z.optional(Directory),
   effects: z._default(Effects, Effects.parse({})),
   requests: z._default(Requests, Requests.parse({})),
+  limits: z._default(Limits, Limits.parse({})),
 });
 
 type ServerConfigurationFile = z.infer<typeof ServerConfigurationFile>;

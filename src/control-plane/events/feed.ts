@@ -27,6 +27,10 @@ interface Place {
 
 const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
 
+/** PostgreSQL's `xid8` is an unsigned number of 64 bits, its `bigint` a signed one. */
+const MAX_TRANSACTION = 0xffff_ffff_ffff_ffffn;
+const MAX_ID = 0x7fff_ffff_ffff_ffffn;
+
 const PAGE_ROWS = 200;
 
 const Kind = z.enum(EVENT_KINDS);
@@ -98,7 +102,12 @@ function toCursor(place: Place): string {
 
 function parseCursor(cursor: string): Place {
   const [, transaction, id] = CURSOR.exec(cursor) ?? [];
-  if (transaction === undefined || id === undefined || BigInt(transaction) > 0xffff_ffff_ffff_ffffn) {
+  if (
+    transaction === undefined ||
+    id === undefined ||
+    BigInt(transaction) > MAX_TRANSACTION ||
+    BigInt(id) > MAX_ID
+  ) {
     throw new OamError(
       'bad_request',
       'The cursor is not one of this feed. Read the feed from its present end.',

@@ -2,16 +2,16 @@ import type { ServerResponse } from 'node:http';
 
 import type { Principal } from '../../domain/principal.ts';
 import { SECOND_MS } from '../../domain/time.ts';
-import { newestFacts } from '../authentication/principals.ts';
 import type { Core } from '../core.ts';
 import { type EventPage, readEvents } from './feed.ts';
 import type { EventWatch } from './watch.ts';
 
 /** What a stream of events needs. */
 export interface StreamOptions {
-  readonly core: Core;
-  readonly watch: EventWatch;
-  readonly caller: Principal;
+  readonly core: Pick<Core, 'db' | 'policy'>;
+  readonly watch: Pick<EventWatch, 'subscribe'>;
+  /** Whoever reads, as they are known now: a stream outlasts what was true of its reader when it was opened. */
+  readonly reader: () => Promise<Principal>;
   /** From `Last-Event-ID`, or the query. */
   readonly after: string | undefined;
   /** The stream ends with the token that opened it, in milliseconds from now. */
@@ -36,9 +36,25 @@ const TIMER_MAX_MS = 2_147_483_647;
  */
 export async function streamEvents(response: ServerResponse, options: StreamOptions): Promise<void> {
   const { core, watch } = options;
-  // A stream outlasts what was true of its reader when it was opened.
+  const over = new AbortController();
+  let rouse: () => void = () => undefined;
+  let news = true;
+  const end = (): void => {
+    over.abort();
+    rouse();
+  };
+  response.once('close', end);
+  /** Waits until something holds, or all is over; looks whenever anything happens. */
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!over.signal.aborted && !holds()) {
+      await new Promise<void>((resolve) => {
+        rouse = resolve;
+      });
+    }
+  };
   const read = async (after: string | undefined): Promise<EventPage> =>
-    readEvents(core, await newestFacts(core.db, options.caller), after);
+    readEvents(core, await options.reader(), after);
+
   let page = await read(options.after);
   options.opened();
   response.writeHead(200, {
@@ -46,39 +62,32 @@ export async function streamEvents(response: ServerResponse, options: StreamOpti
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  response.write(`retry: ${RECONNECT_MS}\n\n`);
+  // A stream that began without a place has one from now on: it may break before its first event.
+  const place = options.after === undefined ? `id: ${page.nextCursor}\n` : '';
+  response.write(`${place}retry: ${RECONNECT_MS}\n\n`);
 
-  let news = true;
-  let ended = false;
-  let interrupt: (() => void) | undefined;
-  const rouse = (): void => {
+  const subscription = watch.subscribe(() => {
     news = true;
-    interrupt?.();
-  };
-  const end = (): void => {
-    ended = true;
-    interrupt?.();
-  };
-  const subscription = watch.subscribe(rouse);
-  response.on('close', end);
+    rouse();
+  });
+  response.on('drain', () => {
+    rouse();
+  });
   options.signal.addEventListener('abort', end);
+  if (options.signal.aborted) end();
   const expiry = setTimeout(end, Math.min(options.endAfterMs, TIMER_MAX_MS));
-  const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
-  const state = (): { ended: boolean; news: boolean } => ({ ended, news });
+  const heartbeat = setInterval(() => {
+    if (!response.writableNeedDrain) response.write(': still here\n\n');
+  }, HEARTBEAT_MS);
 
   try {
-    while (!state().ended) {
+    while (!over.signal.aborted) {
       for (const event of page.items) {
         response.write(`id: ${event.cursor}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`);
       }
-      if (page.items.length === 0 && !state().news) {
-        await new Promise<void>((resolve) => {
-          interrupt = resolve;
-          if (state().ended || state().news) resolve();
-        });
-        interrupt = undefined;
-      }
-      if (state().ended) break;
+      await until(() => !response.writableNeedDrain);
+      if (page.items.length === 0) await until(() => news);
+      if (over.signal.aborted) break;
       news = false;
       page = await read(page.nextCursor);
     }
@@ -87,6 +96,8 @@ export async function streamEvents(response: ServerResponse, options: StreamOpti
     clearTimeout(expiry);
     clearInterval(heartbeat);
     options.signal.removeEventListener('abort', end);
-    response.end();
+    // Whoever does not read would hold the connection, and what waits in it, for ever.
+    if (response.writableNeedDrain) response.destroy();
+    else response.end();
   }
 }

@@ -5,18 +5,28 @@ import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { type Endpoint, endpoints, type OperationId } from '../../protocol/endpoints.ts';
+import type { Problem } from '../../protocol/problem.ts';
 import { type Actor } from '../audit/record.ts';
 import { recordRefusal } from '../audit/refusals.ts';
-import { rememberPrincipal } from '../authentication/principals.ts';
+import { newestFacts, rememberPrincipal } from '../authentication/principals.ts';
 import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
 import { storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { streamEvents } from '../events/stream.ts';
 import type { EventWatch } from '../events/watch.ts';
 import { resumeRequestsOf } from '../requests/returning.ts';
+import { MethodNotAllowed, methodsByAddress } from './allowed-methods.ts';
 import { bodies, type Call, inputs, type Operations } from './call.ts';
 import { bearerToken, expectedVersion, idempotencyKey } from './headers.ts';
 import { bodyHash, type Intent } from './idempotency.ts';
+import { type CallerLimits, TooManyRequests } from './limits.ts';
+import {
+  answerClientError,
+  asInputError,
+  BODY_LIMIT_BYTES,
+  nothingHere,
+  REQUEST_LIMIT_MS,
+} from './malformed.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problems.ts';
 
@@ -27,30 +37,48 @@ export interface AppParts {
   readonly verifier: TokenVerifier;
   /** Lets in, or refuses, somebody whose token is good; adds what the token could not say. */
   readonly admit: (principal: Principal) => Promise<Principal>;
+  readonly limits: CallerLimits;
   readonly watch: EventWatch;
   readonly metrics: Metrics;
   readonly redactor: Redactor;
 }
 
-const BODY_LIMIT_BYTES = 64 * 1024;
-
 /** Adds the protocol's operations to a server. */
 export function createApp(parts: AppParts): FastifyInstance {
-  const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+  const answerProblem = (reply: FastifyReply, error: unknown): FastifyReply => {
+    const problem = toProblem(error, parts.redactor);
+    if (problem.code === 'internal') logUnexpected(parts, error);
+    return sendProblem(reply, problem, error);
+  };
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_LIMIT_MS,
+    forceCloseConnections: true,
+    // A stream would be opened that nobody can read.
+    exposeHeadRoutes: false,
+    clientErrorHandler: (error, socket) => {
+      answerClientError(error, socket, parts.redactor);
+    },
+    frameworkErrors: (error, _request, reply) => {
+      void answerProblem(reply, asInputError(error));
+    },
+  });
+  // Fastify reads text, too; the API takes JSON only.
+  app.removeContentTypeParser('text/plain');
+  const methodsOf = methodsByAddress(app);
   const closing = new AbortController();
   app.addHook('preClose', (done) => {
     closing.abort();
     done();
   });
-  const answerProblem = (reply: FastifyReply, error: unknown): FastifyReply => {
-    const problem = toProblem(error, parts.redactor);
-    if (problem.code === 'internal') logUnexpected(parts, error);
-    return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
-  };
   app.setErrorHandler((error, _request, reply) => answerProblem(reply, asInputError(error)));
-  app.setNotFoundHandler((_request, reply) =>
-    answerProblem(reply, new OamError('not_found', 'There is nothing at this address.')),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request.url);
+    return answerProblem(
+      reply,
+      methods.length === 0 ? nothingHere() : new MethodNotAllowed(methods.join(', ')),
+    );
+  });
   for (const id of operationIds()) addOperation(app, parts, id, closing.signal);
   return app;
 }
@@ -96,12 +124,16 @@ function addOperation<Id extends OperationId>(
   });
 }
 
-async function authenticate({ core, verifier, admit }: AppParts, request: FastifyRequest): Promise<Bearer> {
+async function authenticate(
+  { core, verifier, limits, admit }: AppParts,
+  request: FastifyRequest,
+): Promise<Bearer> {
   const token = bearerToken(request.headers);
   if (token === undefined) {
     throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
   }
   const bearer = await verifier.verify(token, await storeNowMs(core.db));
+  await limits.count(bearer.principal);
   const { principal, news } = await rememberPrincipal(core.db, await admit(bearer.principal));
   if (news) await resumeRequestsOf(core, principal);
   return { ...bearer, principal };
@@ -118,7 +150,7 @@ function parseCall<Id extends OperationId>(
   const noBody = z.custom<Call<Id>['body']>((value) => value === undefined);
   const body = parse(
     bodies[id].body ?? noBody,
-    endpoint.body === undefined ? undefined : (request.body ?? {}),
+    endpoint.body === undefined ? undefined : request.body === undefined ? {} : request.body,
     'body',
   );
   refuseUnstorable(params, query, body);
@@ -178,21 +210,27 @@ async function openStream(
   bearer: Bearer,
   closing: AbortSignal,
 ): Promise<FastifyReply> {
-  const last = request.headers['last-event-id'];
-  const query = parse(inputs.listEvents.query, request.query, 'query');
-  const nowMs = await storeNowMs(parts.core.db);
-  await streamEvents(reply.raw, {
-    core: parts.core,
-    watch: parts.watch,
-    caller: bearer.principal,
-    after: typeof last === 'string' ? last : query.after,
-    endAfterMs: bearer.expiresAtMs - nowMs,
-    signal: closing,
-    opened: () => {
-      reply.hijack();
-    },
-  });
-  return reply;
+  const { core, admit, limits } = parts;
+  const taken = limits.takeStream(bearer.principal);
+  try {
+    const last = request.headers['last-event-id'];
+    const query = parse(inputs.listEvents.query, request.query, 'query');
+    const nowMs = await storeNowMs(core.db);
+    await streamEvents(reply.raw, {
+      core,
+      watch: parts.watch,
+      reader: async () => newestFacts(core.db, await admit(bearer.principal)),
+      after: typeof last === 'string' && last !== '' ? last : query.after,
+      endAfterMs: bearer.expiresAtMs - nowMs,
+      signal: closing,
+      opened: () => {
+        reply.hijack();
+      },
+    });
+    return reply;
+  } finally {
+    taken[Symbol.dispose]();
+  }
 }
 
 async function refuse(
@@ -205,6 +243,11 @@ async function refuse(
 ): Promise<FastifyReply> {
   const { core, metrics } = parts;
   const problem = toProblem(error, parts.redactor);
+  // The answer has begun: a stream that breaks just ends, and its reader comes back.
+  if (reply.sent) {
+    if (problem.code === 'internal') logUnexpected(parts, error);
+    return reply;
+  }
   metrics.count('oam_http_requests_total', { operation, status: String(problem.status) });
   metrics.count('oam_refusals_total', { code: problem.code });
   core.logger.info('Refused.', { operation, code: problem.code });
@@ -222,7 +265,18 @@ async function refuse(
       ...(asked.data?.minutes !== undefined && { minutes: asked.data.minutes }),
     },
   });
-  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  return sendProblem(reply, problem, error);
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem, error: unknown): FastifyReply {
+  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (error instanceof TooManyRequests) void reply.header('retry-after', error.retryAfterSeconds);
+  if (error instanceof MethodNotAllowed) void reply.header('allow', error.allow);
+  return reply
+    .code(problem.status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .send(JSON.stringify(problem));
 }
 
 const AskedFor = z.object({ roleId: z.optional(z.string()), minutes: z.optional(z.number()) });
@@ -243,18 +297,4 @@ const Versioned = z.object({ version: z.int() });
 
 function versionOf(answer: unknown): number | undefined {
   return Versioned.safeParse(answer).data?.version;
-}
-
-const FrameworkError = z.object({ statusCode: z.int() });
-
-/** What Fastify itself finds wrong with a request, in our words. */
-function asInputError(error: unknown): unknown {
-  const status = FrameworkError.safeParse(error).data?.statusCode;
-  if (error instanceof OamError || status === undefined || status >= 500) return error;
-  if (status === 413) {
-    return new OamError('body_too_large', 'The request is too large. Shorten its texts.', {
-      detail: `at most ${BODY_LIMIT_BYTES} bytes`,
-    });
-  }
-  return new OamError('bad_request', 'The request is not JSON. Send JSON, and say so in Content-Type.');
 }

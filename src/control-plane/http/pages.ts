@@ -2,7 +2,10 @@ import * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
 
-const Position = z.tuple([z.number(), z.uuid()]);
+/** The end of the year 9999: no sort key is later, and the store can hold it. */
+const LATEST_MS = 253_402_300_799_999;
+
+const Position = z.tuple([z.int().check(z.minimum(0), z.maximum(LATEST_MS)), z.uuid()]);
 
 /** Where a page ended: a sort key in epoch milliseconds, and the id that breaks ties. */
 export type Position = z.infer<typeof Position>;

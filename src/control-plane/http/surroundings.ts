@@ -18,28 +18,31 @@ export interface SurroundingsParts {
 /** How long Databricks and proxies may keep the issuer's documents, in seconds. */
 const KEEP_SECONDS = 300;
 
+/** What watches a server often asks with HEAD. */
+const ALSO_HEAD = { exposeHeadRoute: true };
+
 /** Adds what operators and Databricks ask for: health, readiness, metrics, the API's description, the issuer. */
 export function addSurroundings(app: FastifyInstance, parts: SurroundingsParts): void {
-  app.get('/healthz', () => ({ status: 'up' }));
+  app.get('/healthz', ALSO_HEAD, () => ({ status: 'up' }));
 
   // Databricks may be away: requests are still taken and what is due waits. Without the store nothing can be said.
-  app.get('/readyz', async () => {
+  app.get('/readyz', ALSO_HEAD, async () => {
     parts.issuer();
     await sql`select 1`.execute(parts.db);
     return { status: 'ready' };
   });
 
-  app.get('/metrics', async (_request, reply) =>
+  app.get('/metrics', ALSO_HEAD, async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await parts.metrics.expose(parts.db)),
   );
 
-  app.get('/api/v1/openapi.json', () => describeApi(parts.version, parts.issuer().url));
+  app.get('/api/v1/openapi.json', ALSO_HEAD, () => describeApi(parts.version, parts.issuer().url));
 
-  app.get('/.well-known/openid-configuration', (_request, reply) =>
+  app.get('/.well-known/openid-configuration', ALSO_HEAD, (_request, reply) =>
     reply.header('cache-control', `public, max-age=${KEEP_SECONDS}`).send(parts.issuer().discovery()),
   );
 
-  app.get('/.well-known/jwks.json', (_request, reply) =>
+  app.get('/.well-known/jwks.json', ALSO_HEAD, (_request, reply) =>
     reply.header('cache-control', `public, max-age=${KEEP_SECONDS}`).send(parts.issuer().jwks()),
   );
 }

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { decodeJwt } from 'jose';
+import { sql } from 'kysely';
+import * as z from 'zod/mini';
+
+import { principalOf } from '../../../../src/control-plane/authentication/claims.ts';
 import { inChange } from '../../../../src/control-plane/changes/change.ts';
 import { announce } from '../../../../src/control-plane/events/announce.ts';
+import { streamEvents } from '../../../../src/control-plane/events/stream.ts';
 import type { ControlPlaneClient } from '../../../../src/protocol/client.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { grantOf, startWorld, type World } from '../world.ts';
@@ -136,5 +145,88 @@ describe('the feed of events', function () {
       );
     }
     assert.ok(ended);
+  });
+
+  it('tells a new stream its place, so that one that breaks before the first event misses nothing either', async () => {
+    const open = async (headers: Record<string, string>): Promise<Response> =>
+      fetch(`${world.url}/api/v1/events`, {
+        headers: {
+          authorization: `Bearer ${await world.token('ana')}`,
+          accept: 'text/event-stream',
+          ...headers,
+        },
+      });
+    const textUntil = async (stream: Response, sign: RegExp): Promise<RegExpExecArray> => {
+      let text = '';
+      for await (const chunk of stream.body ?? []) {
+        text += Buffer.from(chunk).toString('utf8');
+        const found = sign.exec(text);
+        if (found !== null) return found;
+      }
+      return assert.fail(`The stream ended: ${text}`);
+    };
+    const [, place = ''] = await textUntil(await open({}), /^id: (\S+)$/m);
+    const request = await world.ask('ana', 'recsys-model-promote');
+    await textUntil(await open({ 'last-event-id': place }), new RegExp(request.id));
+  });
+});
+
+describe('a stream that nobody reads', function () {
+  this.timeout(20_000);
+
+  it('waits for its reader instead of piling up what it has to say', async () => {
+    await using stack = new AsyncDisposableStack();
+    const world = await startWorld();
+    stack.defer(() => world.close());
+    const { db } = world.store;
+    const caller = principalOf(decodeJwt(await world.token('ana')), world.config.identity.claims);
+    await sql`insert into oam.event (kind, at, iss, sub, approver_groups, team)
+      select 'request.created', oam.now(), ${caller.iss}, ${caller.sub}, '{}', 'recsys'
+      from generate_series(1, 60000)`.execute(db);
+    const responses: ServerResponse[] = [];
+    const stop = new AbortController();
+    const streams: Promise<void>[] = [];
+    const server = createServer((_request, response) => {
+      responses.push(response);
+      const watch = { subscribe: () => ({ [Symbol.dispose]: () => undefined }) };
+      const options = {
+        core: { db, policy: world.policy },
+        watch,
+        caller,
+        after: '0-0',
+        signal: stop.signal,
+      };
+      streams.push(
+        streamEvents(response, {
+          ...options,
+          reader: () => Promise.resolve(caller),
+          endAfterMs: 60_000,
+          opened: () => undefined,
+        }),
+      );
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    stack.defer(async () => {
+      server.closeAllConnections();
+      server.close();
+      await Promise.all(streams);
+    });
+    const { port } = z.object({ port: z.int() }).parse(server.address());
+    const reader = connect({ port, host: '127.0.0.1' });
+    reader.pause();
+    reader.write('GET / HTTP/1.1\r\nHost: oam\r\n\r\n');
+    let waiting = -1;
+    for (let same = 0; same < 30; same += 1) {
+      await delay(10);
+      const now = responses[0]?.writableLength ?? 0;
+      if (now !== waiting || now === 0) same = 0;
+      waiting = now;
+    }
+    assert.ok(waiting < 200_000, `${waiting} bytes wait in memory`);
+    // It ends with the server, though nobody ever read.
+    stop.abort();
+    await Promise.all(streams);
+    reader.destroy();
   });
 });

@@ -27,6 +27,7 @@ describe('a request with bad input', function () {
     ['a purpose of 10 000 characters', { purpose: 'x'.repeat(10_000) }, 'purpose_too_long'],
     ['a purpose with the character NUL', { purpose: 'a\u0000b' }, 'bad_request'],
     ['a purpose with half a character', { purpose: 'a\ud800b' }, 'bad_request'],
+    ['a role with the character NUL', { roleId: 'a\u0000b' }, 'bad_request'],
     ['a purpose that is no text', { purpose: 7 }, 'bad_request'],
     ['no role', { roleId: '' }, 'bad_request'],
   ];
@@ -89,7 +90,10 @@ describe('a request with bad input', function () {
 
   it('refuses what is no JSON, too much, or without a key', async () => {
     assert.equal((await post(json, '{"roleId":')).code, 'bad_request');
-    assert.equal((await post({ ...json, 'content-type': 'text/plain' }, 'hello')).code, 'bad_request');
+    assert.equal(
+      (await post({ ...json, 'content-type': 'text/plain' }, 'hello')).code,
+      'unsupported_media_type',
+    );
     assert.equal((await post(json, JSON.stringify({ purpose: 'x'.repeat(100_000) }))).code, 'body_too_large');
     const whole = JSON.stringify({ roleId: ROLE, purpose: 'why', minutes: 5 });
     assert.equal((await post({ 'content-type': 'application/json' }, whole)).code, 'idempotency_key_missing');
