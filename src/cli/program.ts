@@ -153,6 +153,32 @@ export async function runCommandLine(
       }),
     );
 
+  const issuer = program.command('issuer').description('the keys that OAM signs with');
+  common(issuer.command('show').description('the keys, and when they change')).action((flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { showIssuer } = await import('./commands/issuer.ts');
+      await showIssuer(flags, connection, invocation);
+    }),
+  );
+  common(
+    issuer.command('policy <role>').description('the federation policy to register in Databricks'),
+  ).action((role: string, flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { showFederationPolicy } = await import('./commands/issuer.ts');
+      await showFederationPolicy(role, connection, invocation);
+    }),
+  );
+  common(issuer.command('rotate').description('publish a new key, which signs once it is known'))
+    .requiredOption('--reason <text>', 'why, for the record')
+    .option('--policies-updated', 'the federation policies have the new key: let it sign')
+    .option('--compromised', 'strangers may have the keys: trust none of them any more')
+    .action((flags: CommonFlags & { reason: string; policiesUpdated?: true; compromised?: true }) =>
+      talk(flags, async (connection) => {
+        const { rotateIssuer } = await import('./commands/issuer.ts');
+        await rotateIssuer(flags, connection, invocation);
+      }),
+    );
+
   const policy = program.command('policy').description('policy folders');
   policy
     .command('check <folder>')
@@ -166,9 +192,10 @@ export async function runCommandLine(
     .command('serve')
     .description('run the control plane')
     .requiredOption('--config <file>', 'its configuration, in YAML')
-    .action(async (flags: { config: string }) => {
+    .option('--signing-keys-lost', 'replace signing keys that cannot be unsealed')
+    .action(async (flags: { config: string; signingKeysLost?: true }) => {
       const { serve } = await import('./commands/serve.ts');
-      await serve(flags.config, invocation);
+      await serve(flags.config, { signingKeysLost: flags.signingKeysLost === true }, invocation);
     });
 
   try {

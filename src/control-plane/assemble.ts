@@ -26,6 +26,9 @@ import { createMetrics } from './http/metrics.ts';
 import { createOperations } from './http/operations.ts';
 import { addSurroundings } from './http/surroundings.ts';
 import { createIssuer, type Issuer } from './issuer/issuer.ts';
+import { startKeyRotation } from './issuer/rotation.ts';
+import type { SealKeys } from './issuer/seal.ts';
+import { rotationRules } from './issuer/settings.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { lapseUnanswered } from './requests/lapse.ts';
 import { resumeReturned } from './requests/returning.ts';
@@ -41,10 +44,12 @@ export interface Ingredients {
   readonly logger: Logger;
   readonly secrets: {
     readonly databricksClientSecret: string;
-    readonly issuerKey: string;
+    readonly sealKeys: SealKeys;
     /** What the directory's provisioning client may present; empty where there is none. */
     readonly directoryTokens: readonly string[];
   };
+  /** Signing keys that cannot be unsealed are lost for good. */
+  readonly signingKeysLost: boolean;
   readonly version: string;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
@@ -71,6 +76,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let sweeper: Sweeper | undefined;
   let requests: Loop | undefined;
   let issuer: Issuer | undefined;
+  let keys: Loop | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
   const core: Core = {
     db,
@@ -145,7 +151,14 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   return {
     app,
     async begin(publicUrl) {
-      issuer = await createIssuer(store, { publicUrl, key: ingredients.secrets.issuerKey });
+      issuer = await createIssuer(store, {
+        publicUrl,
+        sealKeys: ingredients.secrets.sealKeys,
+        rotation: rotationRules(config.issuer),
+        logger,
+        keysLost: ingredients.signingKeysLost,
+      });
+      keys = startKeyRotation(issuer, pollMs, logger);
       await registerGroups(core);
       requests = startLoop({
         name: 'requests',
@@ -178,6 +191,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       await Promise.all([
         sweeper?.stop(),
         requests?.stop(),
+        keys?.stop(),
         watch.stop(),
         record.stop(),
         housekeeping.stop(),

@@ -6,7 +6,7 @@ import { createRedactor } from '../domain/redaction.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
-import { secretFromEnvironment } from './configuration/secret.ts';
+import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
 import { directoryTokens } from './directory/tokens.ts';
 import { loadPolicy } from './policy/publish.ts';
 import { openStore, type Store } from './store/store.ts';
@@ -20,6 +20,12 @@ export interface RunningControlPlane {
   close(): Promise<void>;
 }
 
+/** What is true of one start and not of the next. */
+export interface StartOptions {
+  /** Signing keys that cannot be unsealed are lost for good: new ones take their place. */
+  readonly signingKeysLost?: boolean;
+}
+
 /**
  * Starts the control plane: secrets, policy, store, then the door. When the promise resolves it is ready.
  *
@@ -29,16 +35,21 @@ export interface RunningControlPlane {
 export async function startControlPlane(
   config: ServerConfiguration,
   logger: Logger,
+  { signingKeysLost = false }: StartOptions = {},
 ): Promise<RunningControlPlane> {
   const redactor = createRedactor();
   const secrets = {
     databricksClientSecret: secretFromEnvironment(config.databricks.clientSecretEnv),
-    issuerKey: secretFromEnvironment(config.issuer.keyEnv),
+    sealKeys: {
+      key: secretFromEnvironment(config.issuer.keyEnv),
+      previous: optionalSecretFromEnvironment(config.issuer.previousKeyEnv),
+    },
     directoryTokens: directoryTokens(config.directory),
   };
   for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);
-  redactor.register(secrets.issuerKey);
+  redactor.register(secrets.sealKeys.key);
+  if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const policy = await loadPolicy(config.policyFolder);
   const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
   const assembly = assembleControlPlane({
@@ -51,6 +62,7 @@ export async function startControlPlane(
     secrets,
     version: PRODUCT_VERSION,
     random: Math.random,
+    signingKeysLost,
   });
   try {
     const bound = await listen(assembly, config);

@@ -13,6 +13,9 @@ export const CREDENTIAL_KINDS = ['member', 'federated'] as const;
 /** One of {@link CREDENTIAL_KINDS}. */
 export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
 
+/** The longest life of a token that OAM signs for a role, in minutes, whatever the role says. */
+export const TOKEN_MAX_MINUTES = 60;
+
 /** The Databricks group that carries a role's rights. It exists beforehand and holds nobody but OAM's grants. */
 export interface JitGroup {
   /** Databricks' numeric id, as the string that SCIM uses. */

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { IssuerView, RotateKeysBody } from './issuer.ts';
 import {
   ApproveBody,
   AuditRowView,
@@ -218,6 +219,28 @@ export const endpoints = {
     query: z.extend(PageQuery, { grantId: z.optional(z.string().check(z.maxLength(100))) }),
     body: undefined,
     response: page(AuditRowView),
+    successStatus: 200,
+  },
+  getIssuer: {
+    method: 'GET',
+    path: '/api/v1/issuer',
+    summary: "OAM's signing keys, and the federation policies that trust them (operators, auditors)",
+    auth: 'bearer',
+    params: None,
+    query: None,
+    body: undefined,
+    response: IssuerView,
+    successStatus: 200,
+  },
+  rotateKeys: {
+    method: 'POST',
+    path: '/api/v1/issuer/rotate',
+    summary: "Change OAM's signing keys (operators)",
+    auth: 'bearer',
+    params: None,
+    query: None,
+    body: RotateKeysBody,
+    response: IssuerView,
     successStatus: 200,
   },
 } as const satisfies Record<string, Endpoint>;

@@ -1,10 +1,11 @@
+import type { StartOptions } from '../../control-plane/server.ts';
 import type { Invocation } from '../invocation.ts';
 
 /**
  * `oam serve`: runs the control plane until a signal asks it to stop. Says `{"event":"listening","url":…}` on standard
  * output once it answers; everything else goes to the log on standard error.
  */
-export async function serve(file: string, invocation: Invocation): Promise<void> {
+export async function serve(file: string, options: StartOptions, invocation: Invocation): Promise<void> {
   const { logger, signals, env } = invocation;
   const asked = Promise.withResolvers<void>();
   // A signal during the start is heard too, from its first moment: what has been started is then closed in order.
@@ -17,7 +18,7 @@ export async function serve(file: string, invocation: Invocation): Promise<void>
     const { loadServerConfiguration } = await import('../../control-plane/configuration/configuration.ts');
     const configuration = await loadServerConfiguration(file, env);
     const { startControlPlane } = await import('../../control-plane/server.ts');
-    const server = await startControlPlane(configuration, logger);
+    const server = await startControlPlane(configuration, logger, options);
     try {
       invocation.answer(JSON.stringify({ event: 'listening', url: server.url }));
       await asked.promise;

@@ -16,6 +16,7 @@ const EVENTS: Readonly<Partial<Record<OperationId, string>>> = {
   revokeGrant: 'revocation.refused',
   issueCredential: 'credential.refused',
   listAudit: 'audit_read.refused',
+  rotateKeys: 'signing_key.refused',
 };
 
 /** Slips of a client and troubles of ours: they say nothing about who wanted which access. */

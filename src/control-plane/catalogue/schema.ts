@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { CREDENTIAL_KINDS, SENSITIVITIES } from '../../domain/role.ts';
+import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
 import { WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
 
 const Text = z.string().check(z.minLength(1));
@@ -13,8 +13,6 @@ const Name = z.string().check(
 );
 
 const Minutes = z.int().check(z.minimum(WINDOW_MIN_MINUTES), z.maximum(WINDOW_MAX_MINUTES));
-
-const MAX_TOKEN_MINUTES = 60;
 
 const DEFAULT_TOKEN_MINUTES = 15;
 
@@ -37,7 +35,7 @@ export const CatalogueFile = z.strictObject({
         maxMinutes: Minutes,
         defaultMinutes: Minutes,
         tokenMinutes: z._default(
-          z.int().check(z.minimum(1), z.maximum(MAX_TOKEN_MINUTES)),
+          z.int().check(z.minimum(1), z.maximum(TOKEN_MAX_MINUTES)),
           DEFAULT_TOKEN_MINUTES,
         ),
         approval: z.optional(

@@ -5,6 +5,8 @@ import * as z from 'zod/mini';
 
 import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
 import type { DirectoryLink } from '../directory/link.ts';
+import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
+import { EnvironmentName } from './secret.ts';
 import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
 import { type FileProblem, FileProblemsError } from './problems.ts';
 import { checkYaml } from './yaml.ts';
@@ -45,8 +47,7 @@ export interface ServerConfiguration {
     readonly clientId: string;
     readonly clientSecretEnv: string;
   };
-  /** The environment variable that holds the key which seals the issuer's private key. */
-  readonly issuer: { readonly keyEnv: string };
+  readonly issuer: Readonly<IssuerSettings>;
   /** The company's directory, which pushes people and groups by SCIM; undefined where it does not. */
   readonly directory:
     | (DirectoryLink & {
@@ -75,12 +76,6 @@ export interface ServerConfiguration {
 }
 
 const Text = z.string().check(z.minLength(1));
-
-const EnvironmentName = z.string().check(
-  z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-    error: 'must be the name of an environment variable; the value itself never stands in this file.',
-  }),
-);
 
 const Effects = z.strictObject({
   pollMs: z._default(z.int().check(z.minimum(10), z.maximum(1_000)), 1_000),
@@ -130,9 +125,7 @@ const ServerConfigurationFile = z.strictObject({
     claims: z._default(Claims, Claims.parse({})),
   }),
   databricks: z.strictObject({ accountId: Text, clientId: Text, clientSecretEnv: EnvironmentName }),
-  issuer: z._default(z.strictObject({ keyEnv: z._default(EnvironmentName, 'OAM_KEY') }), {
-    keyEnv: 'OAM_KEY',
-  }),
+  issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
   directory: z.optional(Directory),
   effects: z._default(Effects, Effects.parse({})),
   requests: z._default(Requests, Requests.parse({})),
@@ -179,6 +172,7 @@ export function parseServerConfiguration(
   if (file.publicUrl !== undefined) complain(['publicUrl'], faultOfOrigin(file.publicUrl));
   complain(['identity', 'issuer'], faultOfServerAddress(file.identity.issuer));
   complain(['identity', 'audience'], faultOfAudience(file));
+  complain(['issuer', 'publishAheadMinutes'], faultOfPublishAhead(file.issuer));
   complain(['databaseUrl'], faultOfDatabaseUrl(file.databaseUrl, environment));
   if (faults.length > 0) throw invalid(faults);
 

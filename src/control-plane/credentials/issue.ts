@@ -12,7 +12,7 @@ import type { Core } from '../core.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
 import { findGrant, lockGrant, type StoredGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
-import type { Issuer } from '../issuer/issuer.ts';
+import type { Issuer, RoleTokenSigner } from '../issuer/issuer.ts';
 import { timestamp } from '../requests/view.ts';
 
 /** What issuing needs. */
@@ -33,6 +33,7 @@ interface Lease {
   readonly applicationId: string;
   readonly expiresAtMs: EpochMs;
   readonly nowMs: EpochMs;
+  readonly signer: RoleTokenSigner;
 }
 
 /** Databricks counts a token's life in whole seconds. */
@@ -52,7 +53,7 @@ export async function issueCredential(
   grantId: string,
 ): Promise<CredentialView> {
   const { core } = parts;
-  const lease = await inChange(core.db, (change) => openLease(core, change, intent, grantId));
+  const lease = await inChange(core.db, (change) => openLease(parts, change, intent, grantId));
   const token = await mint(parts, lease);
   if (token.expiresAtMs > lease.expiresAtMs + ROUNDING_MS) {
     core.logger.error('Databricks issued a token that outlives its grant; it was not handed out.', {
@@ -81,7 +82,12 @@ export async function issueCredential(
   };
 }
 
-async function openLease(core: Core, change: Change, intent: Intent, grantId: string): Promise<Lease> {
+async function openLease(
+  { core, issuer }: CredentialParts,
+  change: Change,
+  intent: Intent,
+  grantId: string,
+): Promise<Lease> {
   const { caller, key } = intent;
   const grant = await lockGrant(change, grantId);
   if (grant === undefined || !seesGrant(core, caller, grant)) throw noSuchGrant(grantId);
@@ -115,7 +121,9 @@ async function openLease(core: Core, change: Change, intent: Intent, grantId: st
     roleId: grant.roleId,
     detail: { leaseId: id, key, expiresAtMs, actsAs: servicePrincipal.applicationId },
   });
-  return { id, grant, applicationId: servicePrincipal.applicationId, expiresAtMs, nowMs: change.nowMs };
+  const signer = await issuer.signer(change);
+  const { applicationId } = servicePrincipal;
+  return { id, grant, applicationId, expiresAtMs, nowMs: change.nowMs, signer };
 }
 
 /** The lease of this key: a new one, or the earlier one with its longest expiry. */
@@ -157,8 +165,8 @@ async function recordLease(
 }
 
 async function mint(parts: CredentialParts, lease: Lease): Promise<BearerToken> {
-  const { core, issuer, accountId, transport, trust } = parts;
-  const subjectToken = await issuer.signRoleToken({
+  const { core, accountId, transport, trust } = parts;
+  const subjectToken = await lease.signer.sign({
     grantId: lease.grant.id,
     roleId: lease.grant.roleId,
     audience: accountId,

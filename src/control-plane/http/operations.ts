@@ -5,6 +5,7 @@ import { type CredentialParts, issueCredential } from '../credentials/issue.ts';
 import { readEvents } from '../events/feed.ts';
 import { returnGrant, revokeGrant } from '../grants/end.ts';
 import { getGrant, listGrants } from '../grants/lists.ts';
+import { getIssuer, rotateKeys } from '../issuer/administer.ts';
 import { askForRole } from '../requests/ask.ts';
 import { approveRequest, cancelRequest, denyRequest } from '../requests/decide.ts';
 import { getRequest, listRequests } from '../requests/lists.ts';
@@ -54,6 +55,8 @@ export function createOperations({ core, configuration, credentials }: Operation
       revokeGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
     listEvents: (call) => readEvents(core, call.bearer().principal, call.query.after),
+    getIssuer: (call) => getIssuer(credentials(), call.bearer().principal),
+    rotateKeys: (call) => rotateKeys(credentials(), call.intent(), call.body),
     listAudit: (call) => listAudit(core, call.bearer().principal, call.query),
   };
 }

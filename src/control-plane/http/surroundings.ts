@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Kysely, sql } from 'kysely';
 
 import type { Issuer } from '../issuer/issuer.ts';
+import { JWKS_MAX_AGE_SECONDS } from '../issuer/key-states.ts';
 import type { Database } from '../store/tables.ts';
 import type { Metrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
@@ -15,8 +16,7 @@ export interface SurroundingsParts {
   readonly version: string;
 }
 
-/** How long Databricks and proxies may keep the issuer's documents, in seconds. */
-const KEEP_SECONDS = 300;
+const MAY_BE_KEPT = `public, max-age=${JWKS_MAX_AGE_SECONDS}`;
 
 /** What watches a server often asks with HEAD. */
 const ALSO_HEAD = { exposeHeadRoute: true };
@@ -39,10 +39,10 @@ export function addSurroundings(app: FastifyInstance, parts: SurroundingsParts):
   app.get('/api/v1/openapi.json', ALSO_HEAD, () => describeApi(parts.version, parts.issuer().url));
 
   app.get('/.well-known/openid-configuration', ALSO_HEAD, (_request, reply) =>
-    reply.header('cache-control', `public, max-age=${KEEP_SECONDS}`).send(parts.issuer().discovery()),
+    reply.header('cache-control', MAY_BE_KEPT).send(parts.issuer().discovery()),
   );
 
-  app.get('/.well-known/jwks.json', ALSO_HEAD, (_request, reply) =>
-    reply.header('cache-control', `public, max-age=${KEEP_SECONDS}`).send(parts.issuer().jwks()),
+  app.get('/.well-known/jwks.json', ALSO_HEAD, async (_request, reply) =>
+    reply.header('cache-control', MAY_BE_KEPT).send(await parts.issuer().jwks()),
   );
 }

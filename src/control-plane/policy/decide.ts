@@ -4,6 +4,7 @@ import type { Answer, Engine } from './engine.ts';
 import {
   approvalQuestion,
   auditReadQuestion,
+  keyRotationQuestion,
   type Question,
   requestQuestion,
   revocationQuestion,
@@ -80,6 +81,8 @@ export function decider({ hash, catalogue, rules, engine, nearestRule }: Decider
     decideRevocation: (facts) => verdict(revocationQuestion(facts)),
 
     decideAuditRead: (facts) => verdict(auditReadQuestion(facts)),
+
+    decideKeyRotation: (facts) => verdict(keyRotationQuestion(facts)),
   };
 }
 

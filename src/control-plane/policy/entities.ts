@@ -6,6 +6,7 @@ import type { Role } from '../../domain/role.ts';
 import type {
   ApprovalFacts,
   AuditReadFacts,
+  KeyRotationFacts,
   RequestFacts,
   RevocationFacts,
   TeamMembership,
@@ -18,6 +19,7 @@ export const POLICY_ACTIONS = [
   'approve',
   'revoke',
   'read_audit',
+  'rotate_keys',
 ] as const;
 
 /** One of {@link POLICY_ACTIONS}. */
@@ -80,6 +82,17 @@ export function auditReadQuestion(facts: AuditReadFacts): Question {
     resource: { type: 'Trail', id: 'audit' },
     context: {},
     entities: [personEntity(facts.reader, facts.teams)],
+  };
+}
+
+/** A change of the keys that OAM signs with. */
+export function keyRotationQuestion(facts: KeyRotationFacts): Question {
+  return {
+    action: 'rotate_keys',
+    principal: personId(facts.operator),
+    resource: { type: 'Issuer', id: 'oam' },
+    context: {},
+    entities: [personEntity(facts.operator, facts.teams)],
   };
 }
 

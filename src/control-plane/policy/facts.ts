@@ -62,6 +62,12 @@ export interface AuditReadFacts {
   readonly teams: readonly TeamMembership[];
 }
 
+/** What policy is asked when somebody wants to change the keys that OAM signs with. */
+export interface KeyRotationFacts {
+  readonly operator: Principal;
+  readonly teams: readonly TeamMembership[];
+}
+
 /** Yes or no, with the policy's reasons. */
 export type Verdict =
   | { readonly allowed: true; readonly because: readonly string[] }

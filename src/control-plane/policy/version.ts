@@ -2,6 +2,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type {
   ApprovalFacts,
   AuditReadFacts,
+  KeyRotationFacts,
   RequestDecision,
   RequestFacts,
   RevocationFacts,
@@ -17,4 +18,5 @@ export interface PolicyVersion {
   decideApproval(facts: ApprovalFacts): Verdict;
   decideRevocation(facts: RevocationFacts): Verdict;
   decideAuditRead(facts: AuditReadFacts): Verdict;
+  decideKeyRotation(facts: KeyRotationFacts): Verdict;
 }

@@ -7,6 +7,7 @@ import type {
   OutlivingKind,
   RequestState,
 } from '../../domain/lifecycle.ts';
+import type { KeyState } from '../issuer/key-states.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
 export interface ClockTable {
@@ -198,8 +199,14 @@ export interface SigningKeyTable {
   purpose: string;
   kid: string;
   public_jwk: JsonColumn;
-  sealed_private: Buffer;
+  /** Null once the key is retired. */
+  sealed_private: Buffer | null;
+  state: KeyState;
+  /** Since when the key is published. */
   created_at: Generated<Date>;
+  activated_at: Date | null;
+  retired_at: Date | null;
+  published_until: Date | null;
 }
 
 /** People as the company's directory pushes them. */

@@ -50,6 +50,11 @@ export interface Tuning {
   readonly membershipLagMs?: number;
   /** The most calls a minute that one principal may make before 429; `null` lifts it. */
   readonly rateLimitPerMinute?: number | null;
+  /**
+   * How long the stand-in goes by its copy of an issuer's keys, even where a token names a key that it does not hold,
+   * in milliseconds. Zero at the start: such a token makes it look at once.
+   */
+  readonly keepIssuerKeysMs?: number;
   readonly failNext?: InjectedFailure;
 }
 

@@ -90,6 +90,7 @@ export async function startSandboxDatabricks(
         audiences: [SEED.accountId],
         subjectClaim: 'oam_role',
         subject: SEED.deployerRole,
+        keys: { kind: 'discovery' },
       },
     ]);
   };
@@ -106,6 +107,7 @@ export async function startSandboxDatabricks(
     tune: (tuning) => {
       if (tuning.membershipLagMs !== undefined) world.memberships.lagMs = tuning.membershipLagMs;
       if (tuning.rateLimitPerMinute !== undefined) throttle.perPrincipalAMinute = tuning.rateLimitPerMinute;
+      if (tuning.keepIssuerKeysMs !== undefined) world.federation.issuerKeys.keepMs = tuning.keepIssuerKeysMs;
       if (tuning.failNext !== undefined && tuning.failNext.count > 0) failures.push(tuning.failNext);
     },
     setControlPlaneIssuer,
@@ -138,6 +140,7 @@ async function createWorld(options: SandboxDatabricksOptions): Promise<World> {
     audiences: [options.identityProvider.audience],
     subjectClaim: 'email',
     subject: undefined,
+    keys: { kind: 'discovery' },
   });
   const rights = { prod: new ObjectRights(directory), dev: new ObjectRights(directory) };
   return {

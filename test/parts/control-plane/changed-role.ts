@@ -13,5 +13,6 @@ export function withRole(roleId: string, changes: Partial<Role>): (policy: Polic
     decideApproval: (facts) => policy.decideApproval(facts),
     decideRevocation: (facts) => policy.decideRevocation(facts),
     decideAuditRead: (facts) => policy.decideAuditRead(facts),
+    decideKeyRotation: (facts) => policy.decideKeyRotation(facts),
   });
 }

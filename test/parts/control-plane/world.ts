@@ -50,6 +50,7 @@ export interface WorldOptions {
   readonly directory?: true;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
+  readonly issuer?: Partial<ServerConfiguration['issuer']>;
   /** Called before each exchange of the control plane with others. */
   readonly beforeExchange?: (request: HttpRequest) => Promise<void>;
   /** What happens in Databricks before the control plane comes. */
@@ -74,9 +75,18 @@ export interface World {
   ask(name: Name, roleId: string, minutes?: number): Promise<RequestView>;
   /** Waits until a grant is in one of the states. */
   until(grantId: string, ...states: GrantState[]): Promise<GrantView>;
+  /** Moves the time of the store and of the stand-in Databricks ahead by this much more. */
+  advance(ms: number): Promise<void>;
   /** Stops the control plane's work and begins it anew on the same store, as a restart with another policy does. */
   restart(adjustPolicy?: (policy: PolicyVersion) => PolicyVersion): Promise<void>;
+  /** Another control plane on the same store, behind the same public address. */
+  addReplica(): Promise<Replica>;
   close(): Promise<void>;
+}
+
+/** See {@link World.addReplica}. */
+export interface Replica extends AsyncDisposable {
+  client(name: Name): ControlPlaneClient;
 }
 
 const transport = axiosTransport();
@@ -89,9 +99,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   stack.defer(() => store.close());
   const identityProvider = await startIdentityProvider({ devicePollSeconds: 0.05 });
   stack.defer(() => identityProvider.close());
+  let aheadMs = 0;
   const databricks = await startSandboxDatabricks({
     identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
     people: Object.values(PEOPLE),
+    clock: { nowMs: () => Date.now() + aheadMs },
   });
   stack.defer(() => databricks.close());
   const published = await loadPolicy(path.resolve('demo/policy'), {
@@ -117,7 +129,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       clientId: databricks.coreCredentials.applicationId,
       clientSecretEnv: 'UNUSED',
     },
-    issuer: { keyEnv: 'UNUSED' },
+    issuer: {
+      keyEnv: 'UNUSED',
+      previousKeyEnv: 'UNUSED',
+      rotateAfterDays: 90,
+      publishAheadMinutes: 1_440,
+      policyKeys: 'discovery',
+      ...options.issuer,
+    },
     effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
     directory: options.directory && {
@@ -131,12 +150,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     // Tests ask faster than people do.
     limits: options.limits ?? { requestsPerMinute: 1_000_000, streams: 100 },
   };
-  const issuerKey = randomBytes(32).toString('base64');
+  const sealKeys = { key: randomBytes(32).toString('base64') };
   let assembly: Assembly | undefined;
   let url = '';
-  const begin = async (): Promise<void> => {
-    assembly = assembleControlPlane({
-      config: { ...config, listen: { host: '127.0.0.1', port: url === '' ? 0 : Number(new URL(url).port) } },
+  const assemble = (): Assembly =>
+    assembleControlPlane({
+      config,
       store,
       policy,
       transport: async (request) => {
@@ -147,12 +166,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       logger: options.logger ?? silentLogger,
       secrets: {
         databricksClientSecret: databricks.coreCredentials.secret,
-        issuerKey,
+        sealKeys,
         directoryTokens: [DIRECTORY_TOKEN],
       },
+      signingKeysLost: false,
       version: '0.0.0-test',
       random: Math.random,
     });
+  const begin = async (): Promise<void> => {
+    assembly = assemble();
     url = await assembly.app.listen({ host: '127.0.0.1', port: url === '' ? 0 : Number(new URL(url).port) });
     databricks.setControlPlaneIssuer(url);
     await assembly.begin(url);
@@ -179,8 +201,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       ...claims,
     });
   };
-  const client = (name: Name, claims?: Record<string, unknown>): ControlPlaneClient =>
-    createControlPlaneClient({ baseUrl: url, accessToken: () => token(name, claims), transport });
+  const clientAt = (baseUrl: string, name: Name, claims?: Record<string, unknown>): ControlPlaneClient =>
+    createControlPlaneClient({ baseUrl, accessToken: () => token(name, claims), transport });
+  const client = (name: Name, claims?: Record<string, unknown>) => clientAt(url, name, claims);
 
   const kept = stack.move();
   return {
@@ -215,10 +238,26 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       }
       return grant;
     },
+    async advance(ms) {
+      aheadMs += ms;
+      await store.advance(ms);
+    },
     async restart(adjustPolicy) {
       await end();
       policy = (adjustPolicy ?? same)(policy);
       await begin();
+    },
+    async addReplica() {
+      const replica = assemble();
+      const replicaUrl = await replica.app.listen({ host: '127.0.0.1', port: 0 });
+      await replica.begin(url);
+      return {
+        client: (name) => clientAt(replicaUrl, name),
+        async [Symbol.asyncDispose]() {
+          await replica.app.close();
+          await replica.end();
+        },
+      };
     },
     close: () => kept.disposeAsync(),
   };

@@ -4,6 +4,14 @@ import { access } from './0002-access.ts';
 import { signingKey } from './0003-signing-key.ts';
 import { outliving } from './0004-outliving.ts';
 import { directory } from './0005-directory.ts';
+import { keyRotation } from './0006-key-rotation.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
-export const migrations: readonly Migration[] = [clock, access, signingKey, outliving, directory];
+export const migrations: readonly Migration[] = [
+  clock,
+  access,
+  signingKey,
+  outliving,
+  directory,
+  keyRotation,
+];

@@ -1,16 +1,16 @@
 import {
-  createRemoteJWKSet,
   decodeJwt,
   decodeProtectedHeader,
   errors,
   type JWTPayload,
+  type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import * as z from 'zod/mini';
 
-import { type Clock, fromUnixSeconds, type EpochMs, SECOND_MS } from '../../../domain/time.ts';
+import { type Clock, type EpochMs, fromUnixSeconds } from '../../../domain/time.ts';
 import type { Directory, Principal } from '../account/directory.ts';
 import { oauthFailure } from '../http/failures.ts';
+import { IssuerKeys, type PolicyKeys } from './issuer-keys.ts';
 
 /** Whom a federation policy believes, about whom. */
 export interface FederationPolicy {
@@ -20,6 +20,7 @@ export interface FederationPolicy {
   readonly subjectClaim: string;
   /** Wanted for a service principal's policy; an account-wide one has none: its claim names the user. */
   readonly subject: string | undefined;
+  readonly keys: PolicyKeys;
 }
 
 /** A subject token that was accepted. */
@@ -35,23 +36,18 @@ const ALGORITHMS = ['RS256', 'ES256'];
 /** How far the clocks of issuer and Databricks may be apart for `nbf` and `iat`. An expired token is expired. */
 const CLOCK_SKEW_SECONDS = 5;
 
-const DISCOVERY_TIMEOUT_MS = 5 * SECOND_MS;
-
-type IssuerKeys = ReturnType<typeof createRemoteJWKSet>;
-
-const Discovery = z.object({ issuer: z.string(), jwks_uri: z.string() });
-
 /** The account's federation policies, and the checks that they stand for. */
 export class Federation {
   readonly #directory: Directory;
   readonly #clock: Clock;
-  readonly #keys = new Map<string, IssuerKeys>();
+  readonly issuerKeys: IssuerKeys;
   readonly accountWide: FederationPolicy[] = [];
   readonly byServicePrincipal = new Map<string, FederationPolicy[]>();
 
   constructor(directory: Directory, clock: Clock) {
     this.#directory = directory;
     this.#clock = clock;
+    this.issuerKeys = new IssuerKeys(clock);
   }
 
   /**
@@ -104,8 +100,7 @@ export class Federation {
   }
 
   async #check(subjectToken: string, policy: FederationPolicy): Promise<JWTPayload> {
-    const keys = await this.#keysOf(policy.issuer);
-    const verify = () =>
+    const verify = (keys: JWTVerifyGetKey) =>
       jwtVerify(subjectToken, keys, {
         issuer: policy.issuer,
         audience: [...policy.audiences],
@@ -114,36 +109,18 @@ export class Federation {
         currentDate: new Date(this.#clock.nowMs()),
         clockTolerance: CLOCK_SKEW_SECONDS,
       });
-    const { payload } = await verify().catch(async (error: unknown) => {
-      // An issuer that was started anew may give a new key the old name.
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
-      await keys.reload();
-      return verify();
-    });
+    const { payload } = await verify(await this.issuerKeys.of(policy.issuer, policy.keys)).catch(
+      async (error: unknown) => {
+        // The issuer may have a new key, or one that was started anew has given another key the old name.
+        if (!isAboutKeys(error)) throw error;
+        const keys = await this.issuerKeys.anew(policy.issuer, policy.keys);
+        if (keys === undefined) throw error;
+        return verify(keys);
+      },
+    );
     // The tolerance above is for `nbf`; a token past its end is refused to the second.
     if (endOf(payload) <= this.#clock.nowMs()) throw refused('token is expired');
     return payload;
-  }
-
-  /** The issuer's keys, found the way that Databricks does it for a policy without keys of its own. */
-  async #keysOf(issuer: string): Promise<IssuerKeys> {
-    const known = this.#keys.get(issuer);
-    if (known !== undefined) return known;
-    const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    let discovery: z.infer<typeof Discovery>;
-    try {
-      const answer = await fetch(url, {
-        redirect: 'error',
-        signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS),
-      });
-      discovery = Discovery.parse(await answer.json());
-    } catch {
-      throw refused('the keys of its issuer could not be fetched');
-    }
-    if (discovery.issuer !== issuer) throw refused('its issuer publishes another name for itself');
-    const keys = createRemoteJWKSet(new URL(discovery.jwks_uri), { cooldownDuration: 0 });
-    this.#keys.set(issuer, keys);
-    return keys;
   }
 }
 
@@ -173,17 +150,11 @@ function asRefusal(error: unknown): Error {
   if (error instanceof errors.JWTExpired) return refused('token is expired');
   if (error instanceof errors.JWTClaimValidationFailed)
     return refused(`claim '${error.claim}' failed its check`);
-  if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey) {
-    return refused('signature verification failed');
-  }
-  // What fetching the keys throws when there is no answer, or none of that shape.
-  if (
-    error instanceof TypeError ||
-    error instanceof errors.JWKSTimeout ||
-    error instanceof errors.JWKSInvalid
-  ) {
-    return refused('the keys of its issuer could not be fetched');
-  }
+  if (isAboutKeys(error)) return refused('signature verification failed');
   if (error instanceof errors.JOSEError) return refused('it is not a valid JWT');
   return error instanceof Error ? error : new Error(String(error));
+}
+
+function isAboutKeys(error: unknown): boolean {
+  return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey;
 }

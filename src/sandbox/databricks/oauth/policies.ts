@@ -8,6 +8,7 @@ import { type AuthenticatedCall, ok, param, parseBody, type Route } from '../htt
 import { SEED } from '../seed/identities.ts';
 import type { World } from '../world.ts';
 import type { FederationPolicy } from './federation.ts';
+import { parseJwks, type PolicyKeys } from './issuer-keys.ts';
 
 const MAX_POLICIES = 20;
 
@@ -18,6 +19,15 @@ const Body = z.object({
     audiences: z.optional(z.array(z.string())),
     subject_claim: z.optional(z.string()),
     subject: z.optional(z.string()),
+    jwks_uri: z.optional(z.string()),
+    jwks_json: z.optional(z.string()),
+  }),
+});
+
+/** What an update changes; whatever it leaves out stays. */
+const Changes = z.object({
+  oidc_policy: z.object({
+    audiences: z.optional(z.array(z.string())),
     jwks_uri: z.optional(z.string()),
     jwks_json: z.optional(z.string()),
   }),
@@ -76,12 +86,6 @@ function collection(
         if (kind === 'account-wide' && asked.subject !== undefined) {
           throw invalidParameter('subject must not be set on an account-wide federation policy.');
         }
-        // Said instead of ignored: the keys that a policy trusts are its heart.
-        if (asked.jwks_uri !== undefined || asked.jwks_json !== undefined) {
-          throw invalidParameter(
-            'The stand-in finds the keys at the issuer only: leave out jwks_uri and jwks_json.',
-          );
-        }
         if (policies.length >= MAX_POLICIES) {
           throw apiFailure(400, 'QUOTA_EXCEEDED', `At most ${MAX_POLICIES} federation policies are allowed.`);
         }
@@ -91,6 +95,7 @@ function collection(
           audiences: asked.audiences ?? [SEED.accountId],
           subjectClaim: asked.subject_claim ?? 'sub',
           subject: asked.subject,
+          keys: keysOf(asked),
         };
         if (policies.some(({ id }) => id === policy.id)) {
           throw apiFailure(409, 'ALREADY_EXISTS', `Federation policy ${policy.id} exists already.`);
@@ -108,6 +113,23 @@ function collection(
       },
     },
     {
+      method: 'PATCH',
+      path: `${path}/{id}`,
+      handle: (call) => {
+        admins(call);
+        const policies = policiesOf(call);
+        const policy = found(call);
+        const { oidc_policy: asked } = parseBody(Changes, call);
+        const changed: FederationPolicy = {
+          ...policy,
+          ...(asked.audiences !== undefined && { audiences: asked.audiences }),
+          ...((asked.jwks_uri ?? asked.jwks_json) !== undefined && { keys: keysOf(asked) }),
+        };
+        policies.splice(policies.indexOf(policy), 1, changed);
+        return ok(shown(changed));
+      },
+    },
+    {
       method: 'DELETE',
       path: `${path}/{id}`,
       handle: (call) => {
@@ -120,6 +142,20 @@ function collection(
   ];
 }
 
+function keysOf(asked: {
+  readonly jwks_uri?: string | undefined;
+  readonly jwks_json?: string | undefined;
+}): PolicyKeys {
+  if (asked.jwks_uri !== undefined && asked.jwks_json !== undefined) {
+    throw invalidParameter('Only one of jwks_uri and jwks_json may be set.');
+  }
+  if (asked.jwks_uri !== undefined) return { kind: 'uri', uri: asked.jwks_uri };
+  if (asked.jwks_json === undefined) return { kind: 'discovery' };
+  const jwks = parseJwks(asked.jwks_json);
+  if (jwks === undefined) throw invalidParameter('jwks_json is not a valid JSON Web Key Set.');
+  return { kind: 'json', jwks };
+}
+
 function shown(policy: FederationPolicy): object {
   return {
     uid: policy.id,
@@ -129,6 +165,8 @@ function shown(policy: FederationPolicy): object {
       audiences: policy.audiences,
       subject_claim: policy.subjectClaim,
       ...(policy.subject !== undefined && { subject: policy.subject }),
+      ...(policy.keys.kind === 'uri' && { jwks_uri: policy.keys.uri }),
+      ...(policy.keys.kind === 'json' && { jwks_json: JSON.stringify(policy.keys.jwks) }),
     },
   };
 }
