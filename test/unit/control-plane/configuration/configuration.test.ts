@@ -55,7 +55,13 @@ describe('the configuration of the server', () => {
       'groups',
       'offline_access',
     ]);
-    assert.deepEqual(configuration.issuer, { keyEnv: 'OAM_KEY' });
+    assert.deepEqual(configuration.issuer, {
+      keyEnv: 'OAM_KEY',
+      previousKeyEnv: 'OAM_KEY_PREVIOUS',
+      rotateAfterDays: 90,
+      publishAheadMinutes: 1_440,
+      policyKeys: 'discovery',
+    });
     assert.deepEqual(configuration.effects, { pollMs: 1_000, absenceConfirmMs: 15_000 });
     assert.deepEqual(configuration.requests, { lapseMinutes: 1_440 });
   });
@@ -121,6 +127,18 @@ databaseUrl: env:DATABASE_URL
       problems(`${TEXT}effects: { pollMs: 5000 }\n`)[0] ?? '',
       /'effects.pollMs' must be at most 1000/,
     );
+  });
+
+  it('lets no signing key be replaced before it was known for as long as others may keep old copies', () => {
+    assert.match(
+      problems(`${TEXT}issuer: { publishAheadMinutes: 4 }\n`)[0] ?? '',
+      /'issuer.publishAheadMinutes' must be at least 5/,
+    );
+    assert.match(
+      problems(`${TEXT}issuer: { rotateAfterDays: 1 }\n`)[0] ?? '',
+      /'issuer.publishAheadMinutes' must be less than 'issuer.rotateAfterDays'/,
+    );
+    assert.deepEqual(problems(`${TEXT}issuer: { rotateAfterDays: 1, publishAheadMinutes: 60 }\n`), []);
   });
 
   it('names the variable of a secret that is not there', () => {
