@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 
+import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
+import { granted } from './granted.ts';
 
 describe('the credential of a federated role', function () {
   this.timeout(30_000);
@@ -60,6 +62,22 @@ describe('the credential of a federated role', function () {
     assert.equal(ended.outlives.what, 'tokenOnly');
     assert.ok(Math.abs(Date.parse(ended.outlives.until) - Date.parse(lastEnd)) <= 1_000);
     assert.deepEqual(world.databricks.members(SEED.jitGroups.deployer.id), []);
+  });
+
+  it("lives for the role's tokenMinutes at most, and never longer than the grant", async () => {
+    const { id, endsAt } = await granted(world, 'ana', 'recsys-deployer', 20);
+    const issue = async (): Promise<number> => {
+      const { expiresAt } = await world.client('ana').call('issueCredential', { params: { id } });
+      return Date.parse(expiresAt) - (await world.store.nowMs());
+    };
+    const atFirst = await issue();
+    assert.ok(atFirst <= 15 * MINUTE_MS && atFirst > 14 * MINUTE_MS, `${atFirst} ms`);
+    await world.advance(10 * MINUTE_MS);
+    const later = await issue();
+    const leftMs = Date.parse(endsAt ?? '') - (await world.store.nowMs());
+    assert.ok(later <= leftMs + 1_000 && later > leftMs - MINUTE_MS, `${later} of ${leftMs} ms`);
+    await world.client('ana').call('returnGrant', { params: { id } });
+    await world.until(id, 'ended');
   });
 
   it('is not made for a member role, and a failing Databricks is said to be one', async () => {

@@ -7,6 +7,7 @@ import { HOUR_MS, MINUTE_MS } from '../../../../src/domain/time.ts';
 import type { IssuerView } from '../../../../src/protocol/issuer.ts';
 import { axiosTransport } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { accountTokenOf } from '../../../unit/sandbox/databricks/stand-in.ts';
 import { refused, startWorld, type World } from '../world.ts';
 import { granted } from './granted.ts';
 
@@ -101,7 +102,7 @@ describe('role tokens while the keys change', function () {
         method,
         url,
         headers: {
-          authorization: `Bearer ${await accountTokenOf(world)}`,
+          authorization: `Bearer ${await accountTokenOf(world.databricks)}`,
           'content-type': 'application/json',
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -137,23 +138,3 @@ describe('role tokens while the keys change', function () {
     );
   });
 });
-
-/** The administrator's token of the account. */
-async function accountTokenOf({ databricks }: World): Promise<string> {
-  const { account, adminCredentials } = databricks;
-  const basic = Buffer.from(`${adminCredentials.applicationId}:${adminCredentials.secret}`).toString(
-    'base64',
-  );
-  const answer = await transport({
-    method: 'POST',
-    url: `${account.host}/oidc/accounts/${account.accountId}/v1/token`,
-    headers: {
-      authorization: `Basic ${basic}`,
-      'content-type': 'application/x-www-form-urlencoded',
-    },
-    body: 'grant_type=client_credentials&scope=all-apis',
-  });
-  const body: unknown = JSON.parse(answer.text);
-  if (typeof body !== 'object' || body === null || !('access_token' in body)) assert.fail(answer.text);
-  return String(body.access_token);
-}

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, type JSONWebKeySet, type JWTPayload, SignJWT } from 'jose';
+import * as z from 'zod/mini';
 
 import {
   createWorkspaceClient,
@@ -36,6 +37,8 @@ export interface TestIssuer {
   sign(claims: JWTPayload): Promise<string>;
   /** Signs with a key that the issuer does not publish. */
   forge(claims: JWTPayload): Promise<string>;
+  /** The key that it publishes. */
+  readonly jwks: JSONWebKeySet;
   close(): Promise<void>;
 }
 
@@ -43,12 +46,11 @@ export async function startIssuer(port = 0): Promise<TestIssuer> {
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const stranger = await generateKeyPair('RS256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' };
+  const jwks = { keys: [jwk] };
   let url = '';
   const server = createServer((request, response) => {
     const body =
-      request.url === '/.well-known/openid-configuration'
-        ? { issuer: url, jwks_uri: `${url}/jwks` }
-        : { keys: [jwk] };
+      request.url === '/.well-known/openid-configuration' ? { issuer: url, jwks_uri: `${url}/jwks` } : jwks;
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(body));
   });
@@ -60,6 +62,7 @@ export async function startIssuer(port = 0): Promise<TestIssuer> {
     get url() {
       return url;
     },
+    jwks,
     sign: (claims) =>
       new SignJWT({ iss: url, ...claims }).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(privateKey),
     forge: (claims) =>
@@ -138,6 +141,24 @@ export async function tokenOf(
     clock,
   });
   return accessToken;
+}
+
+/** The administrator's token of the account. */
+export async function accountTokenOf({
+  account,
+  adminCredentials,
+}: Pick<RunningSandboxDatabricks, 'account' | 'adminCredentials'>): Promise<string> {
+  const { applicationId, secret } = adminCredentials;
+  const answer = await transport({
+    method: 'POST',
+    url: `${account.host}/oidc/accounts/${account.accountId}/v1/token`,
+    headers: {
+      authorization: `Basic ${Buffer.from(`${applicationId}:${secret}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: 'grant_type=client_credentials&scope=all-apis',
+  });
+  return z.object({ access_token: z.string() }).parse(JSON.parse(answer.text)).access_token;
 }
 
 /** A client that acts as a service principal, by its secret. */
