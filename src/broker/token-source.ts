@@ -8,6 +8,7 @@ import { samePrincipal } from '../domain/principal.ts';
 import type { Redactor } from '../domain/redaction.ts';
 import type { Clock, EpochMs } from '../domain/time.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
+import { latestGrant } from '../protocol/latest-grant.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
 import { PATH_ENDS } from './refusal.ts';
 
@@ -71,6 +72,7 @@ export function personTokenSource(options: PersonTokenOptions): TokenSource {
 
 /** What {@link roleTokenSource} needs. */
 export interface RoleTokenOptions {
+  /** The grant; where it is extended the tokens go on under the grant that follows it. */
   readonly grantId: string;
   readonly client: ControlPlaneClient;
   readonly redactor: Redactor;
@@ -80,46 +82,54 @@ export interface RoleTokenOptions {
 const OVER: readonly GrantState[] = ['revoking', 'revoke_stuck', 'ended', 'failed'];
 
 /**
- * Tokens of a `federated` role's service principal, minted by the control plane while the grant is active.
+ * Tokens of a `federated` role's service principal, minted by the control plane while the grant, or an extension of
+ * it, is active.
  *
  * @throws {OamError} from `token()`: `grant_ended` once the grant is over, for ever; `wrong_grant` when the answer is
  * for another one; the control plane's problems.
  */
 export function roleTokenSource(options: RoleTokenOptions): TokenSource {
-  const { client, grantId } = options;
+  const { client } = options;
+  let { grantId } = options;
   const remember = registerRecent(options.redactor);
 
-  const isOver = async (refusal: unknown, signal: AbortSignal | undefined): Promise<boolean> => {
-    if (hasCode(refusal, 'not_found')) return true;
-    if (!hasCode(refusal, 'grant_not_active')) return false;
-    const grant = await client.call('getGrant', { params: { id: grantId }, ...(signal && { signal }) });
-    return OVER.includes(grant.state);
+  /** The grant to go on with after a refusal. */
+  const grantAfter = async (refusal: unknown, signal: AbortSignal | undefined): Promise<string> => {
+    if (hasCode(refusal, 'not_found')) throw ended(refusal);
+    if (!hasCode(refusal, 'grant_not_active')) throw refusal;
+    const grant = await latestGrant(client, grantId, signal);
+    if (OVER.includes(grant.state)) throw ended(refusal);
+    if (grant.id === grantId) throw refusal;
+    return grant.id;
   };
 
   return {
     async token(signal) {
-      try {
-        const credential = await client.call('issueCredential', {
-          params: { id: grantId },
-          ...(signal && { signal }),
-        });
-        remember(credential.accessToken);
-        if (credential.grantId !== grantId) {
-          throw new OamError(
-            'wrong_grant',
-            'The control plane answered for another grant, so its token was thrown away. Report this.',
-            { detail: credential.grantId },
-          );
+      for (;;) {
+        try {
+          const credential = await client.call('issueCredential', {
+            params: { id: grantId },
+            ...(signal && { signal }),
+          });
+          remember(credential.accessToken);
+          if (credential.grantId !== grantId) {
+            throw new OamError(
+              'wrong_grant',
+              'The control plane answered for another grant, so its token was thrown away. Report this.',
+              { detail: credential.grantId },
+            );
+          }
+          return { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
+        } catch (error) {
+          grantId = await grantAfter(error, signal);
         }
-        return { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
-      } catch (error) {
-        if (await isOver(error, signal)) {
-          throw new OamError('grant_ended', PATH_ENDS.grant_ended.sentence, { cause: error });
-        }
-        throw error;
       }
     },
   };
+}
+
+function ended(cause: unknown): OamError {
+  return new OamError('grant_ended', PATH_ENDS.grant_ended.sentence, { cause });
 }
 
 const Claims = z.object({ iss: z.string(), sub: z.string() });

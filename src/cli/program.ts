@@ -128,6 +128,21 @@ export async function runCommandLine(
       await giveBack(id, flags, connection, invocation);
     }),
   );
+  command('extend <grant>', 'keep access for longer, without a gap')
+    .option(
+      '--for <time>',
+      'by how much, like 30m or 2h (default: the usual window, as far as it fits)',
+      parseMinutes,
+    )
+    .option('--purpose <text>', 'what it is needed for, if something else than before')
+    .option('--ticket <id>', 'the ticket that it belongs to, if another than before')
+    .option('--wait', 'wait until it is decided')
+    .action((id: string, flags: CommonFlags & PersonFlags & { wait?: true }) =>
+      talk(flags, async (connection) => {
+        const { extend } = await import('./commands/grants.ts');
+        await extend(id, flags, connection, invocation);
+      }),
+    );
 
   window(command('exec <command...>', 'run a program that has access while it runs'), false)
     .usage('[options] -- <command...>')

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { CancelledError, hasCode, OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
+import { latestGrant } from '../protocol/latest-grant.ts';
 import type { GrantView, RequestView } from '../protocol/schemas.ts';
 
 /** What the waits below need. */
@@ -60,7 +61,8 @@ export async function untilDecided(id: string, waiting: Waiting): Promise<Reques
 export async function untilActive(id: string, waiting: Waiting): Promise<GrantView> {
   let told: string | null = null;
   return watch(waiting, async () => {
-    const grant = await waiting.client.call('getGrant', { params: { id }, signal: waiting.signal });
+    // Somebody may extend it in the second between two looks.
+    const grant = await latestGrant(waiting.client, id, waiting.signal);
     switch (grant.state) {
       case 'active':
         return grant;

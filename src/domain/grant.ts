@@ -37,10 +37,21 @@ export interface Grant {
   readonly outlives: Outliving | undefined;
   /** What stands in the way, in words. */
   readonly trouble: string | undefined;
+  /** The id of the first grant of a chain of extensions; a grant's own where it extends none. */
+  readonly chainId: string;
+  /** The grant that this one extends. */
+  readonly extendsId: string | undefined;
+  /** The grant that extends this one. Present exactly when the end reason is `extended`. */
+  readonly successorId: string | undefined;
+  /** Since when the role has been held without a gap; known from activation on. */
+  readonly heldSinceMs: EpochMs | undefined;
 }
 
 /** What a new grant is made of. */
 export type GrantSeed = Pick<Grant, 'id' | 'requestId' | 'principal' | 'roleId' | 'minutes'>;
+
+/** Why a person or a deadline ends a grant. */
+export type Ending = Exclude<EndReason, 'extended'>;
 
 /** A grant as it is committed before Databricks is called for the first time. */
 export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
@@ -58,6 +69,10 @@ export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
     membershipAbsentAtMs: undefined,
     outlives: undefined,
     trouble: undefined,
+    chainId: seed.id,
+    extendsId: undefined,
+    successorId: undefined,
+    heldSinceMs: undefined,
   };
 }
 
@@ -96,6 +111,7 @@ export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs:
     deadlineAtMs: endsAtMs,
     membershipPresentAtMs: presentAtMs,
     trouble: undefined,
+    heldSinceMs: nowMs,
   };
 }
 
@@ -108,7 +124,7 @@ export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs:
  */
 export function beginRevoking<G extends Grant>(
   grant: G,
-  reason: EndReason,
+  reason: Ending,
   lastTokenEndsAtMs: EpochMs | undefined,
 ): G {
   if (!isLive(grant)) {

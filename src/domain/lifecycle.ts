@@ -25,8 +25,8 @@ export const GRANT_STATES = [
 /** One of {@link GRANT_STATES}. */
 export type GrantState = (typeof GRANT_STATES)[number];
 
-/** Why a grant ended. */
-export const END_REASONS = ['expired', 'returned', 'revoked'] as const;
+/** Why a grant ended. One that was `extended` lives on in the grant that follows it, and its membership was kept. */
+export const END_REASONS = ['expired', 'returned', 'revoked', 'extended'] as const;
 
 /** One of {@link END_REASONS}. */
 export type EndReason = (typeof END_REASONS)[number];

@@ -12,6 +12,8 @@ export interface RequestSubstance {
   readonly purpose: string;
   readonly ticket: string | undefined;
   readonly codeContext: Readonly<Record<string, string | undefined>> | undefined;
+  /** The grant that would last longer, where the request is for that. */
+  readonly extendsGrantId: string | undefined;
 }
 
 /** The content of a role as one hash: a role whose row of the catalogue changed in anything is another role. */
@@ -39,6 +41,7 @@ export function requestHash(substance: RequestSubstance): string {
       purpose: substance.purpose,
       ticket: substance.ticket,
       codeContext: substance.codeContext && { ...substance.codeContext },
+      extends: substance.extendsGrantId,
     }),
   );
 }

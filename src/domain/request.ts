@@ -38,6 +38,15 @@ export interface AccessRequest {
   readonly lapsesAtMs: EpochMs;
   /** Present exactly when the request is `approved`. */
   readonly grantId: string | undefined;
+  /** What the request wants to last longer; undefined where it asks for a role anew. */
+  readonly extension: ExtensionBase | undefined;
+}
+
+/** The grant that an extension follows. */
+export interface ExtensionBase {
+  readonly grantId: string;
+  /** How long the role will have been held without a gap when that grant would end, in minutes. */
+  readonly heldMinutes: number;
 }
 
 /** Where the approvals of a request have got to. */
@@ -158,6 +167,12 @@ export function lapse<R extends AccessRequest>(request: R, nowMs: EpochMs): R {
   return { ...request, version: request.version + 1, state: 'lapsed' };
 }
 
+/** The access that an open request wants to last longer has ended: the request is without a ground. */
+export function lapseBaseless<R extends AccessRequest>(request: R): R {
+  if (!isOpen(request) || request.extension === undefined) return request;
+  return { ...request, version: request.version + 1, state: 'lapsed' };
+}
+
 /** What completing a request needs to know. */
 export type Completion = Pick<ApprovalContext, 'requesterFresh' | 'grantId' | 'atMs'>;
 
@@ -213,6 +228,17 @@ export function awaitedGroups(request: AccessRequest): readonly string[] {
 /** The window that the grant gets, in minutes. */
 export function windowMinutes(request: Pick<AccessRequest, 'minutes' | 'approvedMinutes'>): number {
   return request.approvedMinutes ?? request.minutes;
+}
+
+/**
+ * How long the role would be held without a gap, in minutes: what policy judges. An extension counts from the
+ * beginning of the access that it extends, so that a rule for short windows is not passed by in small steps.
+ */
+export function heldMinutes(request: {
+  readonly minutes: number;
+  readonly extension: ExtensionBase | undefined;
+}): number {
+  return (request.extension?.heldMinutes ?? 0) + request.minutes;
 }
 
 function settled<R extends AccessRequest>(

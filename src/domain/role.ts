@@ -61,8 +61,10 @@ export interface Role {
   readonly group: JitGroup;
   /** Present exactly when `credential` is `federated`. */
   readonly servicePrincipal: RoleServicePrincipal | undefined;
-  /** The longest window that can be asked for, in minutes. */
+  /** The longest window that can be asked for, and the most that can ever lie ahead, in minutes. */
   readonly maxMinutes: number;
+  /** How long the role can be held without a gap, extensions included, in minutes. */
+  readonly maxTotalMinutes: number;
   /** The window that is offered first, in minutes. */
   readonly defaultMinutes: number;
   /** The life of one federated token, in minutes (1 to 60). */

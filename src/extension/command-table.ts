@@ -45,6 +45,7 @@ export function commandTable(container: Container): CommandTable {
     },
     requestAccess: (argument) => own.request(roleOf(argument)),
     cancelRequest: (argument) => own.cancel(requestOf(argument)),
+    extendAccess: (argument) => own.extend(grantOf(argument)),
     returnAccess: (argument) => own.giveBack(grantOf(argument)),
     async openTerminalAs(argument) {
       const grant =

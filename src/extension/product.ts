@@ -14,6 +14,7 @@ export const COMMANDS = [
   'signOut',
   'requestAccess',
   'cancelRequest',
+  'extendAccess',
   'returnAccess',
   'openTerminalAs',
   'approve',

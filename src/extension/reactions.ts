@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
 
-import { SECOND_MS } from '../domain/time.ts';
+import { type Clock, SECOND_MS } from '../domain/time.ts';
 import { showNotice } from './access-view/notices.ts';
 import type { Container } from './container.ts';
 import type { ConnectionState } from './connection/connection.ts';
 import { editorFolders } from './injection/editor-folders.ts';
 import { personOf } from './injection/person.ts';
-import { CONTROL_PLANE_URL, EXTENSION } from './product.ts';
-import { dueWarnings } from './status-bar/expiry-warnings.ts';
+import { commandId, CONTROL_PLANE_URL, EXTENSION } from './product.ts';
+import { dueWarnings, type ExpiryWarning } from './status-bar/expiry-warnings.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
 import { statusWords } from './status-bar/status-words.ts';
 import { momentWords } from './time-words.ts';
@@ -39,13 +39,7 @@ export function wireReactions(
   const warn = (): void => {
     for (const warning of dueWarnings(model.data?.grants ?? [], clock.nowMs(), (key) => warned.has(key))) {
       warned.add(warning.key);
-      void vscode.window.showInformationMessage(
-        vscode.l10n.t(
-          'Ends at {0}: {1}. Save what depends on it.',
-          momentWords(vscode.env.language, warning.endsAtMs, clock.nowMs()),
-          warning.grant.role.title,
-        ),
-      );
+      void offerExtension(warning, clock);
     }
   };
 
@@ -115,4 +109,17 @@ export function wireReactions(
       });
     }),
   );
+}
+
+async function offerExtension({ grant, endsAtMs }: ExpiryWarning, clock: Clock): Promise<void> {
+  const extend = vscode.l10n.t('Extend');
+  const choice = await vscode.window.showInformationMessage(
+    vscode.l10n.t(
+      'Ends at {0}: {1}. Extend it, or save what depends on it.',
+      momentWords(vscode.env.language, endsAtMs, clock.nowMs()),
+      grant.role.title,
+    ),
+    extend,
+  );
+  if (choice === extend) await vscode.commands.executeCommand(commandId('extendAccess'), { grant });
 }

@@ -33,6 +33,7 @@ export const PROBLEM_CODES = [
   'already_requested',
   'already_held',
   'already_decided',
+  'already_extended',
   'own_request',
   'grant_not_active',
   'role_unavailable',

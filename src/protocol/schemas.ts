@@ -137,6 +137,8 @@ export const RequestView = z.object({
   /** When an unanswered request lapses. */
   lapsesAt: Timestamp,
   grantId: z.nullable(z.string()),
+  /** The grant that would last longer, where that is what is asked for. */
+  extends: z.nullable(z.string()),
 });
 /** See {@link RequestView}. */
 export type RequestView = z.infer<typeof RequestView>;
@@ -171,6 +173,14 @@ export const GrantView = z.object({
   outlives: z.nullable(z.object({ until: Timestamp, what: z.enum(OUTLIVING_KINDS) })),
   /** What stands in the way, in words, while a grant is provisioning, stuck or failed. */
   trouble: z.nullable(z.string()),
+  /** The first grant of the chain of extensions that this one belongs to. */
+  chainId: z.string(),
+  /** The grant that this one extends. */
+  extends: z.nullable(z.string()),
+  /** The grant that extends this one: it is active where this one has ended. */
+  successor: z.nullable(z.string()),
+  /** Since when the role has been held without a gap. */
+  heldSince: z.nullable(Timestamp),
 });
 /** See {@link GrantView}. */
 export type GrantView = z.infer<typeof GrantView>;
@@ -202,6 +212,8 @@ export const EVENT_KINDS = [
   'request.lapsed',
   'grant.provisioning',
   'grant.active',
+  /** The grant has ended, and another one that follows it without a gap is active. */
+  'grant.extended',
   'grant.revoking',
   'grant.revoke_stuck',
   'grant.ended',
@@ -259,6 +271,14 @@ export const ApproveBody = z.object({
 
 /** What somebody sends who denies or revokes. */
 export const ReasonBody = z.object({ reason: z.string().check(z.minLength(1), z.maxLength(1_000)) });
+
+/** What somebody sends who wants access to last longer. What is left out is as it was. */
+export const ExtendBody = z.object({
+  /** By how much the end moves; the role's usual window, as far as it fits, unless given. */
+  minutes: z.optional(z.number()),
+  purpose: z.optional(z.string()),
+  ticket: z.optional(z.string().check(z.maxLength(200))),
+});
 
 /** A POST without content. */
 export const EmptyBody = z.object({});

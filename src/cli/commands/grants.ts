@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto';
+
 import type { EpochMs } from '../../domain/time.ts';
+import { latestGrant } from '../../protocol/latest-grant.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import type { Connection } from '../connection/connect.ts';
 import { describeDuration, describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { oneLine, table } from '../table.ts';
+import { untilDecided } from '../waiting.ts';
+import { showRequest } from './requests.ts';
 
 /** `oam grants` */
 export async function grants(
@@ -55,6 +60,45 @@ export async function giveBack(
   );
 }
 
+/** `oam extend` */
+export async function extend(
+  id: string,
+  flags: CommonFlags & {
+    readonly for?: number;
+    readonly purpose?: string;
+    readonly ticket?: string;
+    readonly wait?: true;
+  },
+  connection: Connection,
+  invocation: Invocation,
+): Promise<void> {
+  await connection.signedIn();
+  const { client } = connection;
+  const request = await client.call('extendGrant', {
+    params: { id },
+    body: {
+      ...(flags.for !== undefined && { minutes: flags.for }),
+      ...(flags.purpose !== undefined && { purpose: flags.purpose }),
+      ...(flags.ticket !== undefined && { ticket: flags.ticket }),
+    },
+    idempotencyKey: randomUUID(),
+  });
+  if (request.state !== 'approved' && flags.wait !== true) {
+    showRequest(request, flags, invocation);
+    return;
+  }
+  if (request.state !== 'approved') invocation.note(`Asked (request ${request.id}); waiting for approval.`);
+  const waiting = { client, signal: invocation.signals.stop, note: invocation.note };
+  const grantId = request.grantId ?? (await untilDecided(request.id, waiting)).grantId;
+  const grant = await latestGrant(client, grantId, invocation.signals.stop);
+  if (flags.json) {
+    invocation.answer(JSON.stringify(grant));
+    return;
+  }
+  const end = describeEnd(grant, invocation.clock.nowMs());
+  invocation.answer(`Extended until ${end}: ${oneLine(grant.role.title)} (grant ${grant.id}).`);
+}
+
 function describeRemains({ membershipAbsentAt, outlives }: GrantView, now: EpochMs): string {
   const membership =
     membershipAbsentAt === null
@@ -68,6 +112,7 @@ function describeRemains({ membershipAbsentAt, outlives }: GrantView, now: Epoch
 }
 
 function describeEnd(grant: GrantView, now: EpochMs): string {
+  if (grant.endReason === 'extended') return 'extended';
   if (grant.state === 'ended') return `ended, ${describeRemains(grant, now)}`;
   if (grant.endsAt === null) return '';
   const endsAtMs = Date.parse(grant.endsAt);

@@ -35,7 +35,7 @@ export async function request(
   };
   const created = await client.call('createRequest', { body, idempotencyKey: randomUUID() });
   if (flags.wait !== true) {
-    show(created, flags, invocation);
+    showRequest(created, flags, invocation);
     return;
   }
   invocation.note(`${describeState(created)}; waiting (Ctrl-C leaves the request as it is).`);
@@ -107,7 +107,7 @@ export async function approve(
       ...(flags.comment !== undefined && { comment: flags.comment }),
     },
   });
-  show(decided, flags, invocation);
+  showRequest(decided, flags, invocation);
 }
 
 /** `oam deny` */
@@ -124,7 +124,7 @@ export async function deny(
     version: seen.version,
     body: { reason: flags.reason },
   });
-  show(decided, flags, invocation);
+  showRequest(decided, flags, invocation);
 }
 
 /** `oam cancel` */
@@ -137,7 +137,7 @@ export async function cancel(
   await connection.signedIn();
   await look(id, connection, invocation);
   const cancelled = await connection.client.call('cancelRequest', { params: { id } });
-  show(cancelled, flags, invocation);
+  showRequest(cancelled, flags, invocation);
 }
 
 /** What is being decided is shown beside the decision, so that nobody approves a bare number. */
@@ -148,7 +148,11 @@ async function look(id: string, connection: Connection, invocation: Invocation):
   });
   const length = describeDuration(minutesToMs(seen.minutes));
   invocation.note(
-    oneLine(`${seen.requester.displayName} asks for ${seen.role.title} for ${length}: ${seen.purpose}`),
+    oneLine(
+      seen.extends === null
+        ? `${seen.requester.displayName} asks for ${seen.role.title} for ${length}: ${seen.purpose}`
+        : `${seen.requester.displayName} asks to keep ${seen.role.title} for ${length} more: ${seen.purpose}`,
+    ),
   );
   return seen;
 }
@@ -160,7 +164,8 @@ async function usualMinutes(roleId: string, connection: Connection, invocation: 
   throw new OamError('unknown_role', 'There is no such role for you.', { detail: roleId });
 }
 
-function show(view: RequestView, flags: CommonFlags, invocation: Invocation): void {
+/** Says what has become of a request, and why. */
+export function showRequest(view: RequestView, flags: CommonFlags, invocation: Invocation): void {
   invocation.answer(flags.json ? JSON.stringify(view) : `${describeState(view)}.`);
   // What policy said of the request explains a yes or a wait; a person's no explains itself.
   if (flags.json || !['approved', 'pending', 'awaiting_requester'].includes(view.state)) return;
@@ -168,7 +173,8 @@ function show(view: RequestView, flags: CommonFlags, invocation: Invocation): vo
 }
 
 function describeState(view: RequestView): string {
-  const name = `${oneLine(view.role.title)} (request ${view.id})`;
+  const what = view.extends === null ? '' : 'longer access to ';
+  const name = `${what}${oneLine(view.role.title)} (request ${view.id})`;
   switch (view.state) {
     case 'approved':
       return `Approved: ${name}${view.grantId === null ? '' : `, grant ${view.grantId}`}`;

@@ -110,7 +110,7 @@ function assertLongEnough(grant: GrantView, wish: RoleWish, now: number): void {
   if (Date.parse(grant.endsAt) + MINUTE_MS >= neededUntil) return;
   throw new OamError(
     'grant_too_short',
-    'The grant that you hold ends before the time that you need, so nothing was started. Ask for less with --for, or return it first.',
+    'The grant that you hold ends before the time that you need, so nothing was started. Extend it with `oam extend`, or ask for less with --for.',
     { detail: `grant ${grant.id} ends at ${describeMoment(Date.parse(grant.endsAt), now)}` },
   );
 }

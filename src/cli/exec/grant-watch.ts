@@ -4,6 +4,7 @@ import { hasCode } from '../../domain/errors.ts';
 import type { GrantState } from '../../domain/lifecycle.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
+import { latestGrant } from '../../protocol/latest-grant.ts';
 
 /** What {@link watchGrant} needs. */
 export interface GrantWatch {
@@ -19,8 +20,8 @@ export interface GrantWatch {
 const OVER: readonly GrantState[] = ['revoking', 'revoke_stuck', 'ended', 'failed'];
 
 /**
- * Looks after a grant while a program uses it: somebody may return or revoke it elsewhere. A look that fails says
- * nothing, and is repeated.
+ * Looks after a grant, and whatever extends it, while a program uses it: somebody may return or revoke it elsewhere. A
+ * look that fails says nothing, and is repeated.
  *
  * @returns stops looking when disposed.
  */
@@ -30,7 +31,7 @@ export function watchGrant(watch: GrantWatch): Disposable {
 
   const isOver = async (): Promise<boolean> => {
     try {
-      const grant = await watch.client.call('getGrant', { params: { id: watch.grantId }, signal });
+      const grant = await latestGrant(watch.client, watch.grantId, signal);
       return OVER.includes(grant.state);
     } catch (error) {
       return hasCode(error, 'not_found');

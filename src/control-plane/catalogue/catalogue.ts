@@ -94,6 +94,9 @@ function resolveEnvironment(
   };
 }
 
+/** Where the catalogue does not say, a role can be extended up to three of its longest windows in a row. */
+const WINDOWS_IN_A_ROW = 3;
+
 function toCatalogue(file: CatalogueFile): Catalogue {
   const leadGroups = new Map(file.teams.map((team) => [team.name, team.leadGroup]));
   return {
@@ -102,6 +105,7 @@ function toCatalogue(file: CatalogueFile): Catalogue {
     roles: file.roles.map((role): Role => ({
       ...role,
       servicePrincipal: role.servicePrincipal,
+      maxTotalMinutes: role.maxTotalMinutes ?? WINDOWS_IN_A_ROW * role.maxMinutes,
       // Where the catalogue names nobody, the leads of the role's team approve.
       approval: role.approval ?? [{ approverGroups: [leadGroups.get(role.team) ?? ''], quorum: 1 }],
       probe: role.probe,

@@ -67,6 +67,12 @@ function roleProblems({ roles, workspaces, teams }: CatalogueFile, problemAt: Pr
     if (role.defaultMinutes > role.maxMinutes) {
       complain('defaultMinutes', `offers ${role.defaultMinutes} minutes, more than maxMinutes allows.`);
     }
+    if (role.maxTotalMinutes !== undefined && role.maxTotalMinutes < role.maxMinutes) {
+      complain(
+        'maxTotalMinutes',
+        `allows ${role.maxTotalMinutes} minutes, less than one window of maxMinutes.`,
+      );
+    }
     return problems;
   });
 }

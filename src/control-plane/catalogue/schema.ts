@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
-import { WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
+import { HELD_MAX_MINUTES, WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
 
 const Text = z.string().check(z.minLength(1));
 
@@ -33,6 +33,9 @@ export const CatalogueFile = z.strictObject({
         group: z.strictObject({ id: Text, name: Text }),
         servicePrincipal: z.optional(z.strictObject({ id: Text, applicationId: Text })),
         maxMinutes: Minutes,
+        maxTotalMinutes: z.optional(
+          z.int().check(z.minimum(WINDOW_MIN_MINUTES), z.maximum(HELD_MAX_MINUTES)),
+        ),
         defaultMinutes: Minutes,
         tokenMinutes: z._default(
           z.int().check(z.minimum(1), z.maximum(TOKEN_MAX_MINUTES)),

@@ -16,7 +16,7 @@ import { SECOND_MS } from '../../domain/time.ts';
 import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { announce } from '../events/announce.ts';
-import { lockGrant, saveGrant, type StoredGrant } from '../grants/rows.ts';
+import { idsOfChain, lockGrant, saveGrant, type StoredGrant } from '../grants/rows.ts';
 import { tellOfEnding, tellOfOpening } from '../grants/tell.ts';
 import type { EffectTable } from '../store/tables.ts';
 import type { DueEffect } from './due.ts';
@@ -190,7 +190,7 @@ async function finish(
   await change.trx
     .updateTable('credential_lease')
     .set({ outlives_what: next.outlives?.what ?? 'tokenOnly' })
-    .where('grant_id', '=', grant.id)
+    .where('grant_id', 'in', idsOfChain(grant))
     .where('state', '=', 'outlives')
     .execute();
   await tellOfEnding(

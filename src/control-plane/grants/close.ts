@@ -1,17 +1,16 @@
-import { atDeadline, beginRevoking, giveUp } from '../../domain/grant.ts';
-import type { EndReason } from '../../domain/lifecycle.ts';
+import { atDeadline, beginRevoking, type Ending as EndingReason, giveUp } from '../../domain/grant.ts';
 import type { AuditDebt } from '../audit/debt.ts';
 import type { Actor } from '../audit/record.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { lastTokenExpiry, lockOverdueGrants, saveGrant, type StoredGrant } from './rows.ts';
+import { idsOfChain, lastTokenExpiry, lockOverdueGrants, saveGrant, type StoredGrant } from './rows.ts';
 import { tellOfEnding } from './tell.ts';
 
 const BATCH = 100;
 
 /** Why a grant is ended, and at whose word. */
 export interface Ending {
-  readonly reason: EndReason;
+  readonly reason: EndingReason;
   readonly actor?: Actor;
   /** What the person who revokes says. */
   readonly comment?: string;
@@ -28,7 +27,7 @@ export async function closeGrant(
   grant: StoredGrant,
   ending: Ending,
 ): Promise<StoredGrant> {
-  const next = beginRevoking(grant, ending.reason, await lastTokenExpiry(change, grant.id));
+  const next = beginRevoking(grant, ending.reason, await lastTokenExpiry(change, grant));
   await commitToRemoval(change, debt, grant, next, ending.actor, {
     ...(ending.comment !== undefined && { reason: ending.comment }),
   });
@@ -51,7 +50,7 @@ export async function closeOverdue(core: Pick<Core, 'db' | 'debt'>): Promise<num
   return inChange(core.db, async (change) => {
     const overdue = await lockOverdueGrants(change, BATCH);
     for (const grant of overdue) {
-      const next = atDeadline(grant, change.nowMs, await lastTokenExpiry(change, grant.id));
+      const next = atDeadline(grant, change.nowMs, await lastTokenExpiry(change, grant));
       if (next !== grant) await commitToRemoval(change, core.debt, grant, next);
     }
     return overdue.length;
@@ -91,7 +90,7 @@ async function commitToRemoval(
   await change.trx
     .updateTable('credential_lease')
     .set({ state: 'outlives', outlives_what: 'right' })
-    .where('grant_id', '=', grant.id)
+    .where('grant_id', 'in', idsOfChain(grant))
     .where('state', '=', 'issued')
     .where('expires_at', '>', toDate(change.nowMs))
     .execute();

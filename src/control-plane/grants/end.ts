@@ -8,19 +8,13 @@ import type { Core } from '../core.ts';
 import { type Intent, once } from '../http/idempotency.ts';
 import { ExplainedRefusal } from '../http/problems.ts';
 import { teamsOf } from '../roles/teams.ts';
+import { type GrantAddress, lockAddressed, lockLatest } from './address.ts';
 import { closeGrant } from './close.ts';
-import { noSuchGrant, seesGrant } from './lists.ts';
-import { lockGrant, type StoredGrant } from './rows.ts';
+import type { StoredGrant } from './rows.ts';
 import { viewGrant } from './view.ts';
 
-/** Which grant, and at which version where the sender said so (`If-Match`). */
-export interface GrantAddress {
-  readonly grantId: string;
-  readonly version: number | undefined;
-}
-
 /**
- * The holder gives access back early.
+ * The holder gives access back early. Where the grant was extended, it is the access of today that ends.
  *
  * @throws {OamError} `not_found`, `not_allowed`, `precondition_failed`, `grant_not_active`, `idempotency_key_reused`.
  */
@@ -77,14 +71,8 @@ async function end(
 ): Promise<GrantView> {
   const view = await inChange(core.db, (change) =>
     once(change, intent, GrantView, async () => {
-      const grant = await lockGrant(change, address.grantId);
-      if (grant === undefined || !seesGrant(core, intent.caller, grant)) throw noSuchGrant(address.grantId);
-      if (address.version !== undefined && address.version !== grant.version) {
-        throw new OamError(
-          'precondition_failed',
-          'This access has changed since you looked at it. Look at it again and decide anew.',
-        );
-      }
+      const addressed = await lockAddressed(core, change, intent.caller, address);
+      const grant = await lockLatest(change, addressed);
       return viewGrant(change.trx, await work(change, grant));
     }),
   );

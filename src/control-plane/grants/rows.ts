@@ -1,4 +1,4 @@
-import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import { type Insertable, type Kysely, type RawBuilder, type Selectable, sql } from 'kysely';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
@@ -80,12 +80,20 @@ export async function isDemandedByAnother(db: Kysely<Database>, grant: StoredGra
   return other !== undefined;
 }
 
-/** When the last token under a grant expires, where that is still to come. */
-export async function lastTokenExpiry(change: Change, grantId: string): Promise<EpochMs | undefined> {
+/** The ids of a grant and of all that it extends, for a query: credentials were issued under any of them. */
+export function idsOfChain({ chainId }: Pick<Grant, 'chainId'>): RawBuilder<string> {
+  return sql<string>`(select id from oam.access_grant where chain_id = ${chainId})`;
+}
+
+/** When the last token under a grant, or under one that it extends, expires, where that is still to come. */
+export async function lastTokenExpiry(
+  change: Change,
+  grant: Pick<Grant, 'chainId'>,
+): Promise<EpochMs | undefined> {
   const row = await change.trx
     .selectFrom('credential_lease')
     .select(sql<Date | null>`max(expires_at)`.as('last'))
-    .where('grant_id', '=', grantId)
+    .where('grant_id', 'in', idsOfChain(grant))
     .where('expires_at', '>', toDate(change.nowMs))
     .executeTakeFirst();
   return toMs(row?.last ?? null);
@@ -139,6 +147,10 @@ export function fromRow(row: Selectable<AccessGrantTable>): StoredGrant {
     membershipAbsentAtMs: toMs(row.membership_absent_at),
     outlives: outlivesOf(row),
     trouble: row.trouble ?? undefined,
+    chainId: row.chain_id,
+    extendsId: row.extends_id ?? undefined,
+    successorId: row.successor_id ?? undefined,
+    heldSinceMs: toMs(row.held_since),
   };
 }
 
@@ -178,5 +190,9 @@ function toRow(grant: StoredGrant): Insertable<AccessGrantTable> {
     outlives_until: toDate(grant.outlives?.untilMs),
     outlives_what: grant.outlives?.what ?? null,
     trouble: grant.trouble ?? null,
+    chain_id: grant.chainId,
+    extends_id: grant.extendsId ?? null,
+    successor_id: grant.successorId ?? null,
+    held_since: toDate(grant.heldSinceMs),
   };
 }

@@ -13,8 +13,9 @@ export async function tellOfOpening(
   kind: GrantEvent,
   grant: StoredGrant,
   detail: JsonObject = {},
+  actor?: Actor,
 ): Promise<void> {
-  await recordAudit(change, { event: kind, ...about(grant), detail: { ...facts(grant), ...detail } });
+  await recordAudit(change, { event: kind, actor, ...about(grant), detail: { ...facts(grant), ...detail } });
   await announceGrant(change, kind, grant);
 }
 

@@ -39,6 +39,10 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
         ? null
         : { until: timestamp(grant.outlives.untilMs), what: grant.outlives.what },
     trouble: grant.trouble ?? null,
+    chainId: grant.chainId,
+    extends: grant.extendsId ?? null,
+    successor: grant.successorId ?? null,
+    heldSince: timestamp(grant.heldSinceMs),
   }));
 }
 

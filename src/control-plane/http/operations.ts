@@ -4,6 +4,7 @@ import type { Core } from '../core.ts';
 import { type CredentialParts, issueCredential } from '../credentials/issue.ts';
 import { readEvents } from '../events/feed.ts';
 import { returnGrant, revokeGrant } from '../grants/end.ts';
+import { extendGrant } from '../grants/extend.ts';
 import { getGrant, listGrants } from '../grants/lists.ts';
 import { getIssuer, rotateKeys } from '../issuer/administer.ts';
 import { askForRole } from '../requests/ask.ts';
@@ -53,6 +54,8 @@ export function createOperations({ core, configuration, credentials }: Operation
       returnGrant(core, call.intent(), { grantId: call.params.id, version: call.version }),
     revokeGrant: (call) =>
       revokeGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
+    extendGrant: (call) =>
+      extendGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
     listEvents: (call) => readEvents(core, call.bearer().principal, call.query.after),
     getIssuer: (call) => getIssuer(credentials(), call.bearer().principal),

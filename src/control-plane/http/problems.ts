@@ -42,6 +42,7 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   already_requested: [409, 'Already requested'],
   already_held: [409, 'Already held'],
   already_decided: [409, 'Already decided'],
+  already_extended: [409, 'Already extended'],
   own_request: [403, 'Own request'],
   grant_not_active: [409, 'Access not active'],
   role_unavailable: [409, 'Role unavailable'],

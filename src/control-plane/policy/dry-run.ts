@@ -35,6 +35,7 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
           teams,
           role,
           minutes: role.maxMinutes,
+          extension: ticket !== undefined,
           ticket,
           purposeCharacters: 100,
           hourUtc: 12,

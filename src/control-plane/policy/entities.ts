@@ -44,6 +44,7 @@ export function requestQuestion(
     ...aboutRole(action, principal, teams, role),
     context: {
       minutes: facts.minutes,
+      extension: facts.extension,
       purposeCharacters: facts.purposeCharacters,
       hourUtc: facts.hourUtc,
       weekday: facts.weekday,

@@ -13,8 +13,10 @@ export interface RequestFacts {
   readonly principal: Principal;
   readonly teams: readonly TeamMembership[];
   readonly role: Role;
-  /** The window asked for, in minutes. */
+  /** The window asked for, in minutes; of an extension, from the beginning of the access that it extends. */
   readonly minutes: number;
+  /** True where access that is held would last longer. */
+  readonly extension: boolean;
   readonly ticket: string | undefined;
   readonly purposeCharacters: number;
   /** 0 to 23, in UTC. */
@@ -44,7 +46,7 @@ export interface ApprovalFacts {
   readonly requester: PrincipalKey;
   readonly role: Role;
   readonly stage: ApprovalStage;
-  /** The window that would be approved, in minutes. */
+  /** The window that would be approved, in minutes; counted as in {@link RequestFacts}. */
   readonly minutes: number;
 }
 

@@ -22,6 +22,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'resource.sensitivity': "the role's sensitivity",
   'resource.credential': "the role's kind of credential",
   'context.minutes': 'the window in minutes',
+  'context.extension': 'that it is an extension',
   'context.ticket': 'the ticket',
   'context.purposeCharacters': "the purpose's length in characters",
   'context.hourUtc': 'the hour (UTC)',

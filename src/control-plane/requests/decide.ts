@@ -1,26 +1,19 @@
-import { randomUUID } from 'node:crypto';
-
 import type * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
-import { areFactsFresh } from '../../domain/freshness.ts';
 import type { Principal } from '../../domain/principal.ts';
 import { samePrincipal } from '../../domain/principal.ts';
-import { approve, cancel, deny, refuse, windowMinutes } from '../../domain/request.ts';
+import { cancel, deny } from '../../domain/request.ts';
 import { type ApproveBody, type ReasonBody, RequestView } from '../../protocol/schemas.ts';
-import { findPrincipal } from '../authentication/principals.ts';
 import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { openGrant } from '../grants/open.ts';
 import { type Intent, once } from '../http/idempotency.ts';
-import { ExplainedRefusal } from '../http/problems.ts';
-import { isAuditor, ledTeams, teamsOf } from '../roles/teams.ts';
-import { expectFresh } from './ask.ts';
-import { withoutFallenWords } from './fallen-words.ts';
-import { judge } from './judgement.ts';
+import { isAuditor, ledTeams } from '../roles/teams.ts';
+import { expectPolicyAllows, giveApproval } from './approval.ts';
 import { lapseIfDue } from './lapse.ts';
 import { putOnNewGround } from './new-ground.ts';
 import { changedMeanwhile, lockRequest, saveRequest, type StoredRequest } from './rows.ts';
+import { expectFresh } from './submit.ts';
 import { tellOfRequest } from './tell.ts';
 import { viewRequest } from './view.ts';
 
@@ -43,49 +36,9 @@ export async function approveRequest(
   decision: Decision,
   body: z.output<typeof ApproveBody>,
 ): Promise<RequestView> {
-  return decide(core, intent, decision, async (change, request) => {
-    const approver = intent.caller;
-    const requester = await findPrincipal(change.trx, request.requester);
-    const next = approve(await withoutFallenWords(core, change, request), {
-      approver,
-      comment: body.comment,
-      atMs: change.nowMs,
-      approvedMinutes: body.approvedMinutes,
-      requesterFresh: requester !== undefined && areFactsFresh(requester, change.nowMs),
-      grantId: randomUUID(),
-    });
-    const word = next.approvals.at(-1);
-    expectPolicyAllows(core, approver, next, word?.stage ?? 0);
-    if (next.state === 'approved' && requester !== undefined) {
-      const again = judge(core.policy, requester, request.role, request, change.nowMs);
-      if (again.kind === 'refused') {
-        return save(
-          change,
-          request,
-          { ...refuse(request), because: again.because },
-          'request.denied',
-          undefined,
-          {
-            by: 'policy',
-            because: [...again.because],
-          },
-        );
-      }
-    }
-    await save(change, request, next, 'request.approval_added', approver, {
-      stage: word?.stage,
-      approvedMinutes: next.approvedMinutes,
-      comment: body.comment,
-    });
-    if (next.state === 'approved') {
-      await openGrant(change, core.policy.catalogue, next, approver);
-      await tellOfRequest(change, 'request.approved', next, approver, { minutes: windowMinutes(next) });
-    }
-    if (next.state === 'awaiting_requester') {
-      await tellOfRequest(change, 'request.awaiting_requester', next, undefined);
-    }
-    return next;
-  });
+  return decide(core, intent, decision, (change, request) =>
+    giveApproval(core, change, request, intent.caller, body),
+  );
 }
 
 /**
@@ -183,25 +136,6 @@ async function lockVisible(
   if (request === undefined || !seesRequest(core, caller, request)) throw noSuchRequest(decision.requestId);
   if (decision.version !== undefined && decision.version !== request.version) throw changedMeanwhile();
   return request;
-}
-
-function expectPolicyAllows(core: Core, approver: Principal, request: StoredRequest, index: number): void {
-  const stage = request.stages[index];
-  if (stage === undefined) throw new TypeError(`The request has no such stage: ${index}`);
-  const verdict = core.policy.decideApproval({
-    approver,
-    teams: teamsOf(approver, core.policy.catalogue),
-    requester: request.requester,
-    role: request.role,
-    stage,
-    minutes: windowMinutes(request),
-  });
-  if (verdict.allowed) return;
-  throw new ExplainedRefusal(
-    'not_allowed',
-    'The access policy does not let you decide on this request. Ask another approver.',
-    verdict.because,
-  );
 }
 
 async function save(

@@ -1,10 +1,9 @@
-import { windowMinutes } from '../../domain/request.ts';
 import { samePrincipal } from '../../domain/principal.ts';
 import { recordAudit } from '../audit/record.ts';
 import { findPrincipals } from '../authentication/principals.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { teamsOf } from '../roles/teams.ts';
+import { mayApprove } from './judgement.ts';
 import type { StoredRequest } from './rows.ts';
 
 /**
@@ -22,16 +21,7 @@ export async function withoutFallenWords(
   );
   const standing = request.approvals.filter((word) => {
     const approver = approvers.find((candidate) => samePrincipal(candidate, word.approver));
-    const stage = request.stages[word.stage];
-    if (approver?.groups.kind !== 'listed' || stage === undefined) return true;
-    return core.policy.decideApproval({
-      approver,
-      teams: teamsOf(approver, core.policy.catalogue),
-      requester: request.requester,
-      role: request.role,
-      stage,
-      minutes: windowMinutes(request),
-    }).allowed;
+    return approver?.groups.kind !== 'listed' || mayApprove(core, approver, request, word.stage).allowed;
   });
   const fallen = request.approvals.filter((word) => !standing.includes(word));
   for (const { approver, stage } of fallen) {

@@ -1,15 +1,17 @@
+import { heldMinutes, windowMinutes } from '../../domain/request.ts';
 import { requestHash } from '../../domain/request-hash.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
-import type { RequestDecision } from '../policy/facts.ts';
+import type { Core } from '../core.ts';
+import type { RequestDecision, Verdict } from '../policy/facts.ts';
 import type { PolicyVersion } from '../policy/version.ts';
 import { seesRole, teamsOf } from '../roles/teams.ts';
 import { countCharacters } from './intake.ts';
 import type { StoredRequest } from './rows.ts';
 
 /** What somebody wants. */
-export type Wish = Pick<StoredRequest, 'minutes' | 'purpose' | 'ticket' | 'codeContext'>;
+export type Wish = Pick<StoredRequest, 'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension'>;
 
 /**
  * What policy says to a wish now, on what is known about the requester now. Two things hold whatever its rules say, and
@@ -21,7 +23,7 @@ export function judge(
   policy: PolicyVersion,
   principal: Principal,
   role: Role,
-  wish: Pick<Wish, 'minutes' | 'purpose' | 'ticket'>,
+  wish: Omit<Wish, 'codeContext'>,
   nowMs: EpochMs,
 ): RequestDecision {
   const teams = teamsOf(principal, policy.catalogue);
@@ -34,16 +36,43 @@ export function judge(
       because: [`The role lasts ${role.maxMinutes} minutes at most, and this is for ${wish.minutes}.`],
     };
   }
+  const held = heldMinutes(wish);
+  if (held > role.maxTotalMinutes) {
+    return {
+      kind: 'refused',
+      because: [`The role is held ${role.maxTotalMinutes} minutes in a row at most, and this makes ${held}.`],
+    };
+  }
   const now = new Date(nowMs);
   return policy.decideRequest({
     principal,
     teams,
     role,
-    minutes: wish.minutes,
+    minutes: held,
+    extension: wish.extension !== undefined,
     ticket: wish.ticket,
     purposeCharacters: countCharacters(wish.purpose),
     hourUtc: now.getUTCHours(),
     weekday: now.getUTCDay() === 0 ? 7 : now.getUTCDay(),
+  });
+}
+
+/** What policy says, on what is known about an approver now, to their word in a stage of a request. */
+export function mayApprove(
+  core: Pick<Core, 'policy'>,
+  approver: Principal,
+  request: StoredRequest,
+  index: number,
+): Verdict {
+  const stage = request.stages[index];
+  if (stage === undefined) throw new TypeError(`The request has no such stage: ${index}`);
+  return core.policy.decideApproval({
+    approver,
+    teams: teamsOf(approver, core.policy.catalogue),
+    requester: request.requester,
+    role: request.role,
+    stage,
+    minutes: heldMinutes({ ...request, minutes: windowMinutes(request) }),
   });
 }
 
@@ -62,5 +91,6 @@ export function hashOf(
     purpose: wish.purpose,
     ticket: wish.ticket,
     codeContext: wish.codeContext && { ...wish.codeContext },
+    extendsGrantId: wish.extension?.grantId,
   });
 }

@@ -3,10 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { areFactsFresh } from '../../domain/freshness.ts';
 import { hasLapsed, isOpen, refuse, reopen, settle } from '../../domain/request.ts';
 import { roleHash } from '../../domain/request-hash.ts';
+import type { Role } from '../../domain/role.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { openGrant } from '../grants/open.ts';
+import { commitGrant } from '../grants/commit.ts';
+import { continuesAs } from '../grants/continue.ts';
+import { findGrant } from '../grants/rows.ts';
 import { hashOf, judge } from './judgement.ts';
 import { saveRequest, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
@@ -43,6 +46,12 @@ export async function judgeAnew(core: Core, change: Change, request: StoredReque
     await refuseOnNewGround(core, change, request, ['The role is no longer in the catalogue.']);
     return true;
   }
+  if (await givesSomethingElse(core, change, request, role)) {
+    await refuseOnNewGround(core, change, request, [
+      'What the role gives now is no extension of what is held.',
+    ]);
+    return true;
+  }
   const requester = await findPrincipal(change.trx, request.requester);
   if (requester?.groups.kind !== 'listed') return false;
   const decision = judge(core.policy, requester, role, request, change.nowMs);
@@ -70,7 +79,7 @@ export async function judgeAnew(core: Core, change: Change, request: StoredReque
   await saveRequest(change, request, next);
   await tellOfRequest(change, 'request.reopened', next, undefined, { because: next.because });
   if (next.state === 'approved') {
-    await openGrant(change, core.policy.catalogue, next, undefined);
+    await commitGrant(change, core.policy.catalogue, next, undefined);
     await tellOfRequest(change, 'request.approved', next, undefined, { by: 'policy' });
   }
   return true;
@@ -91,4 +100,15 @@ async function refuseOnNewGround(
     by: 'policy',
     because: refused.because,
   });
+}
+
+async function givesSomethingElse(
+  core: Core,
+  change: Change,
+  { extension }: StoredRequest,
+  role: Role,
+): Promise<boolean> {
+  if (extension === undefined) return false;
+  const grant = await findGrant(change.trx, extension.grantId);
+  return grant === undefined || !continuesAs(role, core.policy.catalogue, grant);
 }

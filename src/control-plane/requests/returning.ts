@@ -4,13 +4,14 @@ import { sql } from 'kysely';
 
 import { areFactsFresh } from '../../domain/freshness.ts';
 import { type PrincipalKey, TOKEN_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
-import { hasLapsed, refuse, settle } from '../../domain/request.ts';
+import { refuse, settle } from '../../domain/request.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { openGrant } from '../grants/open.ts';
+import { commitGrant } from '../grants/commit.ts';
 import { withoutFallenWords } from './fallen-words.ts';
 import { judge } from './judgement.ts';
+import { lapseIfDue } from './lapse.ts';
 import { putOnNewGround } from './new-ground.ts';
 import { lockRequest, saveRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
@@ -70,7 +71,7 @@ async function resumeAll(core: Core, waiting: readonly { readonly id: string }[]
 async function resume(core: Core, id: string): Promise<void> {
   await inChange(core.db, async (change) => {
     const request = await lockRequest(change, id);
-    if (request?.state !== 'awaiting_requester' || hasLapsed(request, change.nowMs)) return;
+    if (request?.state !== 'awaiting_requester' || (await lapseIfDue(change, request))) return;
     const requester = await findPrincipal(change.trx, request.requester);
     if (requester?.groups.kind !== 'listed' || !areFactsFresh(requester, change.nowMs)) return;
     if (await putOnNewGround(core, change, request)) return;
@@ -94,7 +95,7 @@ async function resume(core: Core, id: string): Promise<void> {
       await tellOfRequest(change, 'request.reopened', next, undefined, { because: [FALLEN] });
       return;
     }
-    await openGrant(change, core.policy.catalogue, next, undefined);
+    await commitGrant(change, core.policy.catalogue, next, undefined);
     await tellOfRequest(change, 'request.approved', next, undefined, { by: 'approvers, requester returned' });
   });
 }

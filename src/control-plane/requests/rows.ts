@@ -112,6 +112,10 @@ export function fromRow(row: Selectable<AccessRequestTable>): StoredRequest {
     createdAtMs: toMs(row.created_at),
     lapsesAtMs: toMs(row.lapses_at),
     grantId: row.grant_id ?? undefined,
+    extension:
+      row.extends_grant_id === null
+        ? undefined
+        : { grantId: row.extends_grant_id, heldMinutes: row.held_minutes ?? 0 },
   };
 }
 
@@ -146,5 +150,7 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     created_at: toDate(request.createdAtMs),
     lapses_at: toDate(request.lapsesAtMs),
     grant_id: request.grantId ?? null,
+    extends_grant_id: request.extension?.grantId ?? null,
+    held_minutes: request.extension?.heldMinutes ?? null,
   };
 }

@@ -72,6 +72,7 @@ export async function viewRequests(
     createdAt: timestamp(request.createdAtMs),
     lapsesAt: timestamp(request.lapsesAtMs),
     grantId: request.grantId ?? null,
+    extends: request.extension?.grantId ?? null,
   }));
 }
 

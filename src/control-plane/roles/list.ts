@@ -56,7 +56,7 @@ function outlookOf(
     core.policy,
     caller,
     role,
-    { minutes: role.defaultMinutes, purpose: ORDINARY_PURPOSE, ticket: undefined },
+    { minutes: role.defaultMinutes, purpose: ORDINARY_PURPOSE, ticket: undefined, extension: undefined },
     nowMs,
   );
   const because = [...decision.because];

@@ -17,6 +17,7 @@ const RoleSnapshot = z.object({
   group: z.object({ id: z.string(), name: z.string() }),
   servicePrincipal: z.optional(z.object({ id: z.string(), applicationId: z.string() })),
   maxMinutes: z.int(),
+  maxTotalMinutes: z.int(),
   defaultMinutes: z.int(),
   tokenMinutes: z.int(),
   approval: Stages,

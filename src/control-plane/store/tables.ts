@@ -66,6 +66,10 @@ export interface AccessRequestTable {
   created_at: Date;
   lapses_at: Date;
   grant_id: string | null;
+  /** The grant that would last longer; null where the role is asked for anew. */
+  extends_grant_id: string | null;
+  /** How long the role will have been held without a gap when that grant would end. */
+  held_minutes: number | null;
 }
 
 /** Grants. */
@@ -98,6 +102,11 @@ export interface AccessGrantTable {
   outlives_until: Date | null;
   outlives_what: OutlivingKind | null;
   trouble: string | null;
+  /** The first grant of the chain of extensions that this one belongs to. */
+  chain_id: string;
+  extends_id: string | null;
+  successor_id: string | null;
+  held_since: Date | null;
 }
 
 /** The Databricks groups that OAM writes to, once adopted, and who writes at the moment. */

@@ -74,9 +74,9 @@ export function noticesBetween(before: AccessData | undefined, after: AccessData
     if (grant.state === 'active') notices.push({ kind: 'grantActive', grant });
     if (grant.state === 'failed') notices.push({ kind: 'grantFailed', grant });
   }
-  const still = new Set(after.grants.map(({ id }) => id));
+  const still = new Set(after.grants.map(({ chainId }) => chainId));
   for (const grant of before.grants) {
-    if (!still.has(grant.id) && grant.state !== 'failed') {
+    if (!still.has(grant.chainId) && grant.state !== 'failed') {
       notices.push({ kind: 'grantGone', grantId: grant.id });
     }
   }

@@ -12,6 +12,11 @@ export function canBeReturned({ state }: Pick<GrantView, 'state'>): boolean {
   return state === 'scheduled' || state === 'provisioning' || state === 'active';
 }
 
+/** True where a grant can be asked to last longer. */
+export function canBeExtended({ state }: Pick<GrantView, 'state'>): boolean {
+  return state === 'active';
+}
+
 /** True where a terminal can be opened as the grant's role: it acts as somebody else, on a path of its own. */
 export function hasOwnTerminal({ state, role }: Pick<GrantView, 'state' | 'role'>): boolean {
   return state === 'active' && role.credential === 'federated';
@@ -26,6 +31,7 @@ export function contextValue(node: AccessNode): string {
   if (node.kind === 'role' && takesRequest(node.role, node.taken)) flags.push('request');
   if (node.kind === 'request') flags.push('cancel');
   if (node.kind === 'grant') {
+    if (canBeExtended(node.grant)) flags.push('extend');
     if (canBeReturned(node.grant)) flags.push('return');
     if (hasOwnTerminal(node.grant)) flags.push('terminal');
   }

@@ -202,7 +202,9 @@ function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): No
       : l10n.t('waits for {0}', waitsFor(l10n, request));
   return words(request.role.title, description, 'clock', [
     l10n.t('Purpose: {0}', request.purpose),
-    l10n.t('For {0}', durationWords(l10n, request.minutes)),
+    request.extends === null
+      ? l10n.t('For {0}', durationWords(l10n, request.minutes))
+      : l10n.t('For {0} more than you hold now, without a gap', durationWords(l10n, request.minutes)),
     l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
     l10n.t('Lapses unanswered {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
     ...request.because,

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 
 import type { Clock } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
+import { latestGrant } from '../../protocol/latest-grant.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { instantWords, momentWords } from '../time-words.ts';
 import type { Notice } from './access-data.ts';
@@ -16,7 +17,9 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
     case 'grantActive': {
       const { grant } = notice;
       void vscode.window.showInformationMessage(
-        `${l10n.t('Active until {0}: {1}.', at(grant.endsAt), grant.role.title)} ${credentialWords(l10n, grant.role.credential)}`,
+        grant.extends === null
+          ? `${l10n.t('Active until {0}: {1}.', at(grant.endsAt), grant.role.title)} ${credentialWords(l10n, grant.role.credential)}`
+          : l10n.t('Extended until {0}: {1}.', at(grant.endsAt), grant.role.title),
       );
       return;
     }
@@ -30,7 +33,7 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
       );
       return;
     case 'grantGone': {
-      const grant = await client.call('getGrant', { params: { id: notice.grantId } });
+      const grant = await latestGrant(client, notice.grantId);
       if (grant.state === 'ended') void vscode.window.showInformationMessage(endedWords(grant, at));
       return;
     }
@@ -69,6 +72,7 @@ function endedWords(grant: GrantView, at: (timestamp: string | null) => string):
       case 'revoked':
         return l10n.t('Revoked: {0}.', title);
       case 'expired':
+      case 'extended':
       case null:
         return l10n.t('Ended: {0}.', title);
     }

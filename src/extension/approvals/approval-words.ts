@@ -1,5 +1,5 @@
 import type { RequestView } from '../../protocol/schemas.ts';
-import { canBeReturned } from '../access-view/node-capabilities.ts';
+import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
 import { credentialWords, grantStateWords, type NodeWords, type Reader } from '../access-view/node-words.ts';
 import { durationWords, momentWords } from '../time-words.ts';
 import type { ApprovalNode } from './approval-tree.ts';
@@ -11,7 +11,9 @@ export function requestLines({ l10n, locale, nowMs }: Reader, request: RequestVi
   return [
     l10n.t('Purpose: {0}', request.purpose),
     ...(request.ticket === null ? [] : [l10n.t('Ticket: {0}', request.ticket)]),
-    l10n.t('For {0}, from the moment it works', durationWords(l10n, request.minutes)),
+    request.extends === null
+      ? l10n.t('For {0}, from the moment it works', durationWords(l10n, request.minutes))
+      : l10n.t('For {0} more than they hold now, without a gap', durationWords(l10n, request.minutes)),
     l10n.t('It gives: {0}', request.role.gives),
     l10n.t('Workspace: {0}', request.role.workspace),
     ...(request.role.credential === 'member'
@@ -34,7 +36,8 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
         ...requestLines(reader, request),
       ];
       const label = l10n.t('{0}: {1}', request.requester.displayName, request.role.title);
-      const description = durationWords(l10n, request.minutes);
+      const duration = durationWords(l10n, request.minutes);
+      const description = request.extends === null ? duration : l10n.t('{0} more', duration);
       return {
         label,
         description,
@@ -83,6 +86,10 @@ export function approvalContextValue(node: ApprovalNode): string {
     case 'team':
       return 'team';
     case 'teamGrant':
-      return canBeReturned(node.grant) ? 'teamGrant.revoke' : 'teamGrant';
+      return [
+        'teamGrant',
+        ...(canBeExtended(node.grant) ? ['extend'] : []),
+        ...(canBeReturned(node.grant) ? ['revoke'] : []),
+      ].join('.');
   }
 }

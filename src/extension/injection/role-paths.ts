@@ -23,7 +23,8 @@ export interface RolePathOptions {
 }
 
 interface Opened {
-  readonly grantId: string;
+  /** An extension follows the grant on the same path, so it is the chain that must live. */
+  readonly chainId: string;
   /** Whose grant it is. */
   readonly principal: PrincipalKey;
 }
@@ -41,7 +42,7 @@ export class RolePaths {
    * @throws {OamError} `not_signed_in`.
    * @throws {CancelledError} where somebody signed out or in while the broker was started.
    */
-  async open({ id, role }: Pick<GrantView, 'id' | 'role'>): Promise<BrokerPath> {
+  async open({ id, chainId, role }: Pick<GrantView, 'id' | 'chainId' | 'role'>): Promise<BrokerPath> {
     const principal = this.#signedIn();
     if (principal === undefined) {
       throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
@@ -55,7 +56,7 @@ export class RolePaths {
       source: roleTokenSource({ grantId: id, client: this.#clientOf(principal), redactor }),
       onRefusal,
     });
-    this.#open.set(path, { grantId: id, principal });
+    this.#open.set(path, { chainId, principal });
     return path;
   }
 
@@ -66,12 +67,12 @@ export class RolePaths {
   }
 
   /**
-   * Ends the paths whose grants are not active any more: a token that the broker still holds is good for a while, but
+   * Ends the paths whose grants are not active any more, nor extended by one that is: a token that the broker still holds is good for a while, but
    * nobody gets it after the end.
    */
-  endAllBut(grants: readonly Pick<GrantView, 'id' | 'state'>[]): void {
-    const active = new Set(grants.filter(({ state }) => state === 'active').map(({ id }) => id));
-    for (const [path, { grantId }] of this.#open) if (!active.has(grantId)) path.end('grant_ended');
+  endAllBut(grants: readonly Pick<GrantView, 'chainId' | 'state'>[]): void {
+    const active = new Set(grants.filter(({ state }) => state === 'active').map(({ chainId }) => chainId));
+    for (const [path, { chainId }] of this.#open) if (!active.has(chainId)) path.end('grant_ended');
   }
 
   /** Who is signed in has changed: paths of nobody, and of somebody else, have ended when this returns. */

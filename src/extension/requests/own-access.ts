@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 
 import { CancelledError, OamError } from '../../domain/errors.ts';
+import { samePrincipal } from '../../domain/principal.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import { isOpenRequest } from '../access-view/access-data.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { changeAccess } from '../access-view/change-access.ts';
-import { canBeReturned } from '../access-view/node-capabilities.ts';
+import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
 import { waitsFor } from '../access-view/node-words.ts';
 import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
@@ -20,6 +21,8 @@ import { askForRequest } from './request-wizard.ts';
 export interface OwnAccess {
   request(role: RoleView | undefined): Promise<void>;
   cancel(request: RequestView | undefined): Promise<void>;
+  /** One click: by the role's usual window, as far as it fits. A lead does it for their team as well. */
+  extend(grant: GrantView | undefined): Promise<void>;
   giveBack(grant: GrantView | undefined): Promise<void>;
 }
 
@@ -75,6 +78,29 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
             signal,
           }),
       );
+    },
+
+    async extend(grant) {
+      const chosen =
+        grant ??
+        (await choose(
+          (model.data?.grants ?? []).filter(canBeExtended),
+          ({ role, purpose }) => ({ label: role.title, detail: purpose }),
+          vscode.l10n.t('Which access do you extend?'),
+          vscode.l10n.t('You hold nothing that could be extended.'),
+        ));
+      const idempotencyKey = randomUUID();
+      const request = await changeAccess(model, vscode.l10n.t('Extending {0}', chosen.role.title), (signal) =>
+        client().call('extendGrant', { params: { id: chosen.id }, body: {}, idempotencyKey, signal }),
+      );
+      if (request.state !== 'approved') {
+        void vscode.window.showInformationMessage(sentWords(request));
+      } else if (model.data !== undefined && !samePrincipal(chosen.principal, model.data.me)) {
+        // One's own announces itself.
+        void vscode.window.showInformationMessage(
+          vscode.l10n.t('Extended for {0}: {1}.', chosen.principal.displayName, chosen.role.title),
+        );
+      }
     },
 
     async giveBack(grant) {

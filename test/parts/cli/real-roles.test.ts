@@ -179,8 +179,9 @@ describe('oam, with a real control plane', function () {
     await untilNobodyIsIn('9101');
   });
 
-  it('acts as the role where the role is somebody else, once a lead approved, until somebody ends it', async () => {
+  it('acts as a role that is somebody else, once a lead approved, also when it is extended, until somebody ends it', async () => {
     let grantId: string | undefined;
+    let extended: Awaited<ReturnType<typeof as>> | undefined;
     const running = as(
       PEOPLE.ana,
       ['exec', '--role', 'recsys-deployer', '--purpose', 'Roll out', ...program(UNTIL_REFUSED)],
@@ -188,7 +189,11 @@ describe('oam, with a real control plane', function () {
         onStdout(text) {
           if (grantId !== undefined || !text.includes('running')) return;
           grantId = 'asked';
-          void grantsOf(PEOPLE.ana).then(([grant]) => as(PEOPLE.ana, ['return', grant?.id ?? '']));
+          void grantsOf(PEOPLE.ana).then(async ([grant]) => {
+            extended = await as(PEOPLE.lena, ['extend', grant?.id ?? '', '--for', '10m']);
+            // By the name of the grant that was there first: what is returned is what it became.
+            await as(PEOPLE.ana, ['return', grant?.id ?? '']);
+          });
         },
       },
     );
@@ -206,6 +211,8 @@ describe('oam, with a real control plane', function () {
     const run = await running;
     assert.deepEqual([run.code, run.stdout], [0, 'running\ngrant_ended\n'], run.stderr);
     assert.match(run.stderr, /The access has ended while the program runs/);
+    assert.equal(extended?.code, 0, extended?.stderr);
+    assert.match(extended.stdout, /^Extended until .*Deploy the recsys endpoints/);
     await untilNobodyIsIn('9103');
   });
 

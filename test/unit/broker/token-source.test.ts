@@ -8,6 +8,7 @@ import { createRedactor } from '../../../src/domain/redaction.ts';
 import { createControlPlaneClient } from '../../../src/protocol/client.ts';
 import type { ProblemCode } from '../../../src/protocol/problem.ts';
 import type { HttpRequest, HttpTransport } from '../../../src/protocol/transport.ts';
+import { grantView } from '../cli/fake-control-plane.ts';
 import { HOST, standingClock } from './broker-harness.ts';
 
 const jwtOf = (claims: object) =>
@@ -102,7 +103,7 @@ describe("broker: a role's tokens", () => {
           role: { id: 'x', title: 'X', workspace: { name: 'w', host: HOST }, credential: 'federated' },
           ...{ purpose: 'p', minutes: 30, createdAt: '2027-01-15T08:00:00.000Z', activatedAt: null },
           ...{ endsAt: null, membershipPresentAt: null, membershipAbsentAt: null, outlives: null },
-          trouble: null,
+          ...{ trouble: null, chainId: grantId, extends: null, successor: null, heldSince: null },
         });
       }
       if (refusal !== undefined) {
@@ -162,6 +163,63 @@ describe("broker: a role's tokens", () => {
     await assert.rejects(source.token(), (error) => hasCode(error, 'store_unavailable'));
     assert.equal(sent.length, 1);
   });
+
+  /** A control plane that knows a chain of grants, of which the last is in a state. */
+  function chainWith(state: GrantState, change: (id: string) => object = () => ({})) {
+    const sent: string[] = [];
+    const ids = ['g1', 'g2', 'g3'];
+    const transport: HttpTransport = (request) => {
+      const [, id = '', credential] = /grants\/([^/]+)(\/credential)?$/.exec(request.url) ?? [];
+      sent.push(credential === undefined ? `look ${id}` : `token ${id}`);
+      const isLast = id === 'g3';
+      if (credential !== undefined && isLast && state === 'active') {
+        return json(200, {
+          ...{ leaseId: 'l1', grantId: id, host: HOST, accessToken: `token-of-${id}`, tokenType: 'Bearer' },
+          expiresAt: '2027-01-15T08:15:00.000Z',
+        });
+      }
+      if (credential !== undefined) {
+        const code = 'grant_not_active';
+        return json(409, { type: `urn:oam:problem:${code}`, title: code, status: 409, detail: 'No.', code });
+      }
+      return json(200, {
+        ...grantView({ id, chainId: 'g1', state: isLast ? state : 'ended' }),
+        extends: ids[ids.indexOf(id) - 1] ?? null,
+        successor: ids[ids.indexOf(id) + 1] ?? null,
+        ...change(id),
+      });
+    };
+    const client = createControlPlaneClient({
+      baseUrl: 'https://oam.example',
+      accessToken: () => Promise.resolve('access'),
+      transport,
+    });
+    return { source: roleTokenSource({ grantId: 'g1', client, redactor: createRedactor() }), sent };
+  }
+
+  it('go on under the grants that extend theirs, and stay with the last one', async () => {
+    const { source, sent } = chainWith('active');
+    assert.equal((await source.token()).accessToken, 'token-of-g3');
+    assert.equal((await source.token()).accessToken, 'token-of-g3');
+    assert.deepEqual(sent, ['token g1', 'look g1', 'look g2', 'look g3', 'token g3', 'token g3']);
+  });
+
+  it('are over for ever once the last grant of the chain is', async () => {
+    await assert.rejects(chainWith('revoking').source.token(), (error) => hasCode(error, 'grant_ended'));
+  });
+
+  for (const [what, change] of [
+    ['role', { role: { ...grantView().role, id: 'admin' } }],
+    ['workspace', { role: { ...grantView().role, workspace: { name: 'w', host: 'https://evil.example' } } }],
+    ['person', { principal: { ...grantView().principal, sub: 'omar' } }],
+    ['chain', { extends: 'g0' }],
+  ] as const) {
+    it(`do not go on under a grant of another ${what}`, async () => {
+      const { source, sent } = chainWith('active', (id) => (id === 'g2' ? change : {}));
+      await assert.rejects(source.token(), (error) => hasCode(error, 'wrong_grant'));
+      assert.deepEqual(sent, ['token g1', 'look g1', 'look g2']);
+    });
+  }
 
   it("are thrown away when they are another grant's", async () => {
     await assert.rejects(sourceWith(undefined, 'active', 'g2').source.token(), (error) => {

@@ -34,6 +34,10 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     membershipAbsentAt: null,
     outlives: null,
     trouble: null,
+    chainId: changes.id ?? 'g1',
+    extends: null,
+    successor: null,
+    heldSince: null,
     ...changes,
   };
 }
@@ -65,6 +69,7 @@ export function requestView(changes: Partial<RequestView> = {}): RequestView {
     createdAt: '2027-01-15T12:00:00.000Z',
     lapsesAt: '2027-01-16T12:00:00.000Z',
     grantId: 'g1',
+    extends: null,
     ...changes,
   };
 }

@@ -30,6 +30,33 @@ describe('oam exec: the grant while the program runs', () => {
     });
   }
 
+  it('goes on with the grant that extends it, and is over with that one', async () => {
+    const { client, calls } = fakeControlPlane({
+      'GET /grants/g1': [
+        ok(grantView()),
+        ok(grantView({ state: 'ended', endReason: 'extended', successor: 'g2' })),
+      ],
+      'GET /grants/g2': [
+        ok(grantView({ id: 'g2', extends: 'g1' })),
+        ok(grantView({ id: 'g2', extends: 'g1', state: 'ended', endReason: 'expired' })),
+      ],
+    });
+    let looksAtTheEnd = 0;
+    const watch = watchGrant({
+      grantId: 'g1',
+      client,
+      everyMs: 1,
+      onOver: () => (looksAtTheEnd = calls.length),
+    });
+    while (looksAtTheEnd === 0) await settle();
+    watch[Symbol.dispose]();
+    assert.deepEqual(calls.slice(0, looksAtTheEnd), [
+      'GET /grants/g1',
+      ...['GET /grants/g1', 'GET /grants/g2'],
+      ...['GET /grants/g1', 'GET /grants/g2'],
+    ]);
+  });
+
   it('is over when it is gone', async () => {
     assert.equal((await watched(problem('not_found'))).over, 1);
   });

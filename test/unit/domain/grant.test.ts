@@ -18,9 +18,10 @@ import {
   unstick,
   withTrouble,
 } from '../../../src/domain/grant.ts';
-import { END_REASONS } from '../../../src/domain/lifecycle.ts';
 import { isDemanded, type Membership, sameMembership } from '../../../src/domain/membership.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
+
+const ENDINGS = ['expired', 'returned', 'revoked'] as const;
 
 const seed = { id: 'g', requestId: 'r', principal: { iss: 'i', sub: 's' }, roleId: 'role', minutes: 30 };
 
@@ -36,7 +37,7 @@ const step = fc.constantFrom<Step>(
   (grant) => unstick(grant),
   (grant, now) => confirmAbsent(grant, { kind: 'absent', absentAtMs: now }),
   (grant) => confirmAbsent(grant, { kind: 'kept', absentAtMs: undefined }),
-  ...END_REASONS.map(
+  ...ENDINGS.map(
     (reason): Step =>
       (grant, now) =>
         beginRevoking(grant, reason, now + MINUTE_MS),

@@ -20,6 +20,7 @@ const role: Role = {
   group: { id: '1', name: 'g' },
   servicePrincipal: { id: '2', applicationId: 'app' },
   maxMinutes: 60,
+  maxTotalMinutes: 180,
   defaultMinutes: 30,
   tokenMinutes: 15,
   approval: [{ approverGroups: ['leads'], quorum: 1 }],
@@ -34,6 +35,7 @@ const substance: RequestSubstance = {
   purpose: 'why',
   ticket: undefined,
   codeContext: undefined,
+  extendsGrantId: undefined,
 };
 
 describe('the canonical text', () => {
@@ -54,6 +56,7 @@ describe('the hash that approvals are bound to', () => {
     const changed: RequestSubstance[] = [
       { ...substance, requester: { iss: 'i', sub: 'other' } },
       { ...substance, policyVersion: 'p2' },
+      { ...substance, extendsGrantId: 'g1' },
       { ...substance, minutes: 31 },
       { ...substance, purpose: 'something else' },
       { ...substance, ticket: 'T-1' },

@@ -40,6 +40,7 @@ const pending: AccessRequest = {
   createdAtMs: 0,
   lapsesAtMs: 1_000,
   grantId: undefined,
+  extension: undefined,
 };
 
 const person = (sub: string, ...names: string[]) => ({

@@ -68,18 +68,18 @@ describe('the tree of access', () => {
     assert.equal(contextValue(role('held')), 'role');
     assert.equal(contextValue(role('asked')), 'role');
     assert.equal(contextValue({ kind: 'request', request: aRequest() }), 'request.cancel');
-    assert.equal(contextValue({ kind: 'grant', grant: aGrant() }), 'grant.return');
+    assert.equal(contextValue({ kind: 'grant', grant: aGrant() }), 'grant.extend.return');
     const federated = { ...aGrant().role, credential: 'federated' as const };
     assert.equal(
       contextValue({ kind: 'grant', grant: aGrant({ role: federated }) }),
-      'grant.return.terminal',
+      'grant.extend.return.terminal',
     );
     assert.equal(
       contextValue({ kind: 'grant', grant: aGrant({ role: federated, state: 'revoking' }) }),
       'grant',
     );
     assert.equal(approvalContextValue({ kind: 'toApprove', request: aRequest() }), 'toApprove.approve.deny');
-    assert.equal(approvalContextValue({ kind: 'teamGrant', grant: aGrant() }), 'teamGrant.revoke');
+    assert.equal(approvalContextValue({ kind: 'teamGrant', grant: aGrant() }), 'teamGrant.extend.revoke');
     assert.equal(
       approvalContextValue({ kind: 'teamGrant', grant: aGrant({ state: 'revoking' }) }),
       'teamGrant',
@@ -189,6 +189,11 @@ describe('what a person is told of without looking', () => {
     );
     assert.deepEqual(noticesBetween(next, next), []);
     assert.deepEqual(noticesBetween(next, data()), [{ kind: 'grantGone', grantId: 'g1' }]);
+    const extended = data({ grants: [aGrant({ id: 'g2', chainId: 'g1', extends: 'g1' })] });
+    assert.deepEqual(
+      noticesBetween(next, extended).map(({ kind }) => kind),
+      ['grantActive'],
+    );
     const failed = data({ grants: [aGrant({ state: 'failed' })] });
     assert.deepEqual(
       noticesBetween(pending, failed).map(({ kind }) => kind),

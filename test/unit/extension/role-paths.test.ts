@@ -115,6 +115,15 @@ describe('the paths of roles', () => {
     assert.deepEqual(await ask(gone.url), { status: 410, code: 'grant_ended' });
   });
 
+  it('go on with the grant that extends theirs, however often, and end with that one', async () => {
+    const { url } = await paths.open(aGrant());
+    const third = aGrant({ id: 'g3', chainId: 'g1', extends: 'g2' });
+    paths.endAllBut([third]);
+    assert.equal((await ask(url)).status, 200);
+    paths.endAllBut([{ ...third, state: 'revoking' }]);
+    assert.deepEqual(await ask(url), { status: 410, code: 'grant_ended' });
+  });
+
   it('are not opened for nobody, nor for somebody who left while the broker was started', async () => {
     const gate = Promise.withResolvers<undefined>();
     started = gate.promise;

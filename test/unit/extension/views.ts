@@ -59,6 +59,7 @@ export function aRequest(change: Partial<RequestView> = {}): RequestView {
     createdAt: '2026-11-23T10:00:00.000Z',
     lapsesAt: '2026-11-24T10:00:00.000Z',
     grantId: null,
+    extends: null,
     ...change,
   };
 }
@@ -86,6 +87,10 @@ export function aGrant(change: Partial<GrantView> = {}): GrantView {
     membershipAbsentAt: null,
     outlives: null,
     trouble: null,
+    chainId: change.id ?? 'g1',
+    extends: null,
+    successor: null,
+    heldSince: null,
     ...change,
   };
 }

@@ -5,6 +5,7 @@ import { signingKey } from './0003-signing-key.ts';
 import { outliving } from './0004-outliving.ts';
 import { directory } from './0005-directory.ts';
 import { keyRotation } from './0006-key-rotation.ts';
+import { extensions } from './0007-extensions.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   outliving,
   directory,
   keyRotation,
+  extensions,
 ];
