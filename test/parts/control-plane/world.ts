@@ -137,7 +137,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       policyKeys: 'discovery',
       ...options.issuer,
     },
-    effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
+    effects: { pollMs: options.pollMs ?? 50, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
     directory: options.directory && {
       tokenEnv: 'UNUSED',
@@ -233,7 +233,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         if (performance.now() - start > 8_000) {
           throw new Error(`The grant is ${grant.state}, not ${states.join(' or ')}: ${grant.trouble ?? ''}`);
         }
-        await delay(15);
+        await delay(25);
         grant = await auditor.call('getGrant', { params: { id: grantId } });
       }
       return grant;
