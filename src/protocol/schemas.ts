@@ -100,10 +100,13 @@ export const CodeContext = z.object({
 /** See {@link CodeContext}. */
 export type CodeContext = z.infer<typeof CodeContext>;
 
+/** Its length is judged by the server, with a code of its own. */
+const Purpose = z.string().check(z.regex(/^[^\u0000]*$/));
+
 /** What a client sends to ask for a role. Purpose and window are judged by the server, with codes of their own. */
 export const RequestCreate = z.object({
   roleId: clientText(200, 1),
-  purpose: z.string().check(z.regex(/^[^\u0000]*$/)),
+  purpose: Purpose,
   ticket: z.optional(clientText(200)),
   minutes: z.int(),
   codeContext: z.optional(CodeContext),
@@ -281,9 +284,9 @@ export const ReasonBody = z.object({ reason: clientText(1_000, 1) });
 /** What somebody sends who wants access to last longer. What is left out is as it was. */
 export const ExtendBody = z.object({
   /** By how much the end moves; the role's usual window, as far as it fits, unless given. */
-  minutes: z.optional(z.number()),
-  purpose: z.optional(z.string()),
-  ticket: z.optional(z.string().check(z.maxLength(200))),
+  minutes: z.optional(z.int()),
+  purpose: z.optional(Purpose),
+  ticket: z.optional(clientText(200)),
 });
 
 /** A POST without content. */

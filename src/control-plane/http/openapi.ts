@@ -7,13 +7,21 @@ import { kindOf } from './problems.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
+const OF_GRANT: readonly OperationId[] = [
+  'getGrant',
+  'extendGrant',
+  'returnGrant',
+  'revokeGrant',
+  'issueCredential',
+];
+
 /** The operations that go on from an id which another one answers with. */
 const FOLLOWING: Readonly<Record<string, Readonly<Record<string, readonly OperationId[]>>>> = {
   createRequest: {
     '/id': ['getRequest', 'approveRequest', 'denyRequest', 'cancelRequest'],
-    '/grantId': ['getGrant', 'returnGrant', 'revokeGrant', 'issueCredential'],
+    '/grantId': OF_GRANT,
   },
-  approveRequest: { '/grantId': ['getGrant', 'returnGrant', 'revokeGrant', 'issueCredential'] },
+  approveRequest: { '/grantId': OF_GRANT },
 };
 
 /** Where a wish takes its content from another answer. */
