@@ -7,8 +7,12 @@ import type { Redactor } from '../domain/redaction.ts';
 import { HOUR_MS, SECOND_MS } from '../domain/time.ts';
 import type { Configuration } from '../protocol/schemas.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
-import { chainAudit } from './audit/chain.ts';
+import { recordStart } from './audit/configuration-changes.ts';
 import { createAuditDebt } from './audit/debt.ts';
+import { forgetOldReadings } from './audit/reading.ts';
+import { createRefusedTokens } from './audit/refused-tokens.ts';
+import { createSessionRecord, forgetExpiredSessions } from './audit/sessions.ts';
+import { type AuditWorkParts, type ReceiverHeaders, startAnchoring, startChaining } from './audit/work.ts';
 import { createTokenVerifier } from './authentication/token-verifier.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
 import type { Core } from './core.ts';
@@ -27,8 +31,9 @@ import { createOperations } from './http/operations.ts';
 import { addSurroundings } from './http/surroundings.ts';
 import { createIssuer, type Issuer } from './issuer/issuer.ts';
 import { startKeyRotation } from './issuer/rotation.ts';
-import type { SealKeys } from './issuer/seal.ts';
 import { rotationRules } from './issuer/settings.ts';
+import { createSeal, type SealKeys } from './issuer/seal.ts';
+import { openSigningKey } from './issuer/signing-key.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { lapseUnanswered } from './requests/lapse.ts';
 import { resumeReturned } from './requests/returning.ts';
@@ -47,12 +52,16 @@ export interface Ingredients {
     readonly sealKeys: SealKeys;
     /** What the directory's provisioning client may present; empty where there is none. */
     readonly directoryTokens: readonly string[];
+    /** What opens the doors of those outside who keep the audit trail. */
+    readonly receiverHeaders: ReceiverHeaders;
   };
   /** Signing keys that cannot be unsealed are lost for good. */
   readonly signingKeysLost: boolean;
   readonly version: string;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
+  /** Writes a line to standard output. */
+  readonly print: (line: string) => void;
 }
 
 /** A control plane that was put together and listens to nobody yet. */
@@ -63,8 +72,6 @@ export interface Assembly {
   /** Ends it: no new work, the calls under way finished. */
   end(): Promise<void>;
 }
-
-const CHAIN_EVERY_MS = 500;
 
 const EVENTS_EVERY_MS = 500;
 
@@ -77,6 +84,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let requests: Loop | undefined;
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
+  let anchoring: Pick<Loop, 'stop'> | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
   const core: Core = {
     db,
@@ -97,6 +105,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   };
   const trust = hostTrust(policy.catalogue.workspaces.map((workspace) => workspace.host));
   const metrics = createMetrics();
+  const refusedTokens = createRefusedTokens(core);
   const app = createApp({
     core,
     operations: createOperations({
@@ -113,6 +122,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     verifier: createTokenVerifier(config.identity, transport),
     admit: admission(db, config.directory),
     limits: createCallerLimits(config.limits),
+    sessions: createSessionRecord(core),
+    refusedTokens,
     watch,
     metrics,
     redactor,
@@ -125,27 +136,24 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       tokens: ingredients.secrets.directoryTokens,
     });
   }
-  addSurroundings(app, { db, metrics, issuer: readyIssuer, version: ingredients.version });
+  addSurroundings(app, { db, debt: core.debt, metrics, issuer: readyIssuer, version: ingredients.version });
 
-  const record = startLoop({
-    name: 'audit',
-    pollMs: CHAIN_EVERY_MS,
-    logger,
-    work: async () => {
-      try {
-        await core.debt.drain(db);
-      } finally {
-        // What waits in a file never keeps the rows of the trail from being chained.
-        await chainAudit(db);
-      }
-      return false;
-    },
-  });
+  const audit: AuditWorkParts = {
+    ...{ db, debt: core.debt, refusedTokens, logger, redactor, transport },
+    ...{ random: ingredients.random, version: ingredients.version, print: ingredients.print },
+    ...{ config: config.audit, headers: ingredients.secrets.receiverHeaders },
+  };
+  const chaining = startChaining(audit);
   const housekeeping = startLoop({
     name: 'housekeeping',
     pollMs: HOUR_MS,
     logger,
-    work: () => forgetOldAnswers(db),
+    work: async () => {
+      await forgetOldAnswers(db);
+      await forgetExpiredSessions(db);
+      await forgetOldReadings(db);
+      return false;
+    },
   });
 
   return {
@@ -159,6 +167,9 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         keysLost: ingredients.signingKeysLost,
       });
       keys = startKeyRotation(issuer, pollMs, logger);
+      const seal = createSeal(ingredients.secrets.sealKeys);
+      anchoring = await startAnchoring(audit, await openSigningKey(store, seal, 'audit-anchors'));
+      await recordStart(core, config, policy, ingredients.version);
       await registerGroups(core);
       requests = startLoop({
         name: 'requests',
@@ -193,7 +204,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         requests?.stop(),
         keys?.stop(),
         watch.stop(),
-        record.stop(),
+        chaining.stop(),
+        anchoring?.stop(),
         housekeeping.stop(),
       ]);
     },

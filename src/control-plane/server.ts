@@ -5,10 +5,15 @@ import type { Logger } from '../domain/logger.ts';
 import { createRedactor } from '../domain/redaction.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
+import { recordPolicyRefused } from './audit/configuration-changes.ts';
+import { createAuditDebt } from './audit/debt.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
+import { FileProblemsError } from './configuration/problems.ts';
+import { receiverHeaders } from './configuration/receiver-headers.ts';
 import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
 import { directoryTokens } from './directory/tokens.ts';
 import { loadPolicy } from './policy/publish.ts';
+import type { PolicyVersion } from './policy/version.ts';
 import { openStore, type Store } from './store/store.ts';
 import { PRODUCT_VERSION } from './version.ts';
 
@@ -29,12 +34,14 @@ export interface StartOptions {
 /**
  * Starts the control plane: secrets, policy, store, then the door. When the promise resolves it is ready.
  *
+ * @param print writes a line to standard output.
  * @throws {OamError} `secret_missing`, `address_taken`, `address_unusable`, and whatever the policy folder, the store
  * and the issuer refuse.
  */
 export async function startControlPlane(
   config: ServerConfiguration,
   logger: Logger,
+  print: (line: string) => void,
   { signingKeysLost = false }: StartOptions = {},
 ): Promise<RunningControlPlane> {
   const redactor = createRedactor();
@@ -45,13 +52,14 @@ export async function startControlPlane(
       previous: optionalSecretFromEnvironment(config.issuer.previousKeyEnv),
     },
     directoryTokens: directoryTokens(config.directory),
+    receiverHeaders: (name: string | undefined) => receiverHeaders(name, redactor),
   };
   for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
-  const policy = await loadPolicy(config.policyFolder);
   const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
+  const policy = await firstPolicy(config, store, logger);
   const assembly = assembleControlPlane({
     config,
     store,
@@ -63,6 +71,7 @@ export async function startControlPlane(
     version: PRODUCT_VERSION,
     random: Math.random,
     signingKeysLost,
+    print,
   });
   try {
     const bound = await listen(assembly, config);
@@ -72,6 +81,27 @@ export async function startControlPlane(
     return { url, close: () => close(assembly, store) };
   } catch (error) {
     await close(assembly, store);
+    throw error;
+  }
+}
+
+/** The policy that decides from the start on. That one was refused is on the record before the start is given up. */
+async function firstPolicy(
+  config: ServerConfiguration,
+  store: Store,
+  logger: Logger,
+): Promise<PolicyVersion> {
+  try {
+    return await loadPolicy(config.policyFolder);
+  } catch (error) {
+    try {
+      if (error instanceof FileProblemsError) {
+        const debt = createAuditDebt(config.dataFolder, logger);
+        await recordPolicyRefused({ db: store.db, debt }, error.problems);
+      }
+    } finally {
+      await store.close();
+    }
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { canonicalJson, type Json, type JsonObject, sha256Hex } from './canonical.ts';
+import { canonicalJson, type Json, sha256Hex } from './canonical.ts';
 import { type ChainAnchor, type Finding, type FindingKind, joinFindings } from './audit-findings.ts';
 
 /** A row of the audit trail, as it is exported and as its hash covers it. */
@@ -13,7 +13,7 @@ export interface AuditRecord {
   readonly requestId: string | null;
   readonly grantId: string | null;
   readonly roleId: string | null;
-  readonly detail: JsonObject;
+  readonly detail: Json;
   readonly hash: string | null;
 }
 

@@ -3,10 +3,11 @@ import type { Invocation } from '../invocation.ts';
 
 /**
  * `oam serve`: runs the control plane until a signal asks it to stop. Says `{"event":"listening","url":…}` on standard
- * output once it answers; everything else goes to the log on standard error.
+ * output once it answers, and anchors of the audit trail where it is set to; everything else goes to the log on standard
+ * error.
  */
 export async function serve(file: string, options: StartOptions, invocation: Invocation): Promise<void> {
-  const { logger, signals, env } = invocation;
+  const { logger, signals, env, answer } = invocation;
   const asked = Promise.withResolvers<void>();
   // A signal during the start is heard too, from its first moment: what has been started is then closed in order.
   const taken = signals.take((signal) => {
@@ -18,9 +19,9 @@ export async function serve(file: string, options: StartOptions, invocation: Inv
     const { loadServerConfiguration } = await import('../../control-plane/configuration/configuration.ts');
     const configuration = await loadServerConfiguration(file, env);
     const { startControlPlane } = await import('../../control-plane/server.ts');
-    const server = await startControlPlane(configuration, logger, options);
+    const server = await startControlPlane(configuration, logger, answer, options);
     try {
-      invocation.answer(JSON.stringify({ event: 'listening', url: server.url }));
+      answer(JSON.stringify({ event: 'listening', url: server.url }));
       await asked.promise;
     } finally {
       await server.close();

@@ -1,12 +1,13 @@
-import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { rename, rm } from 'node:fs/promises';
 
-import { type Insertable, type Kysely, sql } from 'kysely';
-import * as z from 'zod/mini';
+import { type Kysely, sql } from 'kysely';
 
 import type { Logger } from '../../domain/logger.ts';
 import type { Change } from '../changes/change.ts';
-import type { AuditTable, Database } from '../store/tables.ts';
+import type { Database } from '../store/tables.ts';
+import { appendLines } from './append-lines.ts';
+import { countLines, type OwedRow, readOwedRows } from './owed-rows.ts';
 import { type AuditEntry, auditRow } from './record.ts';
 
 /** Rows that the audit trail could not take yet. */
@@ -16,27 +17,22 @@ export interface AuditDebt {
    * change happens all the same. For what takes access away: ending access is never refused for want of a record.
    */
   record(change: Change, entry: AuditEntry): Promise<void>;
-  /** Writes what waits in the file into the trail. Safe to repeat: rows are known by their ids. */
+  /**
+   * Writes what waits into the trail. Safe to repeat, and to be killed in the middle: rows are known by their ids, and
+   * those whose change did not happen after all are left out.
+   */
   drain(db: Kysely<Database>): Promise<number>;
+  /** How many rows are not in the trail, those included that it will never take. Anything but 0 is an alarm. */
+  waiting(): Promise<number>;
 }
-
-const Row = z.object({
-  id: z.uuid(),
-  at: z.iso.datetime(),
-  event: z.string(),
-  actor: z.nullable(z.string()),
-  request_id: z.nullable(z.string()),
-  grant_id: z.nullable(z.string()),
-  role_id: z.nullable(z.string()),
-  detail: z.string(),
-});
 
 /** Keeps the debt in a file of the data folder, readable by the operator only. */
 export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
   const file = path.join(dataFolder, 'audit-debt.jsonl');
   const draining = path.join(dataFolder, 'audit-debt.draining.jsonl');
-
   const setAside = path.join(dataFolder, 'audit-debt.refused.jsonl');
+  /** Rows that not even the file could take. They are in the log as well, in full. */
+  const unwritten: OwedRow[] = [];
 
   // One after the other: a row that is appended while the file is being taken away would be lost.
   let last: Promise<unknown> = Promise.resolve();
@@ -46,18 +42,37 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
     return turn;
   };
 
-  const owe = (row: Insertable<AuditTable>): Promise<void> =>
-    inTurn(async () => {
-      await mkdir(dataFolder, { recursive: true, mode: 0o700 });
-      await appendFile(file, `${JSON.stringify(row)}\n`, { mode: 0o600, flush: true });
-    });
+  const write = (target: string, rows: readonly OwedRow[]): Promise<void> =>
+    rows.length === 0
+      ? Promise.resolve()
+      : appendLines(
+          target,
+          rows.map((row) => JSON.stringify(row)),
+        );
 
-  /** Moves the debt aside; false where there is none. A drain that was stopped in the middle is taken up first. */
-  const takeAside = async (): Promise<boolean> => {
-    if ((await textOf(draining)) !== undefined) return true;
-    if ((await textOf(file)) === undefined) return false;
+  const owe = async (row: OwedRow): Promise<void> => {
+    try {
+      await inTurn(() => write(file, [row]));
+    } catch (error) {
+      unwritten.push(row);
+      logger.error(
+        'An audit row can be written neither to the trail nor to its file; it is kept in memory.',
+        {
+          reason: reasonOf(error),
+          row: JSON.stringify(row),
+        },
+      );
+    }
+  };
+
+  /** Moves the debt aside. A drain that was stopped in the middle is taken up first. */
+  const takeAside = async (): Promise<OwedRow[]> => {
+    const rows = (await readOwedRows(draining, logger)) ?? [];
+    if (rows.length > 0) return rows;
+    await rm(draining, { force: true });
+    if ((await countLines(file)) === 0) return [];
     await rename(file, draining);
-    return true;
+    return (await readOwedRows(draining, logger)) ?? [];
   };
 
   return {
@@ -69,46 +84,103 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
         await sql`release savepoint audit_row`.execute(change.trx);
       } catch (error) {
         await sql`rollback to savepoint audit_row`.execute(change.trx);
-        await owe(row);
         logger.error('The audit trail cannot be written; a row of an ending access waits in a file.', {
           event: entry.event,
-          reason: error instanceof Error ? error.message : 'unknown',
+          reason: reasonOf(error),
         });
+        await owe({ ...row, at: row.at.toISOString(), transaction_id: await transactionId(change) });
       }
     },
 
     async drain(db) {
-      if (!(await inTurn(takeAside))) return 0;
-      const rows = parseRows((await textOf(draining)) ?? '', logger);
-      const refused: Insertable<AuditTable>[] = [];
-      for (const row of rows) {
-        try {
-          await db
-            .insertInto('audit')
-            .values(row)
-            .onConflict((conflict) => conflict.column('id').doNothing())
-            .execute();
-        } catch (error) {
-          // A store that is away takes none of them; a row that it refuses must not hold up those behind it.
-          if (!isRefusedByStore(error)) throw error;
-          refused.push(row);
+      const inMemory = unwritten.splice(0);
+      const tally = { written: 0, refused: [] as OwedRow[], open: [] as OwedRow[] };
+      try {
+        const waiting = [...inMemory, ...(await inTurn(takeAside))];
+        const statusOf = rememberStatus(db);
+        for (const row of waiting) {
+          const status = await statusOf(row.transaction_id);
+          if (status === 'in progress') tally.open.push(row);
+          else if (status !== 'aborted' && !(await insert(db, row))) tally.refused.push(row);
+          else if (status !== 'aborted') tally.written += 1;
         }
-      }
-      if (refused.length > 0) {
-        await appendFile(setAside, refused.map((row) => `${JSON.stringify(row)}\n`).join(''), {
-          mode: 0o600,
-          flush: true,
+        await write(setAside, tally.refused);
+        await inTurn(async () => {
+          await write(file, tally.open);
+          await rm(draining, { force: true });
         });
+      } catch (error) {
+        unwritten.unshift(...inMemory);
+        throw error;
+      }
+      if (tally.refused.length > 0) {
         logger.error('The audit trail refuses rows that waited; they are kept in a file beside the debt.', {
-          rows: refused.length,
+          rows: tally.refused.length,
           file: path.basename(setAside),
         });
       }
-      await rm(draining);
-      if (rows.length > 0) logger.info('The audit trail took the rows that waited.', { rows: rows.length });
-      return rows.length;
+      if (tally.written > 0)
+        logger.info('The audit trail took the rows that waited.', { rows: tally.written });
+      return tally.written;
+    },
+
+    async waiting() {
+      const counts = await Promise.all([file, draining, setAside].map(countLines));
+      return counts.reduce((sum, count) => sum + count, unwritten.length);
     },
   };
+}
+
+/** A row waits beside its change: whether that came true is known by the transaction only. */
+async function transactionId({ trx }: Change): Promise<string> {
+  const { rows } = await sql<{ id: string }>`select pg_current_xact_id()::text as id`.execute(trx);
+  const [row] = rows;
+  if (row === undefined) throw new TypeError('The store did not tell the transaction.');
+  return row.id;
+}
+
+type TransactionStatus = 'committed' | 'aborted' | 'in progress' | 'unknown';
+
+/** Asks once for each transaction. */
+function rememberStatus(db: Kysely<Database>): (id: string | undefined) => Promise<TransactionStatus> {
+  const known = new Map<string, TransactionStatus>();
+  return async (id) => {
+    if (id === undefined) return 'unknown';
+    const status = known.get(id) ?? (await statusOfTransaction(db, id));
+    known.set(id, status);
+    return status;
+  };
+}
+
+async function statusOfTransaction(db: Kysely<Database>, id: string): Promise<TransactionStatus> {
+  try {
+    const { rows } = await sql<{ status: TransactionStatus | null }>`
+      select pg_xact_status(${id}::xid8) as status`.execute(db);
+    return rows[0]?.status ?? 'unknown';
+  } catch (error) {
+    // Another server's transaction, after a move: better a row too many than one too few.
+    if (isRefusedByStore(error)) return 'unknown';
+    throw error;
+  }
+}
+
+/** False where the store will never take the row; one that it takes only later is an error. */
+async function insert(db: Kysely<Database>, row: OwedRow): Promise<boolean> {
+  try {
+    const { id, at, event, actor, request_id, grant_id, role_id, detail } = row;
+    await db
+      .insertInto('audit')
+      .values({
+        ...{ id, at: new Date(at), event, actor, request_id, grant_id, role_id, detail },
+        ...{ sequence: null, hash: null },
+      })
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .execute();
+    return true;
+  } catch (error) {
+    if (isRefusedByStore(error)) return false;
+    throw error;
+  }
 }
 
 /** SQLSTATE class 22: the store is there, and will never take this value. */
@@ -116,34 +188,6 @@ function isRefusedByStore(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('22');
 }
 
-function parseRows(text: string, logger: Logger): Insertable<AuditTable>[] {
-  const rows: Insertable<AuditTable>[] = [];
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const parsed = Row.safeParse(parseJson(line));
-    if (!parsed.success) {
-      // The last line of a file whose writer was killed; the change that it told of was never committed.
-      logger.warn('A line of the audit debt is cut off and is left out.');
-      continue;
-    }
-    rows.push({ ...parsed.data, at: new Date(parsed.data.at), sequence: null, hash: null });
-  }
-  return rows;
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
-
-async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }

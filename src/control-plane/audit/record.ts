@@ -1,8 +1,7 @@
-import * as z from 'zod/mini';
-
 import { randomUUID } from 'node:crypto';
 
 import type { Insertable } from 'kysely';
+import * as z from 'zod/mini';
 
 import { canonicalJson, type JsonObject } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
@@ -27,7 +26,7 @@ export interface AuditEntry {
 }
 
 /** The row of an entry; the id makes a second insert of the same row harmless. */
-export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTable> {
+export function auditRow(entry: AuditEntry, atMs: EpochMs) {
   const { actor } = entry;
   return {
     id: randomUUID(),
@@ -48,7 +47,7 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs): Insertable<AuditTabl
     detail: storable(entry.detail ?? {}),
     sequence: null,
     hash: null,
-  };
+  } satisfies Insertable<AuditTable>;
 }
 
 /** Canonical JSON that the store can take: names and reasons may hold halves of characters, which it cannot. */

@@ -4,6 +4,7 @@ import type { ProblemCode } from '../../protocol/problem.ts';
 import { inChange } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import type { Core } from '../core.ts';
+import { MAX_TEXT } from './caller.ts';
 import { type Actor, recordAudit } from './record.ts';
 
 /** The event that a refusal of an operation is recorded as; operations that give and take nothing have none. */
@@ -17,6 +18,8 @@ const EVENTS: Readonly<Partial<Record<OperationId, string>>> = {
   issueCredential: 'credential.refused',
   listAudit: 'audit_read.refused',
   rotateKeys: 'signing_key.refused',
+  exportAudit: 'audit_read.refused',
+  listAnchors: 'audit_read.refused',
 };
 
 /** Slips of a client and troubles of ours: they say nothing about who wanted which access. */
@@ -33,14 +36,11 @@ const NOT_ABOUT_ACCESS: ReadonlySet<ProblemCode> = new Set([
   'internal',
 ]);
 
-/** A token that is the identity provider's own but not for this door is worth a row whatever it was sent for. */
-const WRONG_DOOR: ReadonlySet<ProblemCode> = new Set(['wrong_audience', 'wrong_token_kind']);
-
 /** A refusal as it reached the caller. */
 export interface Refusal {
   readonly operation: OperationId;
   readonly code: ProblemCode;
-  /** Who was refused. Absent where nobody's signature vouches for them; such refusals are counted, not recorded. */
+  /** Who was refused. Absent where nobody is known to have called. */
   readonly actor: Actor | undefined;
   /** The id in the path, where there is one. */
   readonly id: string | undefined;
@@ -48,16 +48,13 @@ export interface Refusal {
   readonly detail: JsonObject;
 }
 
-/** The longest text of a client's that goes into a row. */
-const MAX_TEXT = 200;
-
 /**
  * Puts a refusal that concerns access on the record, in a change of its own: the refused one is undone. A trail that
  * cannot be written does not turn a refusal into anything else.
  */
 export async function recordRefusal(core: Pick<Core, 'db' | 'logger'>, refusal: Refusal): Promise<void> {
   const { operation, code, actor, id } = refusal;
-  const event = WRONG_DOOR.has(code) ? 'authentication.refused' : EVENTS[operation];
+  const event = EVENTS[operation];
   if (event === undefined || actor === undefined || NOT_ABOUT_ACCESS.has(code)) return;
   const rowId = id !== undefined && isId(id) ? id : undefined;
   const aboutGrant = operation.endsWith('Grant') || operation === 'issueCredential';

@@ -43,7 +43,8 @@ function groupsOf(claims: JWTPayload, name: string): GroupFacts {
   return { kind: 'listed', names: [] };
 }
 
-function textOf(claim: unknown): string | undefined {
+/** A claim that is a text, and not an empty one. */
+export function textOf(claim: unknown): string | undefined {
   const text = Text.safeParse(claim);
   return text.success ? text.data : undefined;
 }

@@ -13,13 +13,18 @@ import type { Principal } from '../../domain/principal.ts';
 import { type EpochMs, fromUnixSeconds, MINUTE_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { ServerConfiguration } from '../configuration/configuration.ts';
-import { principalOf } from './claims.ts';
+import { principalOf, textOf } from './claims.ts';
 
 /** Somebody who presented a token that is good. */
 export interface Bearer {
   readonly principal: Principal;
   /** When the token stops being good. */
   readonly expiresAtMs: EpochMs;
+  readonly issuedAtMs: EpochMs;
+  /** `jti`, where the identity provider gives tokens ids. */
+  readonly tokenId: string | undefined;
+  /** The client that it was issued to, where the token says so. */
+  readonly clientId: string | undefined;
 }
 
 /** A token that is not good for this control plane. */
@@ -83,6 +88,9 @@ export function createTokenVerifier(
       return {
         principal: principalOf(claims, identity.claims),
         expiresAtMs: fromUnixSeconds(claims.exp ?? 0),
+        issuedAtMs: fromUnixSeconds(claims.iat ?? 0),
+        tokenId: textOf(claims.jti),
+        clientId: textOf(claims['azp']) ?? textOf(claims['client_id']),
       };
     },
   };

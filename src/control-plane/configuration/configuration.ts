@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 
 import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
 import type { DirectoryLink } from '../directory/link.ts';
+import { type AuditConfiguration, AuditSettings } from '../audit/settings.ts';
 import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
 import { EnvironmentName } from './secret.ts';
 import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
@@ -57,6 +58,7 @@ export interface ServerConfiguration {
         readonly previousTokenEnv: string | undefined;
       })
     | undefined;
+  readonly audit: AuditConfiguration;
   readonly effects: {
     /** How often due work is looked for, in milliseconds. */
     readonly pollMs: number;
@@ -127,6 +129,7 @@ const ServerConfigurationFile = z.strictObject({
   databricks: z.strictObject({ accountId: Text, clientId: Text, clientSecretEnv: EnvironmentName }),
   issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
   directory: z.optional(Directory),
+  audit: z._default(AuditSettings, AuditSettings.parse({})),
   effects: z._default(Effects, Effects.parse({})),
   requests: z._default(Requests, Requests.parse({})),
   limits: z._default(Limits, Limits.parse({})),
@@ -173,6 +176,10 @@ export function parseServerConfiguration(
   complain(['identity', 'issuer'], faultOfServerAddress(file.identity.issuer));
   complain(['identity', 'audience'], faultOfAudience(file));
   complain(['issuer', 'publishAheadMinutes'], faultOfPublishAhead(file.issuer));
+  const { openTelemetry, anchors } = file.audit;
+  if (openTelemetry) complain(['audit', 'openTelemetry', 'url'], faultOfServerAddress(openTelemetry.url));
+  if (anchors.webhook)
+    complain(['audit', 'anchors', 'webhook', 'url'], faultOfServerAddress(anchors.webhook.url));
   complain(['databaseUrl'], faultOfDatabaseUrl(file.databaseUrl, environment));
   if (faults.length > 0) throw invalid(faults);
 
@@ -184,6 +191,13 @@ export function parseServerConfiguration(
       ...file.directory,
       previousTokenEnv: file.directory.previousTokenEnv,
       issuer: file.directory.issuer ?? file.identity.issuer,
+    },
+    audit: {
+      ...file.audit,
+      anchors: {
+        ...anchors,
+        folder: anchors.folder === undefined ? undefined : resolve(folder, anchors.folder),
+      },
     },
     dataFolder: resolve(folder, file.dataFolder),
     databaseUrl: resolveVariable(file.databaseUrl, environment),

@@ -6,8 +6,11 @@ import type { Principal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { type Endpoint, endpoints, type OperationId } from '../../protocol/endpoints.ts';
 import type { Problem } from '../../protocol/problem.ts';
-import { type Actor } from '../audit/record.ts';
+import { callerOf } from '../audit/caller.ts';
+import type { Actor } from '../audit/record.ts';
+import type { RefusedTokens } from '../audit/refused-tokens.ts';
 import { recordRefusal } from '../audit/refusals.ts';
+import type { SessionRecord } from '../audit/sessions.ts';
 import { newestFacts, rememberPrincipal } from '../authentication/principals.ts';
 import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
 import { storeNowMs } from '../changes/change.ts';
@@ -20,6 +23,7 @@ import { bodies, type Call, inputs, type Operations } from './call.ts';
 import { bearerToken, expectedVersion, idempotencyKey } from './headers.ts';
 import { bodyHash, type Intent } from './idempotency.ts';
 import { type CallerLimits, TooManyRequests } from './limits.ts';
+import { isLines, sendLines } from './lines.ts';
 import {
   answerClientError,
   asInputError,
@@ -38,6 +42,8 @@ export interface AppParts {
   /** Lets in, or refuses, somebody whose token is good; adds what the token could not say. */
   readonly admit: (principal: Principal) => Promise<Principal>;
   readonly limits: CallerLimits;
+  readonly sessions: SessionRecord;
+  readonly refusedTokens: RefusedTokens;
   readonly watch: EventWatch;
   readonly metrics: Metrics;
   readonly redactor: Redactor;
@@ -54,9 +60,6 @@ export function createApp(parts: AppParts): FastifyInstance {
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_LIMIT_MS,
     forceCloseConnections: true,
-    // Unknown members are left out anyway.
-    onProtoPoisoning: 'remove',
-    onConstructorPoisoning: 'remove',
     // A stream would be opened that nobody can read.
     exposeHeadRoutes: false,
     clientErrorHandler: (error, socket) => {
@@ -74,15 +77,14 @@ export function createApp(parts: AppParts): FastifyInstance {
     closing.abort();
     done();
   });
-  const notHere = (request: FastifyRequest): OamError => {
+  app.setErrorHandler((error, _request, reply) => answerProblem(reply, asInputError(error)));
+  app.setNotFoundHandler((request, reply) => {
     const methods = methodsOf(request.url);
-    return methods.length === 0 ? nothingHere() : new MethodNotAllowed(methods.join(', '));
-  };
-  // Nobody is told what is wrong with their body where it would not have been read at all.
-  app.setErrorHandler((error, request, reply) =>
-    answerProblem(reply, request.is404 ? notHere(request) : asInputError(error)),
-  );
-  app.setNotFoundHandler((request, reply) => answerProblem(reply, notHere(request)));
+    return answerProblem(
+      reply,
+      methods.length === 0 ? nothingHere() : new MethodNotAllowed(methods.join(', ')),
+    );
+  });
   for (const id of operationIds()) addOperation(app, parts, id, closing.signal);
   return app;
 }
@@ -113,11 +115,12 @@ function addOperation<Id extends OperationId>(
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
           return await openStream(parts, request, reply, bearer, closing);
         }
-        const answer = await parts.operations[id](call);
+        const answer: unknown = await parts.operations[id](call);
         parts.metrics.count('oam_http_requests_total', {
           operation: id,
           status: String(endpoint.successStatus),
         });
+        if (isLines(answer)) return sendLines(reply, answer, parts.core.logger);
         const version = versionOf(answer);
         if (version !== undefined) reply.header('etag', `"${version}"`);
         return await reply.code(endpoint.successStatus).header('cache-control', 'no-store').send(answer);
@@ -128,10 +131,8 @@ function addOperation<Id extends OperationId>(
   });
 }
 
-async function authenticate(
-  { core, verifier, limits, admit }: AppParts,
-  request: FastifyRequest,
-): Promise<Bearer> {
+async function authenticate(parts: AppParts, request: FastifyRequest): Promise<Bearer> {
+  const { core, verifier, limits, admit, sessions } = parts;
   const token = bearerToken(request.headers);
   if (token === undefined) {
     throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
@@ -140,6 +141,7 @@ async function authenticate(
   await limits.count(bearer.principal);
   const { principal, news } = await rememberPrincipal(core.db, await admit(bearer.principal));
   if (news) await resumeRequestsOf(core, principal);
+  await sessions.seen(bearer, callerOf(request));
   return { ...bearer, principal };
 }
 
@@ -174,7 +176,7 @@ function parseCall<Id extends OperationId>(
     body,
     bearer: known,
     intent: () => ({ ...intent, caller: known().principal }),
-    version: endpoint.takesVersion ? expectedVersion(request.headers) : undefined,
+    version: expectedVersion(request.headers),
   };
 }
 
@@ -256,16 +258,22 @@ async function refuse(
   metrics.count('oam_refusals_total', { code: problem.code });
   core.logger.info('Refused.', { operation, code: problem.code });
   if (problem.code === 'internal') logUnexpected(parts, error);
+  if (error instanceof TokenRefused) {
+    if (bearerToken(request.headers) !== undefined) {
+      await parts.refusedTokens.note(error, operation, callerOf(request));
+    }
+    return sendProblem(reply, problem, error);
+  }
   const asked = AskedFor.safeParse(request.body);
   await recordRefusal(core, {
     operation,
     code: problem.code,
-    actor: caller ?? (error instanceof TokenRefused ? error.principal : undefined),
+    actor: caller,
     id: IdInPath.safeParse(request.params).data?.id,
     roleId: asked.data?.roleId,
     detail: {
       reason: problem.detail,
-      ...(problem.explanation && { explanation: problem.explanation }),
+      ...(problem.explanation && { explanation: problem.explanation, policyVersion: core.policy.hash }),
       ...(asked.data?.minutes !== undefined && { minutes: asked.data.minutes }),
     },
   });

@@ -30,7 +30,9 @@ export interface Call<Id extends OperationId> {
 
 /** What the control plane does for each operation of the protocol. */
 export type Operations = {
-  readonly [Id in OperationId]: (call: Call<Id>) => Promise<AnswerOf<Id>>;
+  readonly [Id in OperationId]: (
+    call: Call<Id>,
+  ) => Promise<Operation<Id> extends { lines: true } ? AsyncIterable<AnswerOf<Id>> : AnswerOf<Id>>;
 };
 
 /** The protocol's table, seen so that the type checker relates an operation id to its input. */

@@ -85,10 +85,9 @@ async function earlierAnswer<Answer>(
 /** How long an answer is kept for a repetition, in hours. */
 const KEEP_HOURS = 24;
 
-/** Forgets answers that nobody repeats any more. Returns false: there is nothing more to do at once. */
-export async function forgetOldAnswers(db: Kysely<Database>): Promise<false> {
+/** Forgets answers that nobody repeats any more. */
+export async function forgetOldAnswers(db: Kysely<Database>): Promise<void> {
   await sql`delete from oam.idempotency where created_at < oam.now() - ${KEEP_HOURS} * interval '1 hour'`.execute(
     db,
   );
-  return false;
 }

@@ -1,12 +1,13 @@
 import { type Kysely, sql } from 'kysely';
 
+import type { AuditDebt } from '../audit/debt.ts';
 import type { Database } from '../store/tables.ts';
 
 /** Counts what happens, for Prometheus. No label has a value that a client can choose. */
 export interface Metrics {
   count(name: CounterName, labels: Readonly<Record<string, string>>): void;
   /** The exposition text: the counters, and what the store says now. */
-  expose(db: Kysely<Database>): Promise<string>;
+  expose(db: Kysely<Database>, debt: Pick<AuditDebt, 'waiting'>): Promise<string>;
 }
 
 const COUNTERS = {
@@ -25,9 +26,16 @@ const GAUGES = {
   oam_effects_due: 'Writes to Databricks that have yet to be seen true.',
   oam_groups_refused: 'Groups of the catalogue that cannot be adopted.',
   oam_audit_unchained: 'Audit rows that have no place in the chain yet.',
+  oam_audit_unanchored: 'Audit rows behind the last anchor, which could be cut off unseen.',
+  oam_audit_sinks_in_trouble:
+    'Receivers of rows or anchors that do not take them. Anything but 0 is an alarm.',
+  oam_audit_debt: 'Audit rows that wait outside the trail, here. Anything but 0 is an alarm.',
 } as const;
 
 type Gauges = Record<keyof typeof GAUGES, number>;
+
+/** Those that the store tells. */
+type StoredGauges = Omit<Gauges, 'oam_audit_debt'>;
 
 /** Creates counters at zero. */
 export function createMetrics(): Metrics {
@@ -41,13 +49,13 @@ export function createMetrics(): Metrics {
         .join(',');
       series.set(key, (series.get(key) ?? 0) + 1);
     },
-    async expose(db) {
+    async expose(db, debt) {
       const lines: string[] = [];
       for (const [name, help] of entriesOf(COUNTERS)) {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`);
         for (const [labels, value] of counts.get(name) ?? []) lines.push(`${name}{${labels}} ${value}`);
       }
-      const gauges = await readGauges(db);
+      const gauges: Gauges = { ...(await readGauges(db)), oam_audit_debt: await debt.waiting() };
       for (const [name, help] of entriesOf(GAUGES)) {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${gauges[name]}`);
       }
@@ -56,8 +64,8 @@ export function createMetrics(): Metrics {
   };
 }
 
-async function readGauges(db: Kysely<Database>): Promise<Gauges> {
-  const { rows } = await sql<Gauges>`
+async function readGauges(db: Kysely<Database>): Promise<StoredGauges> {
+  const { rows } = await sql<StoredGauges>`
     select
       (select count(*) from oam.access_grant
         where state in ('scheduled', 'provisioning', 'active')) as oam_grants_live,
@@ -69,7 +77,10 @@ async function readGauges(db: Kysely<Database>): Promise<Gauges> {
         as oam_revocation_overdue_seconds,
       (select count(*) from oam.effect where state = 'due') as oam_effects_due,
       (select count(*) from oam.jit_group where adoption = 'refused') as oam_groups_refused,
-      (select count(*) from oam.audit where sequence is null) as oam_audit_unchained`.execute(db);
+      (select count(*) from oam.audit where sequence is null) as oam_audit_unchained,
+      (select sequence from oam.audit_chain) - coalesce((select max(sequence) from oam.audit_anchor), 0)
+        as oam_audit_unanchored,
+      (select count(*) from oam.audit_delivery where attempts > 0) as oam_audit_sinks_in_trouble`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new TypeError('The store did not answer.');
   return row;

@@ -1,4 +1,6 @@
 import type { Configuration, Me } from '../../protocol/schemas.ts';
+import { auditKeys } from '../audit/anchors.ts';
+import { exportAnchors, exportAudit } from '../audit/export.ts';
 import { listAudit } from '../audit/read.ts';
 import type { Core } from '../core.ts';
 import { type CredentialParts, issueCredential } from '../credentials/issue.ts';
@@ -61,5 +63,8 @@ export function createOperations({ core, configuration, credentials }: Operation
     getIssuer: (call) => getIssuer(credentials(), call.bearer().principal),
     rotateKeys: (call) => rotateKeys(credentials(), call.intent(), call.body),
     listAudit: (call) => listAudit(core, call.bearer().principal, call.query),
+    exportAudit: (call) => exportAudit(core, call.bearer().principal, call.query.after),
+    listAnchors: (call) => exportAnchors(core, call.bearer().principal, call.query.after),
+    getAuditKeys: () => auditKeys(core.db),
   };
 }

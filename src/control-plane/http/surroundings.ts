@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type Kysely, sql } from 'kysely';
 
+import type { AuditDebt } from '../audit/debt.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import { JWKS_MAX_AGE_SECONDS } from '../issuer/key-states.ts';
 import type { Database } from '../store/tables.ts';
@@ -10,6 +11,7 @@ import { describeApi } from './openapi.ts';
 /** What the addresses beside the API need. */
 export interface SurroundingsParts {
   readonly db: Kysely<Database>;
+  readonly debt: AuditDebt;
   readonly metrics: Metrics;
   /** Throws while the control plane is starting. */
   readonly issuer: () => Issuer;
@@ -33,7 +35,9 @@ export function addSurroundings(app: FastifyInstance, parts: SurroundingsParts):
   });
 
   app.get('/metrics', ALSO_HEAD, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await parts.metrics.expose(parts.db)),
+    reply
+      .type('text/plain; version=0.0.4; charset=utf-8')
+      .send(await parts.metrics.expose(parts.db, parts.debt)),
   );
 
   app.get('/api/v1/openapi.json', ALSO_HEAD, () => describeApi(parts.version, parts.issuer().url));

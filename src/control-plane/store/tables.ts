@@ -203,6 +203,43 @@ export interface AuditChainTable {
   hash: Generated<string>;
 }
 
+/** Signed words on where the chain was. */
+export interface AuditAnchorTable {
+  sequence: number;
+  hash: string;
+  at: Date;
+  epoch: string;
+  kid: string;
+  jws: string;
+}
+
+/** How far each of those who are sent rows or anchors has come, and who sends at the moment. */
+export interface AuditDeliveryTable {
+  sink: string;
+  position: Generated<number>;
+  attempts: Generated<number>;
+  next_attempt_at: Generated<Date>;
+  trouble: string | null;
+  lease_holder: string | null;
+  lease_until: Date | null;
+}
+
+/** Tokens that have been used here, by a hash of what tells them apart, until they expire. */
+export interface SessionSeenTable {
+  iss: string;
+  sub: string;
+  token_hash: string;
+  expires_at: Date;
+}
+
+/** When a reading of the trail was last recorded, by who reads and what is asked for. */
+export interface AuditReadingTable {
+  iss: string;
+  sub: string;
+  query_hash: string;
+  recorded_at: Date;
+}
+
 /** The keys that OAM signs with. */
 export interface SigningKeyTable {
   purpose: string;
@@ -266,6 +303,10 @@ export interface Database {
   event: EventTable;
   audit: AuditTable;
   audit_chain: AuditChainTable;
+  audit_anchor: AuditAnchorTable;
+  audit_delivery: AuditDeliveryTable;
+  audit_reading: AuditReadingTable;
+  session_seen: SessionSeenTable;
   signing_key: SigningKeyTable;
   directory_user: DirectoryUserTable;
   directory_group: DirectoryGroupTable;

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { type Assembly, assembleControlPlane } from '../../../src/control-plane/assemble.ts';
+import type { AuditConfiguration } from '../../../src/control-plane/audit/settings.ts';
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
 import { loadPolicy } from '../../../src/control-plane/policy/publish.ts';
 import type { PolicyVersion } from '../../../src/control-plane/policy/version.ts';
@@ -46,6 +47,12 @@ export interface WorldOptions {
   readonly pollMs?: number;
   readonly limits?: ServerConfiguration['limits'];
   readonly logger?: Logger;
+  /** Takes what would be written to standard output. */
+  readonly print?: (line: string) => void;
+  /** Where the audit trail is kept besides the store. */
+  readonly audit?: AuditConfiguration;
+  /** The store, in place of a fresh one of its own. */
+  readonly store?: TestStore;
   /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
   readonly directory?: true;
   /** Puts another policy in the place of the demo's. */
@@ -95,7 +102,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const dataFolder = await mkdtemp(path.join(tmpdir(), 'oam-world-'));
   stack.defer(() => rm(dataFolder, { recursive: true, force: true }));
-  const store = await freshStore();
+  const store = options.store ?? (await freshStore());
   stack.defer(() => store.close());
   const identityProvider = await startIdentityProvider({ devicePollSeconds: 0.05 });
   stack.defer(() => identityProvider.close());
@@ -137,7 +144,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       policyKeys: 'discovery',
       ...options.issuer,
     },
-    effects: { pollMs: options.pollMs ?? 50, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
+    audit: options.audit ?? { anchors: { everySeconds: 60, standardOutput: false } },
+    effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
     directory: options.directory && {
       tokenEnv: 'UNUSED',
@@ -168,10 +176,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         databricksClientSecret: databricks.coreCredentials.secret,
         sealKeys,
         directoryTokens: [DIRECTORY_TOKEN],
+        receiverHeaders: () => ({}),
       },
       signingKeysLost: false,
       version: '0.0.0-test',
       random: Math.random,
+      print: options.print ?? (() => undefined),
     });
   const begin = async (): Promise<void> => {
     assembly = assemble();
@@ -233,7 +243,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         if (performance.now() - start > 8_000) {
           throw new Error(`The grant is ${grant.state}, not ${states.join(' or ')}: ${grant.trouble ?? ''}`);
         }
-        await delay(25);
+        await delay(15);
         grant = await auditor.call('getGrant', { params: { id: grantId } });
       }
       return grant;

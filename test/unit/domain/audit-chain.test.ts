@@ -58,7 +58,7 @@ const EDITS: { readonly [Field in keyof AuditRecord]: (row: AuditRecord) => Audi
   requestId: (row) => ({ ...row, requestId: 'r-forged' }),
   grantId: (row) => ({ ...row, grantId: 'g-forged' }),
   roleId: (row) => ({ ...row, roleId: null }),
-  detail: (row) => ({ ...row, detail: { ...row.detail, minutes: -1 } }),
+  detail: (row) => ({ ...row, detail: { forged: row.detail } }),
   hash: (row) => ({ ...row, hash: 'f'.repeat(64) }),
 };
 

@@ -6,6 +6,7 @@ import { outliving } from './0004-outliving.ts';
 import { directory } from './0005-directory.ts';
 import { keyRotation } from './0006-key-rotation.ts';
 import { extensions } from './0007-extensions.ts';
+import { auditTrail } from './0008-audit-trail.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   directory,
   keyRotation,
   extensions,
+  auditTrail,
 ];

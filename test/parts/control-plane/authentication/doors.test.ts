@@ -98,12 +98,12 @@ describe('the doors of the control plane', function () {
     assert.equal(Problem.parse(JSON.parse(answer.text)).code, 'session_expired');
     const { items } = await world.client('aude').call('listAudit', { query: { limit: 200 } });
     assert.ok(
-      items.some((row) => row.event === 'request.refused' && row.detail['code'] === 'session_expired'),
+      items.some((row) => row.event === 'authentication.refused' && row.detail['code'] === 'session_expired'),
     );
     assert.deepEqual((await world.client('ana').call('listGrants')).items, []);
   });
 
-  it('tells another issuer from a forgery, and neither gets in or onto the record', async () => {
+  it('tells another issuer from a forgery, lets neither in, and believes neither about whom it names', async () => {
     const { privateKey } = await generateKeyPair('RS256');
     const forge = (iss: string) =>
       new SignJWT({ groups: ['ml-recsys-leads'] })

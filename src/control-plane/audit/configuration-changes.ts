@@ -1,0 +1,77 @@
+import { sql } from 'kysely';
+import * as z from 'zod/mini';
+
+import { canonicalJson, sha256Hex } from '../../domain/canonical.ts';
+import type { ServerConfiguration } from '../configuration/configuration.ts';
+import type { FileProblem } from '../configuration/problems.ts';
+import { inChange } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import type { PolicyVersion } from '../policy/version.ts';
+
+/** JSON, with what is undefined left out. */
+const Plain = z.pipe(
+  z.transform((value) => JSON.parse(JSON.stringify(value)) as unknown),
+  z.json(),
+);
+
+type Parts = Pick<Core, 'db' | 'debt'>;
+
+/**
+ * Puts a start on the record: which program, with which configuration and policy, and whether the policy is another
+ * than the last one.
+ */
+export async function recordStart(
+  parts: Parts,
+  config: ServerConfiguration,
+  policy: PolicyVersion,
+  version: string,
+): Promise<void> {
+  await inChange(parts.db, (change) =>
+    parts.debt.record(change, {
+      event: 'server.started',
+      detail: { version, configuration: configurationHash(config), policyVersion: policy.hash },
+    }),
+  );
+  await recordPolicyPublished(parts, policy);
+}
+
+/** Puts a policy on the record that decides from now on, where it is not the one that decided before. */
+export async function recordPolicyPublished(parts: Parts, policy: PolicyVersion): Promise<void> {
+  const { workspaces, teams, roles } = policy.catalogue;
+  await inChange(parts.db, async (change) => {
+    const last = await change.trx
+      .selectFrom('audit')
+      .select(sql<string | null>`detail->>'policyVersion'`.as('policyVersion'))
+      .where(sql<boolean>`event collate "C" = 'policy.published'`)
+      .orderBy('at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (last?.policyVersion === policy.hash) return;
+    await parts.debt.record(change, {
+      event: 'policy.published',
+      detail: {
+        policyVersion: policy.hash,
+        previous: last?.policyVersion ?? null,
+        ...{ workspaces: workspaces.length, teams: teams.length, roles: roles.length },
+      },
+    });
+  });
+}
+
+/** Puts a policy on the record that was not taken. Where there was one before, it goes on to decide. */
+export async function recordPolicyRefused(parts: Parts, problems: readonly FileProblem[]): Promise<void> {
+  await inChange(parts.db, (change) =>
+    parts.debt.record(change, {
+      event: 'policy.refused',
+      detail: { problems: problems.map(({ file, line, message }) => ({ file, line, message })) },
+    }),
+  );
+}
+
+/** A hash of the configuration. The password that an address of a database may carry is no part of it. */
+export function configurationHash(config: ServerConfiguration): string {
+  const { databaseUrl, ...rest } = config;
+  const { host, pathname, username } = databaseUrl === undefined ? {} : new URL(databaseUrl);
+  return sha256Hex(canonicalJson(Plain.parse({ ...rest, database: { host, pathname, username } })));
+}

@@ -1,0 +1,75 @@
+import { type Kysely, sql } from 'kysely';
+
+import { canonicalJson, type JsonObject, sha256Hex } from '../../domain/canonical.ts';
+import type { Principal } from '../../domain/principal.ts';
+import { MINUTE_MS } from '../../domain/time.ts';
+import { type Change, inChange, toDate } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { ExplainedRefusal } from '../http/problems.ts';
+import { teamsOf } from '../roles/teams.ts';
+import type { Database } from '../store/tables.ts';
+
+/** Turning pages, or looking again at the same, is one reading. */
+const ONE_READING_MS = 15 * MINUTE_MS;
+
+/**
+ * Lets those read whom policy lets read the trail.
+ *
+ * @throws {OamError} `not_allowed`, `groups_overflowed`.
+ */
+export function expectAuditReader(core: Core, caller: Principal): void {
+  const teams = teamsOf(caller, core.policy.catalogue);
+  const verdict = core.policy.decideAuditRead({ reader: caller, teams });
+  if (verdict.allowed) return;
+  throw new ExplainedRefusal(
+    'not_allowed',
+    'The access policy does not let you read the audit trail. Ask an auditor.',
+    verdict.because,
+  );
+}
+
+/**
+ * Puts a look at the trail on the record: once for each reader and question in a quarter of an hour. The trail can be
+ * read while it cannot be written; the row then waits with the others.
+ */
+export async function recordReading(core: Core, caller: Principal, query: JsonObject): Promise<void> {
+  await inChange(core.db, async (change) => {
+    if (await isNews(change, caller, query)) {
+      await core.debt.record(change, { event: 'audit.read', actor: caller, detail: { query } });
+    }
+  });
+}
+
+/** Puts an export on the record; each is one, as each is a copy that leaves the house. */
+export async function recordExport(core: Core, caller: Principal, detail: JsonObject): Promise<void> {
+  await inChange(core.db, (change) =>
+    core.debt.record(change, { event: 'audit.exported', actor: caller, detail }),
+  );
+}
+
+async function isNews(change: Change, caller: Principal, query: JsonObject): Promise<boolean> {
+  const recorded = await change.trx
+    .insertInto('audit_reading')
+    .values({
+      iss: caller.iss,
+      sub: caller.sub,
+      query_hash: sha256Hex(canonicalJson(query)),
+      recorded_at: toDate(change.nowMs),
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['iss', 'sub', 'query_hash'])
+        .doUpdateSet({ recorded_at: toDate(change.nowMs) })
+        .where('audit_reading.recorded_at', '<=', toDate(change.nowMs - ONE_READING_MS)),
+    )
+    .returning('query_hash')
+    .executeTakeFirst();
+  return recorded !== undefined;
+}
+
+/** Forgets what only kept rows from being written twice. */
+export async function forgetOldReadings(db: Kysely<Database>): Promise<void> {
+  await sql`
+    delete from oam.audit_reading
+    where recorded_at < oam.now() - ${ONE_READING_MS} * interval '1 millisecond'`.execute(db);
+}
