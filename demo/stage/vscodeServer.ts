@@ -21,8 +21,10 @@ export interface VscodeServerOptions {
   path?: readonly string[];
   /** Added to what VS Code and all that it starts inherit. */
   env?: NodeJS.ProcessEnv;
-  /** Only for tests that run inside the extension host; it refuses dialogs and switches trust off. */
+  /** Only for tests that run inside the extension host; it refuses dialogs and trusts every folder. */
   testDriver?: boolean;
+  /** With the test driver: trusts no folder. */
+  restricted?: boolean;
   onLine?: (line: string) => void;
   /** Ends a start that is under way. */
   signal?: AbortSignal;
@@ -103,7 +105,10 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
       ...['--socket-path', socketPath, '--server-data-dir', data],
       ...['--accept-server-license-terms', '--telemetry-level', 'off', '--force-disable-user-env'],
       ...(options.testDriver === true
-        ? ['--without-connection-token', '--enable-smoke-test-driver', '--disable-workspace-trust']
+        ? [
+            ...['--without-connection-token', '--enable-smoke-test-driver'],
+            ...(options.restricted === true ? [] : ['--disable-workspace-trust']),
+          ]
         : ['--connection-token-file', tokenFile]),
     ],
     env,

@@ -3,13 +3,22 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
-import { ROOT, TOOLS } from '../../demo/stage/folders.ts';
+import { ROOT } from '../../demo/stage/folders.ts';
+import type { WindowKind } from './names.ts';
 
-/** Bundles the tests that run inside VS Code, which loads CommonJS. Returns the path for `extensionTestsPath`. */
-export async function bundleHostSuite(): Promise<string> {
-  const files = globSync('test/host/**/*.test.ts', { cwd: ROOT }).sort();
+const FILES: Readonly<Record<WindowKind, string>> = {
+  trusted: 'test/host/*.test.ts',
+  restricted: 'test/host/restricted/*.test.ts',
+};
+
+/**
+ * Bundles the tests that run in a window of VS Code, which loads CommonJS. Returns the path for `extensionTestsPath`:
+ * inside the extension's folder, so that VS Code takes the suite for a part of it.
+ */
+export async function bundleHostSuite(window: WindowKind): Promise<string> {
+  const files = globSync(FILES[window], { cwd: ROOT }).sort();
   const imports = files.map((file) => `await import('./${file}');`).join('\n');
-  const outfile = join(TOOLS, 'host', 'suite.cjs');
+  const outfile = join(ROOT, 'dist', 'host-suite', `${window}.cjs`);
   await build({
     stdin: {
       contents: `import { runInHost } from './test/host/suite.ts';

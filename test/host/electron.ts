@@ -3,19 +3,27 @@
  * Where it cannot be, the suite is skipped aloud.
  */
 import { existsSync } from 'node:fs';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 import { downloadAndUnzipVSCode, runTests } from '@vscode/test-electron';
 
 import { Cleanup, cleanUpOnSignals } from '../../demo/stage/cleanup.ts';
 import { buildKernelStandIn, bundleProduct } from '../../demo/stage/extensions.ts';
-import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
-import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
-import { installPython } from '../../demo/stage/python.ts';
-import { closingLine, COUNTS_FILE, readCounts, skipSuite } from '../reporting/counts.ts';
+import { ROOT } from '../../demo/stage/folders.ts';
+import {
+  addCounts,
+  closingLine,
+  type Counts,
+  COUNTS_FILE,
+  readCounts,
+  skipSuite,
+} from '../reporting/counts.ts';
 import { bundleHostSuite } from './bundle.ts';
-import { FACTS_FILE, LINES_FILE, type HostFacts } from './names.ts';
+import { type Company, startCompany } from './company.ts';
+import { writeContextExtension } from './context-extension.ts';
+import { FACTS_FILE, LINES_FILE, type WindowKind, WINDOWS } from './names.ts';
+import { makeProject } from './project.ts';
 
 const cleanup = new Cleanup();
 cleanUpOnSignals(cleanup);
@@ -39,37 +47,38 @@ async function main(version: string): Promise<number> {
     return 0;
   }
 
-  const folder = await temporaryFolder('electron');
-  cleanup.add(() => folder.remove());
-  const python = await installPython(console.log).catch((error: unknown) => {
-    if (error instanceof MissingPrerequisite) return error.message;
-    throw error;
-  });
   await bundleProduct();
-  const files = {
-    lines: join(folder.path, 'lines'),
-    counts: join(folder.path, 'counts.json'),
-    facts: join(folder.path, 'facts.json'),
-  };
-  const facts: HostFacts = { noPython: typeof python === 'string' ? python : undefined };
-  await writeFile(files.facts, JSON.stringify(facts));
-  const project = join(folder.path, 'project');
-  await cp(join(ROOT, 'demo/project'), project, { recursive: true });
+  const company = await startCompany(cleanup, console.log);
+  let counts: Counts = { passed: 0, failed: 0, skipped: [] };
+  for (const window of WINDOWS) counts = addCounts(counts, await runWindow(window, executable, company));
+  console.log(`\n${closingLine(counts)}`);
+  return counts.failed === 0 ? 0 : 1;
+}
 
+/** Runs the tests of one window, with user data of its own. */
+async function runWindow(window: WindowKind, executable: string, company: Company): Promise<Counts> {
+  const folder = join(company.stage.folder, window);
+  const user = join(folder, 'user');
+  await mkdir(join(user, 'User'), { recursive: true });
+  await writeFile(join(user, 'User', 'settings.json'), JSON.stringify(company.settings));
+  const files = { lines: join(folder, 'lines'), counts: join(folder, 'counts.json') };
   const code = await runTests({
     vscodeExecutablePath: executable,
-    extensionDevelopmentPath: [ROOT, await buildKernelStandIn(folder.path)],
-    extensionTestsPath: await bundleHostSuite(),
+    extensionDevelopmentPath: [ROOT, await buildKernelStandIn(folder), await writeContextExtension(folder)],
+    extensionTestsPath: await bundleHostSuite(window),
     extensionTestsEnv: {
       [LINES_FILE]: files.lines,
-      [FACTS_FILE]: files.facts,
+      [FACTS_FILE]: company.factsFile,
       [COUNTS_FILE]: files.counts,
-      PATH: [...(typeof python === 'string' ? [] : [python.bin]), process.env['PATH'] ?? ''].join(delimiter),
+      PATH: [...company.path, process.env['PATH'] ?? ''].join(delimiter),
     },
-    launchArgs: [project, '--disable-workspace-trust', '--user-data-dir', join(folder.path, 'user')],
+    launchArgs: [
+      (await makeProject(folder, window)).path,
+      ...(window === 'restricted' ? [] : ['--disable-workspace-trust']),
+      ...['--user-data-dir', user],
+    ],
   }).catch(() => 1);
   if (existsSync(files.lines)) process.stdout.write(await readFile(files.lines, 'utf8'));
-  const counts = await readCounts(files.counts);
-  console.log(`\n${closingLine(counts ?? { passed: 0, failed: 1, skipped: [] })}`);
-  return code;
+  const counts = (await readCounts(files.counts)) ?? { passed: 0, failed: 0, skipped: [] };
+  return code === 0 || counts.failed > 0 ? counts : addCounts(counts, { passed: 0, failed: 1, skipped: [] });
 }

@@ -1,19 +1,28 @@
 /** Runs the tests of this folder inside VS Code's extension host, in VS Code's server with its test driver. */
 import { existsSync } from 'node:fs';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { launchBrowser } from '../../demo/stage/browser.ts';
 import { Cleanup, cleanUpOnSignals } from '../../demo/stage/cleanup.ts';
-import { installVscode } from '../../demo/stage/codeServer.ts';
+import { installVscode, type VscodeInstallation } from '../../demo/stage/codeServer.ts';
 import { bundleProduct, packKernelStandIn } from '../../demo/stage/extensions.ts';
-import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
+import { ROOT } from '../../demo/stage/folders.ts';
 import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
-import { installPython, type PythonEnvironment } from '../../demo/stage/python.ts';
 import { startVscodeServer } from '../../demo/stage/vscodeServer.ts';
-import { COUNTS_FILE, skipSuite } from '../reporting/counts.ts';
+import {
+  addCounts,
+  type Counts,
+  COUNTS_FILE,
+  readCounts,
+  skipSuite,
+  writeCounts,
+} from '../reporting/counts.ts';
 import { bundleHostSuite } from './bundle.ts';
-import { FACTS_FILE, LINES_FILE, type HostFacts } from './names.ts';
+import { type Company, startCompany } from './company.ts';
+import { packContextExtension } from './context-extension.ts';
+import { FACTS_FILE, LINES_FILE, type WindowKind, WINDOWS } from './names.ts';
+import { makeProject } from './project.ts';
 
 const TIME_LIMIT_MS = 5 * 60_000;
 
@@ -33,74 +42,88 @@ try {
 }
 
 async function main(): Promise<number> {
-  const folder = await temporaryFolder('host');
-  cleanup.add(() => folder.remove());
   const installation = await installVscode(log);
-  const python = await pythonOrReason();
   await bundleProduct();
-  const tests = await bundleHostSuite();
-
-  const lines = join(folder.path, 'lines');
-  const factsFile = join(folder.path, 'facts.json');
-  const facts: HostFacts = { noPython: typeof python === 'string' ? python : undefined };
-  await writeFile(factsFile, JSON.stringify(facts));
-  const project = join(folder.path, 'project');
-  await cp(join(ROOT, 'demo/project'), project, { recursive: true });
-
-  const server = await startVscodeServer({
-    installation,
-    folder: folder.path,
-    extensions: [await packKernelStandIn(folder.path)],
-    path: typeof python === 'string' ? [] : [python.bin],
-    testDriver: true,
-    env: {
-      [LINES_FILE]: lines,
-      [FACTS_FILE]: factsFile,
-      ...(process.env[COUNTS_FILE] === undefined ? {} : { [COUNTS_FILE]: process.env[COUNTS_FILE] }),
-    },
-  });
-  cleanup.add(() => server.close());
-  const browser = await launchBrowser(installation.fonts);
-  cleanup.add(() => browser.close());
-
-  const page = await browser.newPage();
-  const driverLines: string[] = [];
-  const code = await new Promise<number | undefined>((resolve, reject) => {
-    const limit = setTimeout(() => {
-      resolve(undefined);
-    }, TIME_LIMIT_MS);
-    cleanup.add(() => {
-      clearTimeout(limit);
-    });
-    void (async () => {
-      await page.exposeFunction('codeAutomationLog', (_type: string, args: unknown[]) => {
-        driverLines.push(args.map(String).join(' '));
-      });
-      await page.exposeFunction('codeAutomationExit', resolve);
-      await page.goto(
-        server.urlFor(project, [
-          ['extensionDevelopmentPath', server.remoteUri(ROOT)],
-          ['extensionTestsPath', server.remoteUri(tests)],
-          ['skipWelcome', 'true'],
-        ]),
-      );
-    })().catch(reject);
-  });
-
-  if (existsSync(lines)) process.stdout.write(await readFile(lines, 'utf8'));
-  if (code === undefined || !existsSync(lines)) {
-    console.log('  FAILED   VS Code did not run the tests to their end. It said:');
-    console.log([...driverLines.slice(-30), server.process.tail()].join('\n'));
-    return 1;
+  const company = await startCompany(cleanup, log);
+  const { folder } = company.stage;
+  const extensions = [await packKernelStandIn(folder), await packContextExtension(folder)];
+  let counts: Counts = { passed: 0, failed: 0, skipped: [] };
+  for (const window of WINDOWS) {
+    counts = addCounts(counts, await runWindow(window, { installation, company, extensions }));
   }
-  return code;
+  const file = process.env[COUNTS_FILE];
+  if (file !== undefined) await writeCounts(file, counts);
+  return counts.failed === 0 ? 0 : 1;
 }
 
-async function pythonOrReason(): Promise<PythonEnvironment | string> {
+/** Runs the tests of one window, in a server with data of its own. */
+async function runWindow(
+  window: WindowKind,
+  o: {
+    readonly installation: VscodeInstallation;
+    readonly company: Company;
+    /** Packed: the one that starts Python kernels, and the one that hands out its context. */
+    readonly extensions: readonly string[];
+  },
+): Promise<Counts> {
+  const folder = join(o.company.stage.folder, window);
+  await mkdir(folder);
+  const lines = join(folder, 'lines');
+  const countsFile = join(folder, 'counts.json');
+  const struck = new Cleanup();
+  cleanup.add(() => struck.run());
   try {
-    return await installPython(log);
-  } catch (error) {
-    if (error instanceof MissingPrerequisite) return error.message;
-    throw error;
+    const server = await startVscodeServer({
+      installation: o.installation,
+      folder,
+      extensions: o.extensions,
+      path: o.company.path,
+      testDriver: true,
+      restricted: window === 'restricted',
+      settings: o.company.settings,
+      env: { [LINES_FILE]: lines, [FACTS_FILE]: o.company.factsFile, [COUNTS_FILE]: countsFile },
+    });
+    struck.add(() => server.close());
+    const project = await makeProject(folder, window);
+    const address = new URL(
+      server.urlFor(project.path, [
+        ['extensionDevelopmentPath', server.remoteUri(ROOT)],
+        ['extensionTestsPath', server.remoteUri(await bundleHostSuite(window))],
+        ['skipWelcome', 'true'],
+      ]),
+    );
+    if (project.kind === 'workspace') {
+      address.searchParams.delete('folder');
+      address.searchParams.set('workspace', project.path);
+    }
+
+    const browser = await launchBrowser(o.installation.fonts);
+    struck.add(() => browser.close());
+    const page = await browser.newPage();
+    const driverLines: string[] = [];
+    const code = await new Promise<number | undefined>((resolve, reject) => {
+      const limit = setTimeout(() => {
+        resolve(undefined);
+      }, TIME_LIMIT_MS);
+      struck.add(() => {
+        clearTimeout(limit);
+      });
+      void (async () => {
+        await page.exposeFunction('codeAutomationLog', (_type: string, args: unknown[]) => {
+          driverLines.push(args.map(String).join(' '));
+        });
+        await page.exposeFunction('codeAutomationExit', resolve);
+        await page.goto(address.href);
+      })().catch(reject);
+    });
+
+    if (existsSync(lines)) process.stdout.write(await readFile(lines, 'utf8'));
+    const counts = await readCounts(countsFile);
+    if (code !== undefined && counts !== undefined) return counts;
+    log(`  FAILED   VS Code did not run the tests of the ${window} window to their end. It said:`);
+    log([...driverLines.slice(-30), server.process.tail()].join('\n'));
+    return addCounts(counts ?? { passed: 0, failed: 0, skipped: [] }, { passed: 0, failed: 1, skipped: [] });
+  } finally {
+    await struck.run();
   }
 }

@@ -16,12 +16,16 @@ export type Counts = z.infer<typeof Counts>;
 /** The environment variable that names the file into which a suite's process writes its counts. */
 export const COUNTS_FILE = 'OAM_TEST_COUNTS';
 
+/** Leaves the counts to the process that started us. */
+export const writeCounts = (file: string, counts: Counts): Promise<void> =>
+  writeFile(file, JSON.stringify(counts));
+
 /** For a suite that cannot run on this machine at all: says so by name, with the reason, and counts it as skipped. */
 export async function skipSuite(title: string, reason: string): Promise<void> {
   console.log(`  SKIPPED  ${title}: ${reason}`);
   const file = process.env[COUNTS_FILE];
   const counts: Counts = { passed: 0, failed: 0, skipped: [{ title, reason }] };
-  if (file !== undefined) await writeFile(file, JSON.stringify(counts));
+  if (file !== undefined) await writeCounts(file, counts);
 }
 
 /** The counts that a suite's process left behind; undefined if it died before. */
@@ -31,6 +35,15 @@ export async function readCounts(file: string): Promise<Counts | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** Two suites' counts in one. */
+export function addCounts(a: Counts, b: Counts): Counts {
+  return {
+    passed: a.passed + b.passed,
+    failed: a.failed + b.failed,
+    skipped: [...a.skipped, ...b.skipped],
+  };
 }
 
 /** The closing line: `N passed, N failed[, N skipped]`. */

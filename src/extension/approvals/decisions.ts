@@ -28,7 +28,11 @@ export interface Decisions {
 const REASON_MAX_CHARACTERS = 1_000;
 
 /** Wires {@link Decisions} to the control plane of whoever is signed in. */
-export function decisions(client: () => ControlPlaneClient, model: AccessModel, clock: Clock): Decisions {
+export function decisions(
+  client: () => ControlPlaneClient,
+  model: Pick<AccessModel, 'data' | 'reload'>,
+  clock: Clock,
+): Decisions {
   const chooseRequest = (): Promise<RequestView> =>
     choose(
       model.data?.toApprove ?? [],

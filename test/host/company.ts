@@ -1,0 +1,54 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Cleanup } from '../../demo/stage/cleanup.ts';
+import { MissingPrerequisite } from '../../demo/stage/preflight.ts';
+import { installPython, type PythonEnvironment } from '../../demo/stage/python.ts';
+import { startStage, type Stage } from '../../demo/stage/stage.ts';
+import type { HostFacts } from './names.ts';
+
+/** What the windows of the suite meet outside: a company, and Python where it can be had. */
+export interface Company {
+  readonly stage: Stage;
+  /** The folder of Python's programs; none where there is no Python. */
+  readonly path: readonly string[];
+  /** User settings: the same way to sign in in a browser as on a desktop. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Names the {@link HostFacts}. */
+  readonly factsFile: string;
+}
+
+/** Starts it. */
+export async function startCompany(cleanup: Cleanup, log: (line: string) => void): Promise<Company> {
+  const python = await pythonOrReason(log);
+  const stage = await startStage({ cleanup, absenceConfirmMs: 500 });
+  const facts: HostFacts = {
+    noPython: typeof python === 'string' ? python : undefined,
+    controlPlane: stage.controlPlane.url,
+    issuer: stage.identityProvider.issuer,
+    workspaces: { prod: stage.databricks.workspaces.prod.host, dev: stage.databricks.workspaces.dev.host },
+  };
+  const factsFile = join(stage.folder, 'facts.json');
+  await writeFile(factsFile, JSON.stringify(facts));
+  return {
+    stage,
+    path: typeof python === 'string' ? [] : [python.bin],
+    settings: {
+      ...stage.settings,
+      'databricksMlOam.signInFlow': 'loopback',
+      // What is not trusted stays so, without a question that the test driver would refuse.
+      'security.workspace.trust.startupPrompt': 'never',
+      'security.workspace.trust.banner': 'never',
+    },
+    factsFile,
+  };
+}
+
+async function pythonOrReason(log: (line: string) => void): Promise<PythonEnvironment | string> {
+  try {
+    return await installPython(log);
+  } catch (error) {
+    if (error instanceof MissingPrerequisite) return error.message;
+    throw error;
+  }
+}
