@@ -38,6 +38,9 @@ import type { PolicyVersion } from './policy/version.ts';
 import { lapseUnanswered } from './requests/lapse.ts';
 import { resumeReturned } from './requests/returning.ts';
 import type { Store } from './store/store.ts';
+import { forgetExpiredTokens, withWorkloads } from './workloads/sessions.ts';
+import { createSubjectTokenVerifier } from './workloads/subject-token.ts';
+import { addTokenEndpoint } from './workloads/token-endpoint.ts';
 
 /** Everything that a control plane is made of. */
 export interface Ingredients {
@@ -119,7 +122,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         transport,
       }),
     }),
-    verifier: createTokenVerifier(config.identity, transport),
+    verifier: withWorkloads(createTokenVerifier(config.identity, transport), db),
     admit: admission(db, config.directory),
     limits: createCallerLimits(config.limits),
     sessions: createSessionRecord(core),
@@ -127,6 +130,12 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     watch,
     metrics,
     redactor,
+  });
+  addTokenEndpoint(app, {
+    core,
+    redactor,
+    metrics,
+    verifier: config.workloads && createSubjectTokenVerifier(config.workloads, transport),
   });
   if (config.directory !== undefined) {
     addDirectory(app, {
@@ -151,6 +160,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     work: async () => {
       await forgetOldAnswers(db);
       await forgetExpiredSessions(db);
+      await forgetExpiredTokens(db);
       await forgetOldReadings(db);
       return false;
     },

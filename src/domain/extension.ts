@@ -22,7 +22,7 @@ export interface Handover<G extends Grant> {
 /**
  * A grant as one that can be extended: its window has begun and is not over, whether or not its end was noticed.
  *
- * @throws {OamError} `already_extended`, `grant_not_active`.
+ * @throws {OamError} `already_extended`, `grant_not_active`, `bad_request` (a run holds it).
  */
 export function expectExtendable<G extends Grant>(grant: G, nowMs: EpochMs): ActiveGrant<G> {
   if (grant.successorId !== undefined) {
@@ -30,6 +30,12 @@ export function expectExtendable<G extends Grant>(grant: G, nowMs: EpochMs): Act
       'already_extended',
       'This access has been extended already. Refresh to see until when it lasts now.',
       { detail: `grant ${grant.successorId}` },
+    );
+  }
+  if (grant.runGraceMinutes !== undefined) {
+    throw new OamError(
+      'bad_request',
+      'The access of a run goes on by itself while the run lives. If that is too short, ask for a longer window from the start.',
     );
   }
   if (isExtendable(grant, nowMs)) return grant;
@@ -92,7 +98,7 @@ export function heldMinutesAtEnd(grant: ActiveGrant<Grant>): number {
  * Extends a grant without a gap. In one moment the earlier grant ends, its membership kept, and the later one is
  * active until `minutes` after the earlier one would have ended: at every moment exactly one of them lives.
  *
- * @throws {OamError} `already_extended`, `grant_not_active`.
+ * @throws {OamError} `already_extended`, `grant_not_active`, `bad_request` (a run holds it).
  */
 export function handOver<G extends Grant>(
   grant: G,

@@ -18,8 +18,13 @@ export interface Grant {
   readonly requestId: string;
   readonly principal: PrincipalKey;
   readonly roleId: string;
-  /** How long the window lasts once it has begun. */
+  /** How long the window lasts once it has begun; for a run, at most. */
   readonly minutes: number;
+  /**
+   * Where the holder is a run: the window ends this many minutes after the run last proved that it lives. Undefined
+   * where the window is bound to the clock alone.
+   */
+  readonly runGraceMinutes: number | undefined;
   readonly state: GrantState;
   readonly endReason: EndReason | undefined;
   /** True once provisioning was given up: when the membership is seen to be absent the grant is `failed`. */
@@ -48,7 +53,10 @@ export interface Grant {
 }
 
 /** What a new grant is made of. */
-export type GrantSeed = Pick<Grant, 'id' | 'requestId' | 'principal' | 'roleId' | 'minutes'>;
+export type GrantSeed = Pick<
+  Grant,
+  'id' | 'requestId' | 'principal' | 'roleId' | 'minutes' | 'runGraceMinutes'
+>;
 
 /** Why a person or a deadline ends a grant. */
 export type Ending = Exclude<EndReason, 'extended'>;
@@ -101,7 +109,7 @@ export function isFinal(grant: Pick<Grant, 'state'>): boolean {
  */
 export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs: EpochMs): G {
   if (grant.state !== 'provisioning') return grant;
-  const endsAtMs = nowMs + minutesToMs(grant.minutes);
+  const endsAtMs = endOfWindow(grant, nowMs, nowMs);
   return {
     ...grant,
     version: grant.version + 1,
@@ -113,6 +121,28 @@ export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs:
     trouble: undefined,
     heldSinceMs: nowMs,
   };
+}
+
+/**
+ * The run that holds the grant proved that it lives: the window goes on, never past what was approved. Unchanged where
+ * there is no run, no window yet, or nothing to add. No transition: the version stays.
+ */
+export function proveAlive<G extends Grant>(grant: G, nowMs: EpochMs): G {
+  if (grant.state !== 'active' || grant.activatedAtMs === undefined) return grant;
+  const endsAtMs = endOfWindow(grant, grant.activatedAtMs, nowMs);
+  if (endsAtMs <= (grant.endsAtMs ?? 0)) return grant;
+  return { ...grant, endsAtMs, deadlineAtMs: endsAtMs };
+}
+
+function endOfWindow(
+  grant: Pick<Grant, 'minutes' | 'runGraceMinutes'>,
+  beganAtMs: EpochMs,
+  aliveAtMs: EpochMs,
+): EpochMs {
+  const latestMs = beganAtMs + minutesToMs(grant.minutes);
+  return grant.runGraceMinutes === undefined
+    ? latestMs
+    : Math.min(latestMs, aliveAtMs + minutesToMs(grant.runGraceMinutes));
 }
 
 /**

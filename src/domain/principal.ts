@@ -19,6 +19,24 @@ export const TOKEN_FACTS_FRESH_MINUTES = 60;
 /** Facts about a principal are fresh for this many minutes after the directory that pushed them last spoke. */
 export const DIRECTORY_FACTS_FRESH_MINUTES = 15;
 
+/** A workload that is one run of something, and lives as long as it does. */
+export interface WorkloadRun {
+  /** Names the run among all runs of its issuer. */
+  readonly key: string;
+  /** Its access ends this many minutes after the run last proved that it lives. */
+  readonly graceMinutes: number;
+}
+
+/** What a workload's own token says of it. */
+export interface WorkloadFacts {
+  /** The name under which its issuer is configured. */
+  readonly issuer: string;
+  /** The claims that rules may speak of, by their configured names. */
+  readonly claims: Readonly<Record<string, string>>;
+  /** Absent where the workload is not a run: a service account, a role of a cloud. */
+  readonly run: WorkloadRun | undefined;
+}
+
 /** A person or a workload, keyed by `iss` and `sub`. */
 export interface Principal {
   /** The issuer that vouches for the subject. */
@@ -30,6 +48,8 @@ export interface Principal {
   readonly displayName: string;
   readonly groups: GroupFacts;
   readonly duty: Duty | undefined;
+  /** Present exactly where this is a workload. */
+  readonly workload?: WorkloadFacts | undefined;
   /** When the facts above were vouched for, in epoch milliseconds. */
   readonly seenAtMs: EpochMs;
 }

@@ -19,6 +19,7 @@ const MINIMUM_SECRET_LENGTH = 8;
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?/g, MASK],
   [/\bdapi[0-9a-f]{8,}(?:-\d+)?/gi, MASK],
+  [/\boamw_[\w-]{16,}/g, MASK],
   [/\bdose[0-9a-f]{16,}/gi, MASK],
   [
     /\b(authorization|x-oam-authorization|cookie|set-cookie)(["']?\s*[:=]\s*["']?)[^"'\r\n]+/gi,

@@ -1,11 +1,20 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import * as z from 'zod/mini';
 
-import { DUTIES, type Principal, type PrincipalKey } from '../../domain/principal.ts';
+import { DUTIES, type Principal, type PrincipalKey, type WorkloadFacts } from '../../domain/principal.ts';
 import { toDate, toMs } from '../changes/change.ts';
 import type { Database, PrincipalTable } from '../store/tables.ts';
 
 const Duty = z.enum(DUTIES);
+
+const Workload = z.pipe(
+  z.object({
+    issuer: z.string(),
+    claims: z.record(z.string(), z.string()),
+    run: z.optional(z.object({ key: z.string(), graceMinutes: z.int() })),
+  }),
+  z.transform((workload): WorkloadFacts => ({ ...workload, run: workload.run })),
+);
 
 /** What {@link rememberPrincipal} made of the identity provider's word. */
 export interface Remembered {
@@ -30,6 +39,7 @@ export async function rememberPrincipal(db: Kysely<Database>, told: Principal): 
     display_name: told.displayName,
     groups: told.groups.kind === 'listed' ? [...told.groups.names] : null,
     duty: told.duty ?? null,
+    workload: told.workload === undefined ? null : JSON.stringify(told.workload),
     seen_at: toDate(told.seenAtMs),
   };
   const written = await db
@@ -91,6 +101,7 @@ function fromRow(row: Selectable<PrincipalTable>): Principal {
     displayName: row.display_name,
     groups: row.groups === null ? { kind: 'overflowed' } : { kind: 'listed', names: row.groups },
     duty: row.duty === null ? undefined : Duty.parse(row.duty),
+    ...(row.workload !== null && { workload: Workload.parse(row.workload) }),
     seenAtMs: toMs(row.seen_at),
   };
 }

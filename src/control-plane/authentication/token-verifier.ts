@@ -1,12 +1,4 @@
-import {
-  createRemoteJWKSet,
-  decodeJwt,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyGetKey,
-} from 'jose';
-import * as z from 'zod/mini';
+import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
@@ -14,6 +6,7 @@ import { type EpochMs, fromUnixSeconds, MINUTE_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { ServerConfiguration } from '../configuration/configuration.ts';
 import { principalOf, textOf } from './claims.ts';
+import { createProviderKeys, SIGNATURE_ALGORITHMS } from './provider-keys.ts';
 
 /** Somebody who presented a token that is good. */
 export interface Bearer {
@@ -49,9 +42,6 @@ export interface TokenVerifier {
   verify(token: string, nowMs: EpochMs): Promise<Bearer>;
 }
 
-/** The two algorithms that identity providers sign with; nothing symmetric, and never `none`. */
-const ALGORITHMS = ['RS256', 'ES256'];
-
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
@@ -60,28 +50,19 @@ const CLOCK_TOLERANCE_SECONDS = 5;
  */
 const MAX_ISSUED_AHEAD_MS = 5 * MINUTE_MS;
 
-const Discovery = z.object({ issuer: z.string(), jwks_uri: z.url() });
-
 /** Judges tokens by the identity provider's published keys, which are read when the first token comes. */
 export function createTokenVerifier(
   identity: ServerConfiguration['identity'],
   transport: HttpTransport,
 ): TokenVerifier {
-  let keys: Promise<JWTVerifyGetKey> | undefined;
-  const keysOfProvider = async (): Promise<JWTVerifyGetKey> => {
-    keys ??= discoverKeys(identity.issuer, transport);
-    try {
-      return await keys;
-    } catch (error) {
-      keys = undefined;
-      throw unavailable(error);
-    }
-  };
+  const keysOfProvider = createProviderKeys({ issuer: identity.issuer, transport });
 
   return {
     async verify(token, nowMs) {
       expectOurIssuer(token, identity.issuer);
-      const getKey = await keysOfProvider();
+      const getKey = await keysOfProvider().catch((error: unknown) => {
+        throw unavailable(error);
+      });
       const claims = await verifySignature(token, getKey, identity, nowMs);
       expectIssuedByNow(claims, identity, nowMs);
       expectAccessToken(claims, identity);
@@ -94,15 +75,6 @@ export function createTokenVerifier(
       };
     },
   };
-}
-
-async function discoverKeys(issuer: string, transport: HttpTransport): Promise<JWTVerifyGetKey> {
-  const base = issuer.endsWith('/') ? issuer.slice(0, -1) : issuer;
-  const answer = await transport({ method: 'GET', url: `${base}/.well-known/openid-configuration` });
-  if (answer.status !== 200) throw new Error(`the discovery document: status ${answer.status}`);
-  const document = Discovery.parse(JSON.parse(answer.text));
-  if (document.issuer !== issuer) throw new Error(`the discovery document names ${document.issuer}`);
-  return createRemoteJWKSet(new URL(document.jwks_uri), { cacheMaxAge: 60 * MINUTE_MS });
 }
 
 /** Read before the signature, only to say which of the two is wrong: nothing else is taken from it. */
@@ -131,7 +103,7 @@ async function verifySignature(
     const { payload } = await jwtVerify(token, getKey, {
       issuer: identity.issuer,
       audience: identity.audience,
-      algorithms: ALGORITHMS,
+      algorithms: [...SIGNATURE_ALGORITHMS],
       requiredClaims: ['sub', 'iat', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       currentDate: new Date(nowMs),

@@ -8,6 +8,7 @@ import type { DirectoryLink } from '../directory/link.ts';
 import { type AuditConfiguration, AuditSettings } from '../audit/settings.ts';
 import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
 import { EnvironmentName } from './secret.ts';
+import { toWorkloadTrust, WorkloadsFile, type WorkloadTrust } from '../workloads/configuration.ts';
 import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
 import { type FileProblem, FileProblemsError } from './problems.ts';
 import { checkYaml } from './yaml.ts';
@@ -49,6 +50,8 @@ export interface ServerConfiguration {
     readonly clientSecretEnv: string;
   };
   readonly issuer: Readonly<IssuerSettings>;
+  /** Pipelines, service accounts and roles of clouds that may come; undefined where none may. */
+  readonly workloads: WorkloadTrust | undefined;
   /** The company's directory, which pushes people and groups by SCIM; undefined where it does not. */
   readonly directory:
     | (DirectoryLink & {
@@ -128,6 +131,7 @@ const ServerConfigurationFile = z.strictObject({
   }),
   databricks: z.strictObject({ accountId: Text, clientId: Text, clientSecretEnv: EnvironmentName }),
   issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
+  workloads: z.optional(WorkloadsFile),
   directory: z.optional(Directory),
   audit: z._default(AuditSettings, AuditSettings.parse({})),
   effects: z._default(Effects, Effects.parse({})),
@@ -181,12 +185,19 @@ export function parseServerConfiguration(
   if (anchors.webhook)
     complain(['audit', 'anchors', 'webhook', 'url'], faultOfServerAddress(anchors.webhook.url));
   complain(['databaseUrl'], faultOfDatabaseUrl(file.databaseUrl, environment));
+  complain(['workloads', 'audience'], faultOfWorkloadAudience(file));
+  const workloads =
+    file.workloads &&
+    toWorkloadTrust(file.workloads, (at, message) => {
+      complain(['workloads', ...at], message);
+    });
   if (faults.length > 0) throw invalid(faults);
 
   const folder = dirname(resolve(path));
   return {
     ...file,
     publicUrl: file.publicUrl,
+    workloads,
     directory: file.directory && {
       ...file.directory,
       previousTokenEnv: file.directory.previousTokenEnv,
@@ -222,6 +233,17 @@ function faultOfAudience({ identity, databricks }: ServerConfigurationFile): str
     return 'must differ from the Databricks account id: else one token would pass for OAM and for Databricks.';
   }
   return undefined;
+}
+
+function faultOfWorkloadAudience({
+  workloads,
+  identity,
+  databricks,
+}: ServerConfigurationFile): string | undefined {
+  const taken = [identity.audience, identity.clientId, databricks.accountId];
+  return workloads !== undefined && taken.includes(workloads.audience)
+    ? 'must be of its own: else a token that is meant for another door would open this one.'
+    : undefined;
 }
 
 const FROM_ENVIRONMENT = 'env:';

@@ -2,6 +2,7 @@ import { scheduleGrant } from '../../domain/grant.ts';
 import { membershipOf } from '../../domain/membership.ts';
 import { windowMinutes } from '../../domain/request.ts';
 import type { Actor } from '../audit/record.ts';
+import { findPrincipal } from '../authentication/principals.ts';
 import { recordAudit } from '../audit/record.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -30,6 +31,7 @@ export async function openGrant(
     principal: requester,
     roleId: role.id,
     minutes: windowMinutes(request),
+    runGraceMinutes: (await findPrincipal(change.trx, requester))?.workload?.run?.graceMinutes,
   };
   await insertGrant(change, {
     ...scheduleGrant(seed, change.nowMs),

@@ -13,6 +13,7 @@ export interface Metrics {
 const COUNTERS = {
   oam_http_requests_total: 'Answers by operation and status.',
   oam_refusals_total: 'Refusals by code.',
+  oam_workload_tokens_total: 'Tokens that workloads were given, by the name of their issuer.',
 } as const;
 
 type CounterName = keyof typeof COUNTERS;

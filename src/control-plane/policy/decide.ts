@@ -49,12 +49,12 @@ export function decider({ hash, catalogue, rules, engine, nearestRule }: Decider
     catalogue,
 
     decideRequest(facts): RequestDecision {
-      const atOnce = requestQuestion('request.at_once', facts);
+      const atOnce = requestQuestion('at_once', facts);
       const first = engine.ask(atOnce);
       if (first.kind === 'allowed') return { kind: 'granted_at_once', because: wordsOf(first.by) };
       // A rule that failed may have been one that forbids: there is no second try by the other way.
       if (first.kind === 'failed') return { kind: 'refused', because: whyNot([first], [atOnce]) };
-      const withApproval = requestQuestion('request.with_approval', facts);
+      const withApproval = requestQuestion('with_approval', facts);
       const second = engine.ask(withApproval);
       return second.kind === 'allowed'
         ? { kind: 'needs_approval', because: wordsOf(second.by), stages: facts.role.approval }

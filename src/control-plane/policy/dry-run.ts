@@ -8,6 +8,17 @@ import {
   revocationQuestion,
 } from './entities.ts';
 
+const WORKLOAD: Principal = {
+  iss: 'urn:oam:workload:trial',
+  sub: 'trial',
+  userName: 'trial',
+  displayName: 'Trial',
+  groups: { kind: 'listed', names: [] },
+  duty: undefined,
+  workload: { issuer: 'trial', claims: {}, run: undefined },
+  seenAtMs: 0,
+};
+
 /**
  * Questions of every kind about every role, in the forms that OAM asks. A version that cannot answer them is not
  * published: at run time it would refuse everybody.
@@ -41,8 +52,10 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
           hourUtc: 12,
           weekday: 1,
         };
-        yield requestQuestion('request.at_once', facts);
-        yield requestQuestion('request.with_approval', facts);
+        for (const asker of [principal, WORKLOAD]) {
+          yield requestQuestion('at_once', { ...facts, principal: asker });
+          yield requestQuestion('with_approval', { ...facts, principal: asker });
+        }
       }
       for (const stage of role.approval) {
         yield approvalQuestion({

@@ -1,7 +1,7 @@
 import type { Context, EntityJson, EntityUidJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 
 import { OamError } from '../../domain/errors.ts';
-import type { Principal, PrincipalKey } from '../../domain/principal.ts';
+import type { Principal, PrincipalKey, WorkloadFacts } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
 import type {
   ApprovalFacts,
@@ -16,6 +16,8 @@ import type {
 export const POLICY_ACTIONS = [
   'request.at_once',
   'request.with_approval',
+  'workload.at_once',
+  'workload.with_approval',
   'approve',
   'revoke',
   'read_audit',
@@ -35,13 +37,12 @@ export interface Question {
 }
 
 /** A request, by one of its two ways. */
-export function requestQuestion(
-  action: 'request.at_once' | 'request.with_approval',
-  facts: RequestFacts,
-): Question {
+export function requestQuestion(way: 'at_once' | 'with_approval', facts: RequestFacts): Question {
   const { principal, teams, role } = facts;
   return {
-    ...aboutRole(action, principal, teams, role),
+    ...(principal.workload === undefined
+      ? aboutRole(`request.${way}`, principal, teams, role)
+      : aboutWorkload(`workload.${way}`, principal, principal.workload, role)),
     context: {
       minutes: facts.minutes,
       extension: facts.extension,
@@ -108,6 +109,29 @@ function aboutRole(
     principal: personId(principal),
     resource: { type: 'Role', id: role.id },
     entities: [personEntity(principal, teams), roleEntity(role)],
+  };
+}
+
+function aboutWorkload(
+  action: PolicyAction,
+  { iss, sub, userName }: Principal,
+  workload: WorkloadFacts,
+  role: Role,
+): Omit<Question, 'context'> {
+  const uid = { type: 'Workload', id: JSON.stringify([iss, sub]) };
+  return {
+    action,
+    principal: uid,
+    resource: { type: 'Role', id: role.id },
+    entities: [
+      {
+        uid,
+        attrs: { issuer: workload.issuer, subject: userName },
+        parents: [],
+        tags: { ...workload.claims },
+      },
+      roleEntity(role),
+    ],
   };
 }
 

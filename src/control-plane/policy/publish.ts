@@ -11,6 +11,7 @@ import { decider } from './decide.ts';
 import { probeQuestions } from './dry-run.ts';
 import { prepareEngine } from './engine.ts';
 import type { PolicyAction } from './entities.ts';
+import { openDoorProblems } from './open-doors.ts';
 import { prepareNearestRule } from './nearest-rule.ts';
 import { cedarProblem, lineOf, readRules, type Rule, type TextFile } from './rules.ts';
 import type { PolicyVersion } from './version.ts';
@@ -32,7 +33,7 @@ export async function loadPolicy(
   const catalogue = await loadCatalogue(folder, environment);
   const schema = await readSchema(folder);
   const { rules, problems } = readRules(files);
-  if (problems.length === 0) problems.push(...validationProblems(schema, rules));
+  if (problems.length === 0) problems.push(...validationProblems(schema, rules), ...openDoorProblems(rules));
   if (rules.length === 0 && problems.length === 0) {
     problems.push({ file: folder, line: undefined, message: 'There is no .cedar file with a rule in it.' });
   }

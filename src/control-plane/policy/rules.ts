@@ -75,15 +75,13 @@ export function readRules(files: readonly TextFile[]): { rules: Rule[]; problems
   return { rules, problems };
 }
 
-/** The group `request` stands for both ways of asking. */
+/** The groups `request` and `workload` stand for both ways of asking. */
 function actionsOf({ action }: PolicyJson): ReadonlySet<PolicyAction> {
   if (action.op === 'All') return new Set(POLICY_ACTIONS);
   const references = 'entities' in action ? action.entities : 'entity' in action ? [action.entity] : [];
   const ids = references.map((entry) => ('__entity' in entry ? entry.__entity.id : entry.id));
   return new Set(
-    POLICY_ACTIONS.filter(
-      (name) => ids.includes(name) || (name.startsWith('request.') && ids.includes('request')),
-    ),
+    POLICY_ACTIONS.filter((name) => ids.includes(name) || ids.includes(name.split('.')[0] ?? '')),
   );
 }
 

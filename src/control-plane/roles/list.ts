@@ -40,7 +40,8 @@ export async function listRoles(core: Core, caller: Principal): Promise<{ items:
       maxMinutes: role.maxMinutes,
       defaultMinutes: role.defaultMinutes,
       outlook: outlookOf(core, caller, role, nowMs, reasonBy.get(role.group.id)),
-    }));
+    }))
+    .filter(({ outlook }) => caller.workload === undefined || outlook.kind !== 'refused');
   return { items };
 }
 

@@ -39,9 +39,14 @@ export function ledTeams(principal: Principal, catalogue: Catalogue): string[] {
     .map((team) => team.name);
 }
 
-/** One team sees nothing of another; auditors see everything. */
+/**
+ * One team sees nothing of another; auditors see everything. A workload is in no team: which roles are its own is for
+ * the rules alone to say.
+ */
 export function seesRole(principal: Principal, teams: readonly TeamMembership[], role: Role): boolean {
-  return isAuditor(principal) || teams.some((team) => team.name === role.team);
+  return (
+    isAuditor(principal) || principal.workload !== undefined || teams.some((team) => team.name === role.team)
+  );
 }
 
 /** True for those whose duty it is to look at everything. */

@@ -35,7 +35,18 @@ export interface PrincipalTable {
   /** Null where the list overflowed. */
   groups: string[] | null;
   duty: string | null;
+  /** What a workload's token said; null for people. */
+  workload: NullableJsonColumn;
   seen_at: Date;
+}
+
+/** Tokens that workloads present, by their hashes. */
+export interface WorkloadTokenTable {
+  sha256: string;
+  iss: string;
+  sub: string;
+  issued_at: Date;
+  expires_at: Date;
 }
 
 /** Requests. `role` is the row of the catalogue as it was when the request was judged. */
@@ -81,6 +92,7 @@ export interface AccessGrantTable {
   sub: string;
   role_id: string;
   team: string;
+  run_grace_minutes: number | null;
   role: JsonColumn;
   role_hash: string;
   workspace_host: string;
@@ -308,6 +320,7 @@ export interface Database {
   audit_reading: AuditReadingTable;
   session_seen: SessionSeenTable;
   signing_key: SigningKeyTable;
+  workload_token: WorkloadTokenTable;
   directory_user: DirectoryUserTable;
   directory_group: DirectoryGroupTable;
   directory_membership: DirectoryMembershipTable;

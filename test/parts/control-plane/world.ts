@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Assembly, assembleControlPlane } from '../../../src/control-plane/assemble.ts';
 import type { AuditConfiguration } from '../../../src/control-plane/audit/settings.ts';
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
+import type { WorkloadTrust } from '../../../src/control-plane/workloads/configuration.ts';
 import { loadPolicy } from '../../../src/control-plane/policy/publish.ts';
 import type { PolicyVersion } from '../../../src/control-plane/policy/version.ts';
 import { type Logger, silentLogger } from '../../../src/domain/logger.ts';
@@ -53,6 +54,8 @@ export interface WorldOptions {
   readonly audit?: AuditConfiguration;
   /** The store, in place of a fresh one of its own. */
   readonly store?: TestStore;
+  /** The workloads that may come. */
+  readonly workloads?: WorkloadTrust;
   /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
   readonly directory?: true;
   /** Puts another policy in the place of the demo's. */
@@ -147,6 +150,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     audit: options.audit ?? { anchors: { everySeconds: 60, standardOutput: false } },
     effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
+    workloads: options.workloads,
     directory: options.directory && {
       tokenEnv: 'UNUSED',
       previousTokenEnv: undefined,

@@ -42,7 +42,14 @@ const active = (minutes: number): Grant =>
   activate(
     startProvisioning(
       scheduleGrant(
-        { id: 'g0', requestId: 'r0', principal: { iss: 'i', sub: 's' }, roleId: 'role', minutes },
+        {
+          id: 'g0',
+          requestId: 'r0',
+          principal: { iss: 'i', sub: 's' },
+          roleId: 'role',
+          runGraceMinutes: undefined,
+          minutes,
+        },
         0,
       ),
     ),
@@ -159,5 +166,13 @@ describe('a chain of extensions', () => {
     assert.equal(code(at(59, 41)), 'window_too_long');
     assert.equal(code(at(30, 1.5)), 'bad_request');
     assert.equal(code(at(30, 0)), 'window_too_short');
+  });
+
+  it('is not for runs: their access goes on by itself while they live', () => {
+    const run = { ...active(30), runGraceMinutes: 10 };
+    assert.throws(
+      () => expectExtendable(run, 1),
+      (error) => hasCode(error, 'bad_request'),
+    );
   });
 });

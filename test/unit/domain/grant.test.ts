@@ -23,7 +23,14 @@ import { MINUTE_MS } from '../../../src/domain/time.ts';
 
 const ENDINGS = ['expired', 'returned', 'revoked'] as const;
 
-const seed = { id: 'g', requestId: 'r', principal: { iss: 'i', sub: 's' }, roleId: 'role', minutes: 30 };
+const seed = {
+  id: 'g',
+  requestId: 'r',
+  principal: { iss: 'i', sub: 's' },
+  roleId: 'role',
+  runGraceMinutes: undefined,
+  minutes: 30,
+};
 
 type Step = (grant: Grant, nowMs: number) => Grant;
 

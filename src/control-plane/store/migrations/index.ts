@@ -7,6 +7,7 @@ import { directory } from './0005-directory.ts';
 import { keyRotation } from './0006-key-rotation.ts';
 import { extensions } from './0007-extensions.ts';
 import { auditTrail } from './0008-audit-trail.ts';
+import { workloads } from './0009-workloads.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   keyRotation,
   extensions,
   auditTrail,
+  workloads,
 ];

@@ -141,6 +141,41 @@ databaseUrl: env:DATABASE_URL
     assert.deepEqual(problems(`${TEXT}issuer: { rotateAfterDays: 1, publishAheadMinutes: 60 }\n`), []);
   });
 
+  it('takes workloads by profile, and refuses an issuer that would let in everybody', () => {
+    const workloads = (yaml: string): string =>
+      `${TEXT}workloads:\n  audience: urn:oam:workloads\n  issuers:\n${yaml}`;
+    const github = '    - { name: github, profile: github-actions, only: { repository_owner: [acme] } }\n';
+    const trust = parse(workloads(github)).workloads;
+    assert.equal(trust?.issuers[0]?.issuer, 'https://token.actions.githubusercontent.com');
+    assert.deepEqual(trust.issuers[0]?.run, {
+      claims: ['repository_id', 'run_id', 'run_attempt'],
+      graceMinutes: 10,
+    });
+    for (const [yaml, words] of [
+      ['    - { name: github, profile: github-actions }\n', /everybody can get a token/],
+      ['    - { name: aws, profile: aws-iam }\n', /'workloads.issuers.0.issuer' is missing/],
+      [`${github}${github}`, /taken by another issuer/],
+      ['    - { name: x, profile: oidc, issuer: "http://login.example.com" }\n', /https/],
+      [
+        '    - { name: x, profile: oidc, issuer: "https://a.example.com", run: { claims: [job] } }\n',
+        /not listed: job/,
+      ],
+      [
+        '    - { name: x, profile: oidc, issuer: "https://a.example.com", only: { job: [a] } }\n',
+        /not one of the claims/,
+      ],
+      ['    - { name: x, profile: githubactions }\n', /profile/],
+    ] as const) {
+      assert.match(problems(workloads(yaml)).join('\n'), words);
+    }
+    for (const taken of ['urn:oam:control-plane', 'oam-editor', '0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101']) {
+      assert.match(
+        problems(workloads(github).replace('urn:oam:workloads', taken)).join(),
+        /'workloads.audience' must be of its own/,
+      );
+    }
+  });
+
   it('names the variable of a secret that is not there', () => {
     assert.equal(secretFromEnvironment('A', { A: 'x' }), 'x');
     for (const environment of [{}, { A: '' }]) {

@@ -148,7 +148,7 @@ describe('the decisions of the demo policy', function () {
     try {
       await folder.write(
         'oversight.cedar',
-        '@id("anybody") @because("Anybody may.") permit(principal, action, resource);',
+        '@id("anybody") @because("Anybody may.") permit(principal, action == Action::"approve", resource);',
       );
       const lax = await loadPolicy(folder.path, ENVIRONMENT);
       const stage = { approverGroups: ['ml-recsys-leads'], quorum: 1 };

@@ -36,6 +36,30 @@ describe('publishing a policy', function () {
     assert.deepEqual(await problems(), []);
   });
 
+  it('refuses a rule that lets in workloads without saying whose they are', async () => {
+    const rule = (when: string): string =>
+      `@id("door") @because("Some door.") permit(principal, action in [Action::"workload"], resource) when { ${when} };`;
+    const issuer = 'principal.issuer == "github"';
+    const claim = 'principal.hasTag("repository") && principal.getTag("repository") == "acme/x"';
+    for (const [when, open] of [
+      [`${issuer} && ${claim}`, false],
+      [`${issuer} && principal.subject like "repo:acme/*"`, false],
+      [issuer, true],
+      [claim, true],
+      [`(${issuer} || resource.sensitivity == Sensitivity::"low") && ${claim}`, true],
+      [`${issuer} && principal.hasTag("repository")`, true],
+      ['resource.sensitivity == Sensitivity::"low"', true],
+    ] as const) {
+      await extra(rule(when));
+      const found = await problems();
+      assert.equal(
+        found.some((problem) => problem.includes("The rule 'door' lets in workloads")),
+        open,
+        `${when}: ${found.join('; ')}`,
+      );
+    }
+  });
+
   it('takes the rules that its own page of documentation shows', async () => {
     const page = await readFile(new URL('../../../../docs/policy.md', import.meta.url), 'utf8');
     const shown = [...page.matchAll(/```cedar\n([\s\S]*?)```/g)].map(([, rule = '']) => rule);
