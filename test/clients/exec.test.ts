@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-
-import * as z from 'zod/mini';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { SEED } from '../../src/sandbox/databricks/index.ts';
@@ -65,19 +61,6 @@ describe('oam exec', () => {
     assert.match(output, /\['DATABRICKS_AUTH_TYPE', 'DATABRICKS_HOST', 'DATABRICKS_METADATA_SERVICE_URL'\]/);
   });
 
-  it('runs a notebook by `jupyter execute`', async () => {
-    const words = ['exec', '--role', 'recsys-endpoint-query', ...PURPOSE, '--for', '5m', '--'];
-    const { code, output } = await as('ana').run([
-      ...words,
-      ...[there().python.jupyter, 'execute', '--output=done', 'notebook.ipynb'],
-    ]);
-    assert.equal(code, 0, output);
-    const printed = await printedBy(join(there().project, 'done.ipynb'));
-    assert.match(printed, /I am ana\.silva@example\.com/);
-    assert.match(printed, /A token in the environment\? False/);
-    assert.match(printed, /The ranker answers: /);
-  });
-
   it("acts as a federated role's service principal, once the lead has approved", async () => {
     const script =
       'from databricks.sdk import WorkspaceClient; print("I am", WorkspaceClient().current_user.me().user_name)';
@@ -110,22 +93,4 @@ async function until(holds: () => boolean): Promise<void> {
     assert.ok(performance.now() < deadline, `not so after ${String(GONE_WITHIN_MS / 1000)} s`);
     await delay(100);
   }
-}
-
-const Notebook = z.object({
-  cells: z.array(
-    z.object({
-      outputs: z.optional(
-        z.array(z.object({ text: z.optional(z.union([z.string(), z.array(z.string())])) })),
-      ),
-    }),
-  ),
-});
-
-async function printedBy(file: string): Promise<string> {
-  const notebook = Notebook.parse(JSON.parse(await readFile(file, 'utf8')));
-  return notebook.cells
-    .flatMap((cell) => cell.outputs ?? [])
-    .flatMap((output) => output.text ?? [])
-    .join('');
 }
