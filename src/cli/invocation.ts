@@ -1,7 +1,7 @@
 import type { Logger } from '../domain/logger.ts';
 import type { Redactor } from '../domain/redaction.ts';
 import type { Clock } from '../domain/time.ts';
-import type { HttpTransport } from '../protocol/transport.ts';
+import type { HttpStream, HttpTransport } from '../protocol/transport.ts';
 import type { SignalDesk } from './signals.ts';
 
 /** Everything outside that a command may touch. `main` holds the real things, tests hold others. */
@@ -17,6 +17,7 @@ export interface Invocation {
   readonly logger: Logger;
   readonly redactor: Redactor;
   readonly transport: HttpTransport;
+  readonly stream: HttpStream;
   readonly signals: SignalDesk;
 }
 

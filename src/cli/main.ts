@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { createRedactor } from '../domain/redaction.ts';
-import { axiosTransport } from '../protocol/transport.ts';
+import { axiosStream, axiosTransport } from '../protocol/transport.ts';
 import { endingOf } from './failure.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLogger } from './json-logger.ts';
@@ -33,6 +33,7 @@ const invocation: Invocation = {
   }),
   redactor,
   transport: axiosTransport(),
+  stream: axiosStream(),
   signals,
 };
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 
+import { addAuditCommands } from './audit/commands.ts';
 import type { Connection } from './connection/connect.ts';
 import { parseMinutes } from './duration.ts';
 import type { CommonFlags, Invocation } from './invocation.ts';
@@ -43,8 +44,11 @@ export async function runCommandLine(
 
   /** Runs a command that talks to the control plane. */
   const talk = async (flags: CommonFlags, action: (connection: Connection) => Promise<void>) => {
-    const { connect } = await import('./connection/connect.ts');
-    await action(await connect(invocation, flags));
+    await action(await connect(flags));
+  };
+  const connect = async (flags: CommonFlags): Promise<Connection> => {
+    const { connect: open } = await import('./connection/connect.ts');
+    return open(invocation, flags);
   };
 
   command('login', 'sign in, and keep the session in the keychain').action((flags: CommonFlags) =>
@@ -193,6 +197,13 @@ export async function runCommandLine(
         await rotateIssuer(flags, connection, invocation);
       }),
     );
+
+  addAuditCommands({
+    ...{ program, invocation, common, connect },
+    exit: (code) => {
+      exitCode = code;
+    },
+  });
 
   const policy = program.command('policy').description('policy folders');
   policy

@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { OamError } from '../domain/errors.ts';
 import { type Endpoint, endpoints, type OperationId } from './endpoints.ts';
 import { Problem } from './problem.ts';
-import type { HttpTransport } from './transport.ts';
+import type { HttpRequest, HttpTransport } from './transport.ts';
 
 type Operation<Id extends OperationId> = (typeof endpoints)[Id];
 
@@ -39,6 +39,11 @@ export class ControlPlaneError extends OamError {
   }
 }
 
+/** The operations that answer line by line: see `createLinesClient`. */
+export type LinesOperationId = {
+  [Id in OperationId]: Operation<Id> extends { lines: true } ? Id : never;
+}[OperationId];
+
 /** Calls the control plane's operations by id. */
 export interface ControlPlaneClient {
   /**
@@ -46,15 +51,22 @@ export interface ControlPlaneClient {
    * @throws {OamError} `unreachable`, `timed_out`, `cancelled` from the transport; `not_the_control_plane` when the
    * answer is not of the API's shape.
    */
-  call<Id extends OperationId>(operation: Id, input?: CallInput<Id>): Promise<CallOutput<Id>>;
+  call<Id extends Exclude<OperationId, LinesOperationId>>(
+    operation: Id,
+    input?: CallInput<Id>,
+  ): Promise<CallOutput<Id>>;
 }
 
-/** What {@link createControlPlaneClient} needs. */
-export interface ControlPlaneClientOptions {
+/** Where a control plane is, and who calls it. */
+export interface CallerOptions {
   /** Origin of the control plane, without a trailing slash. */
   readonly baseUrl: string;
   /** The present access token (`aud` = OAM), or undefined when nobody is signed in. */
   readonly accessToken: () => Promise<string | undefined>;
+}
+
+/** What {@link createControlPlaneClient} needs. */
+export interface ControlPlaneClientOptions extends CallerOptions {
   readonly transport: HttpTransport;
 }
 
@@ -62,26 +74,35 @@ export interface ControlPlaneClientOptions {
 export function createControlPlaneClient(options: ControlPlaneClientOptions): ControlPlaneClient {
   return {
     async call(operation, input = {}) {
-      const endpoint: Endpoint = endpoints[operation];
-      const headers: Record<string, string> = { accept: 'application/json' };
-      if (endpoint.auth === 'bearer') {
-        const token = await options.accessToken();
-        if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
-      }
-      if (endpoint.method === 'POST') {
-        headers['content-type'] = 'application/json';
-        headers['idempotency-key'] = input.idempotencyKey ?? randomUUID();
-      }
-      if (input.version !== undefined) headers['if-match'] = `"${input.version}"`;
-      const answer = await options.transport({
-        method: endpoint.method,
-        url: options.baseUrl + pathOf(endpoint, input.params) + queryOf(input.query),
-        headers,
-        ...(endpoint.method === 'POST' && { body: JSON.stringify(input.body ?? {}) }),
-        ...(input.signal && { signal: input.signal }),
-      });
+      const answer = await options.transport(await requestOf(options, operation, input));
       return parseAnswer(answers[operation].response, answer.status, answer.text);
     },
+  };
+}
+
+/** The exchange that an operation is. */
+export async function requestOf<Id extends OperationId>(
+  { baseUrl, accessToken }: CallerOptions,
+  operation: Id,
+  input: CallInput<Id>,
+): Promise<HttpRequest> {
+  const endpoint: Endpoint = endpoints[operation];
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (endpoint.auth === 'bearer') {
+    const token = await accessToken();
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+  }
+  if (endpoint.method === 'POST') {
+    headers['content-type'] = 'application/json';
+    headers['idempotency-key'] = input.idempotencyKey ?? randomUUID();
+  }
+  if (input.version !== undefined) headers['if-match'] = `"${input.version}"`;
+  return {
+    method: endpoint.method,
+    url: baseUrl + pathOf(endpoint, input.params) + queryOf(input.query),
+    headers,
+    ...(endpoint.method === 'POST' && { body: JSON.stringify(input.body ?? {}) }),
+    ...(input.signal && { signal: input.signal }),
   };
 }
 
@@ -102,7 +123,8 @@ function queryOf(query: unknown): string {
   return search.size === 0 ? '' : `?${search.toString()}`;
 }
 
-function parseAnswer<Output>(schema: z.ZodMiniType<Output>, status: number, text: string): Output {
+/** What an answer says. @throws {ControlPlaneError} @throws {OamError} `not_the_control_plane`. */
+export function parseAnswer<Output>(schema: z.ZodMiniType<Output>, status: number, text: string): Output {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -111,8 +133,7 @@ function parseAnswer<Output>(schema: z.ZodMiniType<Output>, status: number, text
   }
   if (status >= 400) {
     const problem = Problem.safeParse(json);
-    if (problem.success) throw new ControlPlaneError(problem.data);
-    throw notTheControlPlane(`status ${status}`);
+    throw problem.success ? new ControlPlaneError(problem.data) : notTheControlPlane(`status ${status}`);
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw notTheControlPlane(z.prettifyError(parsed.error));

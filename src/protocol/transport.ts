@@ -1,4 +1,6 @@
-import type { AxiosInstance } from 'axios';
+import type { Readable } from 'node:stream';
+
+import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 
 import { CancelledError, OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
@@ -31,6 +33,18 @@ export interface HttpResponse {
  */
 export type HttpTransport = (request: HttpRequest) => Promise<HttpResponse>;
 
+/** An answer whose text comes piece by piece. */
+export interface HttpStreamResponse extends Omit<HttpResponse, 'text'> {
+  /** @throws {OamError} `unreachable` where the connection breaks before the end. */
+  readonly text: AsyncIterable<string>;
+}
+
+/**
+ * Carries a request whose answer is too large to be held at once; `timeoutMs` is for its beginning. Throws as
+ * {@link HttpTransport} does.
+ */
+export type HttpStream = (request: HttpRequest) => Promise<HttpStreamResponse>;
+
 /** How long an exchange may take unless the request says otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 15 * SECOND_MS;
 
@@ -42,43 +56,67 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
  * editor's start.
  */
 export function axiosTransport(): HttpTransport {
-  let loading: Promise<AxiosInstance> | undefined;
-
-  const load = async (): Promise<AxiosInstance> => {
-    const { default: axios } = await import('axios');
-    return axios.create({
-      adapter: 'http',
-      maxRedirects: 0,
+  return async (request) => {
+    const { data, ...head } = await exchange<string>(request, {
       maxContentLength: MAX_ANSWER_BYTES,
       responseType: 'text',
-      transformResponse: (data: unknown) => data,
-      validateStatus: () => true,
+      transformResponse: (text: unknown) => text,
     });
+    return { ...head, text: data };
   };
+}
 
+/** {@link axiosTransport} for answers that are read as they come. */
+export function axiosStream(): HttpStream {
   return async (request) => {
-    loading ??= load();
-    const axios = await loading;
-    try {
-      const answer = await axios.request<string>({
-        method: request.method,
-        url: request.url,
-        ...(request.headers && { headers: { ...request.headers } }),
-        ...(request.body !== undefined && { data: request.body }),
-        ...(request.signal && { signal: request.signal }),
-        // A proxy cannot reach this machine's own addresses, and must not see what goes there.
-        ...(isLoopback(request.url) && { proxy: false }),
-        timeout: request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      });
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(answer.headers)) {
-        if (value !== undefined && value !== null) headers[name.toLowerCase()] = String(value);
-      }
-      return { status: answer.status, headers, text: answer.data };
-    } catch (error) {
-      throw asTransportError(error, request.url);
-    }
+    const { data, ...head } = await exchange<Readable>(request, { responseType: 'stream' });
+    return { ...head, text: piecesOf(data, request.url) };
   };
+}
+
+async function* piecesOf(answer: Readable, url: string): AsyncGenerator<string> {
+  answer.setEncoding('utf8');
+  try {
+    for await (const piece of answer) yield String(piece);
+  } catch (error) {
+    throw asTransportError(error, url);
+  }
+}
+
+async function exchange<Data>(
+  request: HttpRequest,
+  options: AxiosRequestConfig,
+): Promise<Omit<HttpResponse, 'text'> & { data: Data }> {
+  const axios = await loaded();
+  try {
+    const answer = await axios.request<Data>({
+      ...options,
+      method: request.method,
+      url: request.url,
+      ...(request.headers && { headers: { ...request.headers } }),
+      ...(request.body !== undefined && { data: request.body }),
+      ...(request.signal && { signal: request.signal }),
+      // A proxy cannot reach this machine's own addresses, and must not see what goes there.
+      ...(isLoopback(request.url) && { proxy: false }),
+      timeout: request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    });
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(answer.headers)) {
+      if (value !== undefined && value !== null) headers[name.toLowerCase()] = String(value);
+    }
+    return { status: answer.status, headers, data: answer.data };
+  } catch (error) {
+    throw asTransportError(error, request.url);
+  }
+}
+
+let loading: Promise<AxiosInstance> | undefined;
+
+function loaded(): Promise<AxiosInstance> {
+  loading ??= import('axios').then(({ default: axios }) =>
+    axios.create({ adapter: 'http', maxRedirects: 0, validateStatus: () => true }),
+  );
+  return loading;
 }
 
 function isLoopback(url: string): boolean {

@@ -11,6 +11,7 @@ import {
 } from '../../identity/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
+import { createLinesClient, type LinesClient } from '../../protocol/lines.ts';
 import type { Configuration } from '../../protocol/schemas.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
@@ -23,6 +24,8 @@ import { stateFolder } from './state-folder.ts';
 export interface Connection {
   readonly url: string;
   readonly client: ControlPlaneClient;
+  /** For answers that come line by line. */
+  readonly lines: LinesClient;
   readonly session: SessionKeeper;
   /** Whether the session outlives this process. */
   readonly kept: boolean;
@@ -39,7 +42,7 @@ export async function connect(
   flags: CommonFlags,
   keychainOf: () => Promise<Keychain | undefined> = openKeychain,
 ): Promise<Connection> {
-  const { clock, logger, redactor, transport, signals } = invocation;
+  const { clock, logger, redactor, transport, stream, signals } = invocation;
   const url = controlPlaneUrl(flags, invocation.env);
   const keychain = flags.keychain ? await keychainOf() : undefined;
 
@@ -82,6 +85,7 @@ export async function connect(
   return {
     url,
     client: createControlPlaneClient({ baseUrl: url, accessToken: () => session.accessToken(), transport }),
+    lines: createLinesClient({ baseUrl: url, accessToken: () => session.accessToken(), stream }),
     session,
     kept: keychain !== undefined,
     configuration,

@@ -9,6 +9,7 @@ import type { AuditConfiguration } from '../../../src/control-plane/audit/settin
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
 import type { WorkloadTrust } from '../../../src/control-plane/workloads/configuration.ts';
 import { loadPolicy } from '../../../src/control-plane/policy/publish.ts';
+import type { SealKeys } from '../../../src/control-plane/issuer/seal.ts';
 import type { PolicyVersion } from '../../../src/control-plane/policy/version.ts';
 import { type Logger, silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -76,6 +77,7 @@ export interface World {
   readonly policy: PolicyVersion;
   readonly dataFolder: string;
   readonly config: ServerConfiguration;
+  readonly sealKeys: SealKeys;
   /** An access token of the identity provider's, as of the store's time. */
   token(name: Name, claims?: Record<string, unknown>): Promise<string>;
   client(name: Name, claims?: Record<string, unknown>): ControlPlaneClient;
@@ -232,6 +234,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     dataFolder,
     config,
+    sealKeys,
     token,
     client,
     http: ({ path: where, ...request }) => transport({ ...request, url: url + where }),

@@ -143,6 +143,7 @@ export function fakeInvocation(changes: Partial<Invocation> = {}) {
     logger: silentLogger,
     redactor: createRedactor(),
     transport: () => Promise.reject(new Error('Nothing is to be sent')),
+    stream: () => Promise.reject(new Error('Nothing is to be sent')),
     signals,
     ...changes,
   };
