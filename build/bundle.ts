@@ -43,7 +43,6 @@ const programs = {
     format: 'esm',
     // The server's packages bring WebAssembly and native parts that look for their own files.
     packages: 'external',
-    banner: { js: '#!/usr/bin/env node' },
   },
 } satisfies Record<string, BuildOptions>;
 

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import type { AuditRecord } from '../domain/audit-chain.ts';
 import type { Endpoint } from './endpoints.ts';
-import { page, PageQuery, PersonView, Timestamp } from './schemas.ts';
+import { clientText, page, PageQuery, PersonView, Timestamp } from './schemas.ts';
 
 /** One row of the audit trail. */
 export const AuditRowView = z.object({
@@ -84,7 +84,7 @@ export type AuditKeys = z.infer<typeof AuditKeys>;
 /** An event's name, or a family of them: `grant.active`, `grant.*`. */
 const EventFilter = z.string().check(z.regex(/^[a-z_]{1,40}(\.[a-z_]{1,40})*(\.\*)?$/));
 
-const Reference = z.string().check(z.minLength(1), z.maxLength(200));
+const Reference = clientText(200, 1);
 
 /** What rows of the trail are asked for; a row has to meet all of it. */
 export const AuditFilter = z.object({
@@ -115,6 +115,7 @@ export const auditEndpoints = {
     query: z.extend(PageQuery, AuditFilter.shape),
     body: undefined,
     response: page(AuditRowView),
+    refusals: ['not_allowed', 'groups_overflowed', 'audit_unavailable'],
     successStatus: 200,
   },
   exportAudit: {
@@ -127,6 +128,7 @@ export const auditEndpoints = {
     query: z.object({ after: z._default(z.coerce.number().check(z.int(), z.minimum(0)), 0) }),
     body: undefined,
     response: AuditLine,
+    refusals: ['not_allowed', 'groups_overflowed', 'audit_unavailable'],
     successStatus: 200,
     lines: true,
   },
@@ -139,6 +141,7 @@ export const auditEndpoints = {
     query: z.object({ after: z._default(z.coerce.number().check(z.int(), z.minimum(0)), 0) }),
     body: undefined,
     response: AnchorLine,
+    refusals: ['not_allowed', 'groups_overflowed', 'audit_unavailable'],
     successStatus: 200,
     lines: true,
   },
@@ -151,6 +154,7 @@ export const auditEndpoints = {
     query: None,
     body: undefined,
     response: AuditKeys,
+    refusals: [],
     successStatus: 200,
   },
 } as const satisfies Record<string, Endpoint>;

@@ -2,8 +2,10 @@ import * as z from 'zod/mini';
 
 import { auditEndpoints } from './audit.ts';
 import { IssuerView, RotateKeysBody } from './issuer.ts';
+import type { ProblemCode } from './problem.ts';
 import {
   ApproveBody,
+  clientText,
   Configuration,
   CredentialView,
   EmptyBody,
@@ -19,8 +21,17 @@ import {
   RoleView,
 } from './schemas.ts';
 
-const ById = z.object({ id: z.string().check(z.minLength(1), z.maxLength(100)) });
+const ById = z.object({ id: clientText(100, 1) });
 const None = z.object({});
+
+/** A query's yes or no; no unless said. */
+const Flag = z.prefault(
+  z.pipe(
+    z.enum(['true', 'false']),
+    z.transform((value) => value === 'true'),
+  ),
+  'false',
+);
 
 /** One operation of the control plane: the single definition for server, client and OpenAPI. */
 export interface Endpoint {
@@ -34,12 +45,29 @@ export interface Endpoint {
   readonly query: z.ZodMiniType;
   readonly body: z.ZodMiniType | undefined;
   readonly response: z.ZodMiniType;
+  /** What it refuses with of its own; see {@link refusalsOf} for all. */
+  readonly refusals: readonly ProblemCode[];
   readonly successStatus: 200 | 201;
+  /** True where `If-Match` says which version the sender decided on. */
+  readonly takesVersion?: true;
   /** Present where the answer is a stream of lines, each of them JSON of the shape in `response`. */
   readonly lines?: true;
   /** True where the answer carries a credential, which is never stored. */
   readonly carriesCredential?: true;
 }
+
+/** Giving one's word on another's request. */
+const DECIDING = [
+  'not_found',
+  'not_allowed',
+  'own_request',
+  'precondition_failed',
+  'precondition_required',
+  'already_decided',
+  'groups_overflowed',
+  'sign_in_again',
+  'audit_unavailable',
+] as const satisfies readonly ProblemCode[];
 
 /** The table of operations, by operation id. Every POST takes an `Idempotency-Key`. */
 export const endpoints = {
@@ -52,6 +80,7 @@ export const endpoints = {
     query: None,
     body: undefined,
     response: Configuration,
+    refusals: [],
     successStatus: 200,
   },
   getMe: {
@@ -63,6 +92,7 @@ export const endpoints = {
     query: None,
     body: undefined,
     response: Me,
+    refusals: ['groups_overflowed'],
     successStatus: 200,
   },
   listRoles: {
@@ -74,6 +104,7 @@ export const endpoints = {
     query: None,
     body: undefined,
     response: z.object({ items: z.array(RoleView) }),
+    refusals: ['groups_overflowed'],
     successStatus: 200,
   },
   createRequest: {
@@ -85,6 +116,20 @@ export const endpoints = {
     query: None,
     body: RequestCreate,
     response: RequestView,
+    refusals: [
+      'unknown_role',
+      'purpose_missing',
+      'purpose_too_long',
+      'window_too_short',
+      'window_too_long',
+      'sign_in_again',
+      'groups_overflowed',
+      'role_unavailable',
+      'already_requested',
+      'already_held',
+      'refused_by_policy',
+      'audit_unavailable',
+    ],
     successStatus: 201,
   },
   listRequests: {
@@ -96,6 +141,7 @@ export const endpoints = {
     query: z.extend(PageQuery, { scope: z._default(z.enum(['mine', 'to_approve']), 'mine') }),
     body: undefined,
     response: page(RequestView),
+    refusals: ['groups_overflowed'],
     successStatus: 200,
   },
   getRequest: {
@@ -107,6 +153,7 @@ export const endpoints = {
     query: None,
     body: undefined,
     response: RequestView,
+    refusals: ['not_found'],
     successStatus: 200,
   },
   approveRequest: {
@@ -118,7 +165,9 @@ export const endpoints = {
     query: None,
     body: ApproveBody,
     response: RequestView,
+    refusals: [...DECIDING, 'window_too_long'],
     successStatus: 200,
+    takesVersion: true,
   },
   denyRequest: {
     method: 'POST',
@@ -129,7 +178,9 @@ export const endpoints = {
     query: None,
     body: ReasonBody,
     response: RequestView,
+    refusals: [...DECIDING],
     successStatus: 200,
+    takesVersion: true,
   },
   cancelRequest: {
     method: 'POST',
@@ -140,7 +191,9 @@ export const endpoints = {
     query: None,
     body: EmptyBody,
     response: RequestView,
+    refusals: ['not_found', 'not_allowed', 'precondition_failed', 'already_decided', 'audit_unavailable'],
     successStatus: 200,
+    takesVersion: true,
   },
   listGrants: {
     method: 'GET',
@@ -150,10 +203,11 @@ export const endpoints = {
     params: None,
     query: z.extend(PageQuery, {
       scope: z._default(z.enum(['mine', 'team']), 'mine'),
-      open: z._default(z.stringbool(), false),
+      open: Flag,
     }),
     body: undefined,
     response: page(GrantView),
+    refusals: ['groups_overflowed'],
     successStatus: 200,
   },
   getGrant: {
@@ -165,6 +219,7 @@ export const endpoints = {
     query: None,
     body: undefined,
     response: GrantView,
+    refusals: ['not_found'],
     successStatus: 200,
   },
   returnGrant: {
@@ -176,7 +231,9 @@ export const endpoints = {
     query: None,
     body: EmptyBody,
     response: GrantView,
+    refusals: ['not_found', 'not_allowed', 'precondition_failed', 'grant_not_active'],
     successStatus: 200,
+    takesVersion: true,
   },
   revokeGrant: {
     method: 'POST',
@@ -187,7 +244,9 @@ export const endpoints = {
     query: None,
     body: ReasonBody,
     response: GrantView,
+    refusals: ['not_found', 'not_allowed', 'precondition_failed', 'grant_not_active', 'groups_overflowed'],
     successStatus: 200,
+    takesVersion: true,
   },
   extendGrant: {
     method: 'POST',
@@ -198,7 +257,25 @@ export const endpoints = {
     query: None,
     body: ExtendBody,
     response: RequestView,
+    refusals: [
+      'not_found',
+      'not_allowed',
+      'precondition_failed',
+      'grant_not_active',
+      'already_extended',
+      'already_requested',
+      'window_too_short',
+      'window_too_long',
+      'purpose_missing',
+      'purpose_too_long',
+      'role_unavailable',
+      'refused_by_policy',
+      'sign_in_again',
+      'groups_overflowed',
+      'audit_unavailable',
+    ],
     successStatus: 201,
+    takesVersion: true,
   },
   issueCredential: {
     method: 'POST',
@@ -209,6 +286,7 @@ export const endpoints = {
     query: None,
     body: EmptyBody,
     response: CredentialView,
+    refusals: ['not_found', 'not_allowed', 'grant_not_active', 'databricks_unavailable', 'audit_unavailable'],
     successStatus: 200,
     carriesCredential: true,
   },
@@ -219,9 +297,10 @@ export const endpoints = {
       'What happened since a cursor; with `Accept: text/event-stream` a stream that resumes at `Last-Event-ID`',
     auth: 'bearer',
     params: None,
-    query: z.object({ after: z.optional(z.string().check(z.maxLength(100))) }),
+    query: z.object({ after: z.optional(z.string().check(z.regex(/^\d{1,20}-\d{1,19}$/))) }),
     body: undefined,
     response: z.object({ items: z.array(EventView), nextCursor: z.string() }),
+    refusals: [],
     successStatus: 200,
   },
   getIssuer: {
@@ -233,6 +312,7 @@ export const endpoints = {
     query: None,
     body: undefined,
     response: IssuerView,
+    refusals: ['not_allowed', 'groups_overflowed'],
     successStatus: 200,
   },
   rotateKeys: {
@@ -244,6 +324,7 @@ export const endpoints = {
     query: None,
     body: RotateKeysBody,
     response: IssuerView,
+    refusals: ['not_allowed', 'groups_overflowed', 'precondition_failed', 'audit_unavailable'],
     successStatus: 200,
   },
   ...auditEndpoints,
@@ -251,3 +332,39 @@ export const endpoints = {
 
 /** An operation id. */
 export type OperationId = keyof typeof endpoints;
+
+const TO_ANYBODY: readonly ProblemCode[] = [
+  'bad_request',
+  'headers_too_large',
+  'request_too_slow',
+  'store_unavailable',
+  'internal',
+];
+
+const TO_CALLERS: readonly ProblemCode[] = [
+  'not_signed_in',
+  'session_expired',
+  'wrong_issuer',
+  'wrong_audience',
+  'wrong_token_kind',
+  'account_disabled',
+  'too_many_requests',
+  'identity_provider_unavailable',
+];
+
+const TO_WISHES: readonly ProblemCode[] = [
+  'idempotency_key_missing',
+  'idempotency_key_reused',
+  'body_too_large',
+  'unsupported_media_type',
+];
+
+/** Every code that an operation can refuse with. */
+export function refusalsOf(endpoint: Endpoint): readonly ProblemCode[] {
+  return [
+    ...endpoint.refusals,
+    ...(endpoint.auth === 'bearer' ? TO_CALLERS : []),
+    ...(endpoint.method === 'POST' ? TO_WISHES : []),
+    ...TO_ANYBODY,
+  ];
+}

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { Timestamp } from './schemas.ts';
+import { clientText, Timestamp } from './schemas.ts';
 
 /** A public signing key of OAM's, with its place in the rotation. */
 export const SigningKeyView = z.object({
@@ -54,7 +54,7 @@ export const RotateKeysBody = z.object({
    * may sign now. `replace`: strangers may have the keys, so that none of them is published any more.
    */
   step: z.enum(['begin', 'complete', 'replace']),
-  reason: z.string().check(z.minLength(1), z.maxLength(1_000)),
+  reason: clientText(1_000, 1),
 });
 /** See {@link RotateKeysBody}. */
 export type RotateKeysBody = z.infer<typeof RotateKeysBody>;

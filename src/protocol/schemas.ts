@@ -5,6 +5,11 @@ import { DUTIES } from '../domain/principal.ts';
 import { CREDENTIAL_KINDS, SENSITIVITIES } from '../domain/role.ts';
 import { PAGE_DEFAULT_ROWS, PAGE_MAX_ROWS, WINDOW_MAX_MINUTES } from './limits.ts';
 
+/** Text of a client's, of at most so many characters: the store cannot hold the character NUL. */
+export function clientText(maxCharacters: number, minCharacters = 0) {
+  return z.string().check(z.regex(/^[^\u0000]*$/), z.minLength(minCharacters), z.maxLength(maxCharacters));
+}
+
 /** A point in time on the wire: ISO 8601 in UTC with milliseconds. */
 export const Timestamp = z.iso.datetime();
 
@@ -88,19 +93,22 @@ export type ApprovalView = z.infer<typeof ApprovalView>;
 
 /** Where in the code the need arose; the requester's word, shown to approvers. */
 export const CodeContext = z.object({
-  repository: z.optional(z.string().check(z.maxLength(500))),
-  branch: z.optional(z.string().check(z.maxLength(500))),
-  commit: z.optional(z.string().check(z.maxLength(100))),
+  repository: z.optional(clientText(500)),
+  branch: z.optional(clientText(500)),
+  commit: z.optional(clientText(100)),
 });
 /** See {@link CodeContext}. */
 export type CodeContext = z.infer<typeof CodeContext>;
 
+/** Its length is judged by the server, with a code of its own. */
+const Purpose = z.string().check(z.regex(/^[^\u0000]*$/));
+
 /** What a client sends to ask for a role. Purpose and window are judged by the server, with codes of their own. */
 export const RequestCreate = z.object({
-  roleId: z.string().check(z.minLength(1), z.maxLength(200)),
-  purpose: z.string(),
-  ticket: z.optional(z.string().check(z.maxLength(200))),
-  minutes: z.number(),
+  roleId: clientText(200, 1),
+  purpose: Purpose,
+  ticket: z.optional(clientText(200)),
+  minutes: z.int(),
   codeContext: z.optional(CodeContext),
 });
 /** See {@link RequestCreate}. */
@@ -233,7 +241,8 @@ export type EventView = z.infer<typeof EventView>;
 
 /** The query of a list. */
 export const PageQuery = z.object({
-  cursor: z.optional(z.string().check(z.maxLength(200))),
+  /** The `nextCursor` of the page before. */
+  cursor: z.optional(z.string().check(z.regex(/^[\w-]+$/), z.maxLength(200))),
   limit: z._default(
     z.coerce.number().check(z.int(), z.minimum(1), z.maximum(PAGE_MAX_ROWS)),
     PAGE_DEFAULT_ROWS,
@@ -248,18 +257,18 @@ export function page<T extends z.core.$ZodType>(row: T) {
 /** What an approver sends. `approvedMinutes` may only lower what was asked. */
 export const ApproveBody = z.object({
   approvedMinutes: z.optional(z.int().check(z.minimum(1), z.maximum(WINDOW_MAX_MINUTES))),
-  comment: z.optional(z.string().check(z.maxLength(1_000))),
+  comment: z.optional(clientText(1_000)),
 });
 
 /** What somebody sends who denies or revokes. */
-export const ReasonBody = z.object({ reason: z.string().check(z.minLength(1), z.maxLength(1_000)) });
+export const ReasonBody = z.object({ reason: clientText(1_000, 1) });
 
 /** What somebody sends who wants access to last longer. What is left out is as it was. */
 export const ExtendBody = z.object({
   /** By how much the end moves; the role's usual window, as far as it fits, unless given. */
-  minutes: z.optional(z.number()),
-  purpose: z.optional(z.string()),
-  ticket: z.optional(z.string().check(z.maxLength(200))),
+  minutes: z.optional(z.int()),
+  purpose: z.optional(Purpose),
+  ticket: z.optional(clientText(200)),
 });
 
 /** A POST without content. */

@@ -60,6 +60,9 @@ export function createApp(parts: AppParts): FastifyInstance {
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_LIMIT_MS,
     forceCloseConnections: true,
+    // Unknown members are left out anyway.
+    onProtoPoisoning: 'remove',
+    onConstructorPoisoning: 'remove',
     // A stream would be opened that nobody can read.
     exposeHeadRoutes: false,
     clientErrorHandler: (error, socket) => {
@@ -77,14 +80,15 @@ export function createApp(parts: AppParts): FastifyInstance {
     closing.abort();
     done();
   });
-  app.setErrorHandler((error, _request, reply) => answerProblem(reply, asInputError(error)));
-  app.setNotFoundHandler((request, reply) => {
+  const notHere = (request: FastifyRequest): OamError => {
     const methods = methodsOf(request.url);
-    return answerProblem(
-      reply,
-      methods.length === 0 ? nothingHere() : new MethodNotAllowed(methods.join(', ')),
-    );
-  });
+    return methods.length === 0 ? nothingHere() : new MethodNotAllowed(methods.join(', '));
+  };
+  // Nobody is told what is wrong with their body where it would not have been read at all.
+  app.setErrorHandler((error, request, reply) =>
+    answerProblem(reply, request.is404 ? notHere(request) : asInputError(error)),
+  );
+  app.setNotFoundHandler((request, reply) => answerProblem(reply, notHere(request)));
   for (const id of operationIds()) addOperation(app, parts, id, closing.signal);
   return app;
 }
@@ -176,7 +180,7 @@ function parseCall<Id extends OperationId>(
     body,
     bearer: known,
     intent: () => ({ ...intent, caller: known().principal }),
-    version: expectedVersion(request.headers),
+    version: endpoint.takesVersion ? expectedVersion(request.headers) : undefined,
   };
 }
 

@@ -4,9 +4,11 @@ import { OamError } from '../../domain/errors.ts';
 
 const BEARER = /^Bearer +([\w.~+/=-]+)$/i;
 
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
+/** What an `Idempotency-Key` looks like. */
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
-const ENTITY_TAG = /^(?:W\/)?"(\d{1,9})"$/;
+/** What an `If-Match` looks like: one ETag of ours, with the version in it. */
+export const ENTITY_TAG = /^(?:W\/)?"(\d{1,9})"$/;
 
 /**
  * The bearer token of a request. Where Databricks Apps stands in front, `Authorization` is its own and OAM's token

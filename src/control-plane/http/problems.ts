@@ -55,6 +55,12 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   internal: [500, 'Internal error'],
 };
 
+/** The status and title of a code. */
+export function kindOf(code: ProblemCode): { readonly status: number; readonly title: string } {
+  const [status, title] = KINDS[code];
+  return { status, title };
+}
+
 /** SQLSTATE classes in which the database, not the statement, is the trouble: connection, resources, operator. */
 const STORE_TROUBLE = /^(?:08|53|57|58)/;
 
@@ -69,7 +75,7 @@ export function problemCodeOf(error: unknown): ProblemCode {
 /** The problem that tells of an error. Whatever an unexpected error says stays in the log. */
 export function toProblem(error: unknown, redactor: Redactor): Problem {
   const code = problemCodeOf(error);
-  const [status, title] = KINDS[code];
+  const { status, title } = kindOf(code);
   return {
     type: `urn:oam:problem:${code}`,
     title,

@@ -26,9 +26,9 @@ export function judgePurpose(purpose: string): string {
 }
 
 /**
- * The window in whole minutes.
+ * The window in minutes.
  *
- * @throws {OamError} `window_too_short`, `window_too_long`, `bad_request` for a part of a minute.
+ * @throws {OamError} `window_too_short`, `window_too_long`.
  */
 export function judgeWindow(minutes: number, role: Pick<Role, 'maxMinutes'>): number {
   if (minutes < WINDOW_MIN_MINUTES) {
@@ -40,9 +40,6 @@ export function judgeWindow(minutes: number, role: Pick<Role, 'maxMinutes'>): nu
     throw new OamError('window_too_long', 'This role does not last that long. Ask for a shorter time.', {
       detail: `asked for ${minutes} minutes, at most ${role.maxMinutes}`,
     });
-  }
-  if (!Number.isInteger(minutes)) {
-    throw new OamError('bad_request', 'Ask for whole minutes.', { detail: `asked for ${minutes}` });
   }
   return minutes;
 }

@@ -63,9 +63,12 @@ const SIGNING_ALGORITHM = 'RS256';
 const SIGNING_KEY_ID = 'sandbox-1';
 const MINTED_TOKEN_SECONDS = 300;
 
+/** One for all providers of a process: making it takes longer than the rest of a start. */
+let keyPair: ReturnType<typeof generateKeyPair> | undefined;
+
 /**
- * Starts an OpenID provider for the four people of the sandbox, with pages for browsers, on 127.0.0.1. Its keys and
- * its sessions live as long as it runs.
+ * Starts an OpenID provider for the four people of the sandbox, with pages for browsers, on 127.0.0.1. Its
+ * sessions live as long as it runs, its key as long as the process.
  *
  * @throws {OamError} `port_taken` when the port is in use.
  */
@@ -73,7 +76,7 @@ export async function startIdentityProvider(
   options: IdentityProviderOptions = {},
 ): Promise<RunningIdentityProvider> {
   const logger = options.logger ?? silentLogger;
-  const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
+  const { privateKey } = await (keyPair ??= generateKeyPair(SIGNING_ALGORITHM, { extractable: true }));
   const signingKey = {
     ...(await exportJWK(privateKey)),
     kid: SIGNING_KEY_ID,

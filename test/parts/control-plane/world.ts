@@ -150,7 +150,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       ...options.issuer,
     },
     audit: options.audit ?? { anchors: { everySeconds: 60, standardOutput: false } },
-    effects: { pollMs: options.pollMs ?? 20, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
+    effects: { pollMs: options.pollMs ?? 50, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
     workloads: options.workloads,
     directory: options.directory && {
@@ -250,7 +250,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         if (performance.now() - start > 8_000) {
           throw new Error(`The grant is ${grant.state}, not ${states.join(' or ')}: ${grant.trouble ?? ''}`);
         }
-        await delay(15);
+        await delay(25);
         grant = await auditor.call('getGrant', { params: { id: grantId } });
       }
       return grant;

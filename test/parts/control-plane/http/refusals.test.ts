@@ -47,11 +47,16 @@ describe('whatever is wrong with a request, the answer', function () {
   const lines = (...all: string[]): string => `${all.join('\r\n')}\r\n\r\n`;
   const get = (path: string, ...headers: string[]): string =>
     lines(`GET ${path} HTTP/1.1`, 'Host: oam', 'Connection: close', bearer, ...headers);
-  const post = (body: string, type = 'application/json', path = '/api/v1/requests'): string =>
+  const post = (
+    body: string,
+    type = 'application/json',
+    path = '/api/v1/requests',
+    ...headers: string[]
+  ): string =>
     lines(
       `POST ${path} HTTP/1.1`,
       ...['Host: oam', 'Connection: close', bearer, 'Idempotency-Key: key'],
-      ...[`Content-Type: ${type}`, `Content-Length: ${Buffer.byteLength(body)}`],
+      ...[`Content-Type: ${type}`, `Content-Length: ${Buffer.byteLength(body)}`, ...headers],
     ) + body;
   const cursor = (...position: unknown[]): string =>
     Buffer.from(JSON.stringify(position)).toString('base64url');
@@ -91,7 +96,12 @@ describe('whatever is wrong with a request, the answer', function () {
       'headers_too_large',
     ],
     ['what is no HTTP', () => 'HELO oam\r\n\r\n', 400, 'bad_request'],
-    ['a version that is no ETag', () => get('/api/v1/me', 'If-Match: 3'), 400, 'bad_request'],
+    [
+      'a version that is no ETag',
+      () => post('{}', undefined, `/api/v1/grants/${ID}/return`, 'If-Match: 3'),
+      400,
+      'bad_request',
+    ],
     ['a cursor beyond time', () => get(`/api/v1/requests?cursor=${cursor(1e300, ID)}`), 400, 'bad_request'],
     ['a cursor before time', () => get(`/api/v1/grants?cursor=${cursor(-1e15, ID)}`), 400, 'bad_request'],
     ['a cursor between times', () => get(`/api/v1/requests?cursor=${cursor(1.5, ID)}`), 400, 'bad_request'],
@@ -131,6 +141,7 @@ describe('whatever is wrong with a request, the answer', function () {
     ['GET', `/api/v1/requests/${ID}/approve`, 'POST'],
     ['OPTIONS', '/api/v1/me', 'GET'],
     ['POST', '/metrics?x=y', 'GET, HEAD'],
+    ['QUERY', '/api/v1/configuration', 'GET'],
   ];
   for (const [method, path, allow] of METHODS) {
     it(`to ${method} ${path} says what is allowed`, async () => {
