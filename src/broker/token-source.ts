@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import * as z from 'zod/mini';
 
 import { type BearerToken, exchangeSubjectToken, type HostTrust } from '../databricks/index.ts';
@@ -92,6 +94,8 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
   const { client } = options;
   let { grantId } = options;
   const remember = registerRecent(options.redactor);
+  // The same for all tokens under one grant: they are renewals of one lease, and are listed as such.
+  let idempotencyKey = randomUUID();
 
   /** The grant to go on with after a refusal. */
   const grantAfter = async (refusal: unknown, signal: AbortSignal | undefined): Promise<string> => {
@@ -109,6 +113,7 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
         try {
           const credential = await client.call('issueCredential', {
             params: { id: grantId },
+            idempotencyKey,
             ...(signal && { signal }),
           });
           remember(credential.accessToken);
@@ -122,6 +127,7 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
           return { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
         } catch (error) {
           grantId = await grantAfter(error, signal);
+          idempotencyKey = randomUUID();
         }
       }
     },

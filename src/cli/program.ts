@@ -120,7 +120,8 @@ export async function runCommandLine(
     .alias('list')
     .option('--team', 'that of the teams that you lead instead')
     .option('--all', 'with what has ended')
-    .action((flags: CommonFlags & { team?: true; all?: true }) =>
+    .option('--leases', 'the credentials that were issued under it')
+    .action((flags: CommonFlags & { team?: true; all?: true; leases?: true }) =>
       talk(flags, async (connection) => {
         const { grants } = await import('./commands/grants.ts');
         await grants(flags, connection, invocation);

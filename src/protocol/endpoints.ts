@@ -1,10 +1,12 @@
 import * as z from 'zod/mini';
 
 import { auditEndpoints } from './audit.ts';
-import { IssuerView, RotateKeysBody } from './issuer.ts';
+import { issuerEndpoints } from './issuer.ts';
+import { leaseEndpoints } from './leases.ts';
 import type { ProblemCode } from './problem.ts';
 import {
   ApproveBody,
+  ById,
   clientText,
   Configuration,
   CredentialView,
@@ -21,7 +23,6 @@ import {
   RoleView,
 } from './schemas.ts';
 
-const ById = z.object({ id: clientText(100, 1) });
 const None = z.object({});
 
 /** A query's yes or no; no unless said. */
@@ -303,30 +304,8 @@ export const endpoints = {
     refusals: [],
     successStatus: 200,
   },
-  getIssuer: {
-    method: 'GET',
-    path: '/api/v1/issuer',
-    summary: "OAM's signing keys, and the federation policies that trust them (operators, auditors)",
-    auth: 'bearer',
-    params: None,
-    query: None,
-    body: undefined,
-    response: IssuerView,
-    refusals: ['not_allowed', 'groups_overflowed'],
-    successStatus: 200,
-  },
-  rotateKeys: {
-    method: 'POST',
-    path: '/api/v1/issuer/rotate',
-    summary: "Change OAM's signing keys (operators)",
-    auth: 'bearer',
-    params: None,
-    query: None,
-    body: RotateKeysBody,
-    response: IssuerView,
-    refusals: ['not_allowed', 'groups_overflowed', 'precondition_failed', 'audit_unavailable'],
-    successStatus: 200,
-  },
+  ...leaseEndpoints,
+  ...issuerEndpoints,
   ...auditEndpoints,
 } as const satisfies Record<string, Endpoint>;
 

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import type { Endpoint } from './endpoints.ts';
 import { clientText, Timestamp } from './schemas.ts';
 
 /** A public signing key of OAM's, with its place in the rotation. */
@@ -58,3 +59,33 @@ export const RotateKeysBody = z.object({
 });
 /** See {@link RotateKeysBody}. */
 export type RotateKeysBody = z.infer<typeof RotateKeysBody>;
+
+const None = z.object({});
+
+/** The operations on OAM as an issuer. */
+export const issuerEndpoints = {
+  getIssuer: {
+    method: 'GET',
+    path: '/api/v1/issuer',
+    summary: "OAM's signing keys, and the federation policies that trust them (operators, auditors)",
+    auth: 'bearer',
+    params: None,
+    query: None,
+    body: undefined,
+    response: IssuerView,
+    refusals: ['not_allowed', 'groups_overflowed'],
+    successStatus: 200,
+  },
+  rotateKeys: {
+    method: 'POST',
+    path: '/api/v1/issuer/rotate',
+    summary: "Change OAM's signing keys (operators)",
+    auth: 'bearer',
+    params: None,
+    query: None,
+    body: RotateKeysBody,
+    response: IssuerView,
+    refusals: ['not_allowed', 'groups_overflowed', 'precondition_failed', 'audit_unavailable'],
+    successStatus: 200,
+  },
+} as const satisfies Record<string, Endpoint>;

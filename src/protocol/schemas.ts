@@ -273,3 +273,6 @@ export const ExtendBody = z.object({
 
 /** A POST without content. */
 export const EmptyBody = z.object({});
+
+/** The parameter of an address that names one thing. */
+export const ById = z.object({ id: clientText(100, 1) });

@@ -6,13 +6,14 @@ import type { GrantView } from '../../protocol/schemas.ts';
 import type { Connection } from '../connection/connect.ts';
 import { describeDuration, describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
+import { leaseRows } from './leases.ts';
 import { oneLine, table } from '../table.ts';
 import { untilDecided } from '../waiting.ts';
 import { showRequest } from './requests.ts';
 
 /** `oam grants` */
 export async function grants(
-  flags: CommonFlags & { readonly team?: true; readonly all?: true },
+  flags: CommonFlags & { readonly team?: true; readonly all?: true; readonly leases?: true },
   connection: Pick<Connection, 'client' | 'signedIn'>,
   invocation: Invocation,
 ): Promise<void> {
@@ -21,6 +22,10 @@ export async function grants(
     query: { scope: flags.team === true ? 'team' : 'mine', open: flags.all === true ? 'false' : 'true' },
     signal: invocation.signals.stop,
   });
+  if (flags.leases === true) {
+    await answerLeases(items, flags, connection, invocation);
+    return;
+  }
   if (flags.json) {
     invocation.answer(JSON.stringify(items));
     return;
@@ -44,6 +49,25 @@ export async function grants(
     invocation.answer(line);
   }
   if (nextCursor !== null) invocation.note('There are more.');
+}
+
+async function answerLeases(
+  items: readonly GrantView[],
+  flags: CommonFlags,
+  connection: Pick<Connection, 'client'>,
+  invocation: Invocation,
+): Promise<void> {
+  const { rows, leases, more } = await leaseRows(items, connection, invocation);
+  if (flags.json) {
+    invocation.answer(JSON.stringify(leases));
+    return;
+  }
+  if (rows.length === 0) {
+    invocation.answer('No credential was issued under this access.');
+    return;
+  }
+  for (const line of table(['grant', 'lease', 'state', ''], rows)) invocation.answer(line);
+  if (more) invocation.note('There are more.');
 }
 
 /** `oam return` */

@@ -1,18 +1,17 @@
-import { randomUUID } from 'node:crypto';
-
 import { type BearerToken, exchangeSubjectToken, type HostTrust } from '../../databricks/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import { samePrincipal } from '../../domain/principal.ts';
-import { type EpochMs, minutesToMs, SECOND_MS } from '../../domain/time.ts';
+import { type EpochMs, fromUnixSeconds, minutesToMs, SECOND_MS, toUnixSeconds } from '../../domain/time.ts';
 import type { CredentialView } from '../../protocol/schemas.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import { recordAudit } from '../audit/record.ts';
-import { type Change, inChange, storeNowMs, toDate } from '../changes/change.ts';
+import { type Change, inChange, storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
 import { findGrant, lockGrant, type StoredGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
 import type { Issuer, RoleTokenSigner } from '../issuer/issuer.ts';
+import { openLease } from './leases.ts';
 import { timestamp } from '../requests/view.ts';
 
 /** What issuing needs. */
@@ -53,7 +52,7 @@ export async function issueCredential(
   grantId: string,
 ): Promise<CredentialView> {
   const { core } = parts;
-  const lease = await inChange(core.db, (change) => openLease(parts, change, intent, grantId));
+  const lease = await inChange(core.db, (change) => commit(parts, change, intent, grantId));
   const token = await mint(parts, lease);
   if (token.expiresAtMs > lease.expiresAtMs + ROUNDING_MS) {
     core.logger.error('Databricks issued a token that outlives its grant; it was not handed out.', {
@@ -82,7 +81,7 @@ export async function issueCredential(
   };
 }
 
-async function openLease(
+async function commit(
   { core, issuer }: CredentialParts,
   change: Change,
   intent: Intent,
@@ -111,8 +110,11 @@ async function openLease(
       },
     );
   }
-  const expiresAtMs = Math.min(endsAtMs, change.nowMs + minutesToMs(grant.role.tokenMinutes));
-  const id = await recordLease(change, intent, grant.id, expiresAtMs);
+  // In whole seconds, as its token says it.
+  const expiresAtMs = fromUnixSeconds(
+    toUnixSeconds(Math.min(endsAtMs, change.nowMs + minutesToMs(grant.role.tokenMinutes))),
+  );
+  const { id } = await openLease(change, intent, grant.id, expiresAtMs);
   await recordAudit(change, {
     event: 'credential.issued',
     actor: caller,
@@ -124,44 +126,6 @@ async function openLease(
   const signer = await issuer.signer(change);
   const { applicationId } = servicePrincipal;
   return { id, grant, applicationId, expiresAtMs, nowMs: change.nowMs, signer };
-}
-
-/** The lease of this key: a new one, or the earlier one with its longest expiry. */
-async function recordLease(
-  change: Change,
-  { caller, key }: Intent,
-  grantId: string,
-  expiresAtMs: EpochMs,
-): Promise<string> {
-  const row = await change.trx
-    .insertInto('credential_lease')
-    .values({
-      id: randomUUID(),
-      grant_id: grantId,
-      iss: caller.iss,
-      sub: caller.sub,
-      idempotency_key: key,
-      state: 'issued',
-      issued_at: toDate(change.nowMs),
-      expires_at: toDate(expiresAtMs),
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['iss', 'sub', 'idempotency_key'])
-        .doUpdateSet((eb) => ({
-          expires_at: eb.fn<Date>('greatest', ['credential_lease.expires_at', 'excluded.expires_at']),
-        }))
-        .where('credential_lease.grant_id', '=', grantId),
-    )
-    .returning('id')
-    .executeTakeFirst();
-  if (row === undefined) {
-    throw new OamError(
-      'idempotency_key_reused',
-      'This Idempotency-Key was used for something else. Send a new key with a new wish.',
-    );
-  }
-  return row.id;
 }
 
 async function mint(parts: CredentialParts, lease: Lease): Promise<BearerToken> {

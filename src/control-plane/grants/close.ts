@@ -3,7 +3,8 @@ import type { AuditDebt } from '../audit/debt.ts';
 import type { Actor } from '../audit/record.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { idsOfChain, lastTokenExpiry, lockOverdueGrants, saveGrant, type StoredGrant } from './rows.ts';
+import { endLeases } from '../credentials/leases.ts';
+import { lastTokenExpiry, lockOverdueGrants, saveGrant, type StoredGrant } from './rows.ts';
 import { tellOfEnding } from './tell.ts';
 
 const BATCH = 100;
@@ -87,12 +88,6 @@ async function commitToRemoval(
       settled_at: null,
     })
     .execute();
-  await change.trx
-    .updateTable('credential_lease')
-    .set({ state: 'outlives', outlives_what: 'right' })
-    .where('grant_id', 'in', idsOfChain(grant))
-    .where('state', '=', 'issued')
-    .where('expires_at', '>', toDate(change.nowMs))
-    .execute();
+  await endLeases(change, grant);
   await tellOfEnding(change, debt, 'grant.revoking', next, actor, detail);
 }

@@ -4,6 +4,7 @@ import { exportAnchors, exportAudit } from '../audit/export.ts';
 import { listAudit } from '../audit/read.ts';
 import type { Core } from '../core.ts';
 import { type CredentialParts, issueCredential } from '../credentials/issue.ts';
+import { listLeases } from '../credentials/leases.ts';
 import { readEvents } from '../events/feed.ts';
 import { returnGrant, revokeGrant } from '../grants/end.ts';
 import { extendGrant } from '../grants/extend.ts';
@@ -59,6 +60,7 @@ export function createOperations({ core, configuration, credentials }: Operation
     extendGrant: (call) =>
       extendGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
+    listLeases: (call) => listLeases(core, call.bearer().principal, call.params.id, call.query),
     listEvents: (call) => readEvents(core, call.bearer().principal, call.query.after),
     getIssuer: (call) => getIssuer(credentials(), call.bearer().principal),
     rotateKeys: (call) => rotateKeys(credentials(), call.intent(), call.body),

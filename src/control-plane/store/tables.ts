@@ -163,6 +163,10 @@ export interface CredentialLeaseTable {
   state: LeaseState;
   issued_at: Date;
   expires_at: Date;
+  renewals: Generated<number>;
+  renewed_at: ColumnType<Date | null, Date | undefined, Date | null>;
+  /** Present exactly in the state `revoked`. */
+  revoked_at: ColumnType<Date | null, Date | undefined, Date | null>;
   /** Present exactly in the state `outlives`. */
   outlives_what: ColumnType<OutlivingKind | null, OutlivingKind | undefined, OutlivingKind | null>;
 }

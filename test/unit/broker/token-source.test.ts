@@ -93,6 +93,7 @@ describe("broker: a person's tokens", () => {
 describe("broker: a role's tokens", () => {
   function sourceWith(refusal: ProblemCode | undefined, state: GrantState = 'active', grantId = 'g1') {
     const sent: string[] = [];
+    const keys = new Set<string | undefined>();
     const redactor = createRedactor();
     const person = { iss: 'i', sub: 's', userName: 'u', displayName: 'd' };
     const transport: HttpTransport = (request) => {
@@ -106,6 +107,7 @@ describe("broker: a role's tokens", () => {
           ...{ trouble: null, chainId: grantId, extends: null, successor: null, heldSince: null },
         });
       }
+      keys.add(request.headers?.['idempotency-key']);
       if (refusal !== undefined) {
         return json(409, {
           type: `urn:oam:problem:${refusal}`,
@@ -125,7 +127,7 @@ describe("broker: a role's tokens", () => {
       accessToken: () => Promise.resolve('access'),
       transport,
     });
-    return { source: roleTokenSource({ grantId: 'g1', client, redactor }), sent, redactor };
+    return { source: roleTokenSource({ grantId: 'g1', client, redactor }), sent, keys, redactor };
   }
 
   it('come from the control plane under the grant, and are masked', async () => {
@@ -136,6 +138,16 @@ describe("broker: a role's tokens", () => {
     });
     assert.deepEqual(sent, ['POST /api/v1/grants/g1/credential']);
     assert.ok(!redactor.redact('role-token-1').includes('role-token-1'));
+  });
+
+  it('are renewals of one lease', async () => {
+    const { source, keys } = sourceWith(undefined);
+    await source.token();
+    await source.token();
+    const another = sourceWith(undefined);
+    await another.source.token();
+    assert.equal(keys.size, 1);
+    assert.notDeepEqual(another.keys, keys);
   });
 
   for (const state of ['revoking', 'revoke_stuck', 'ended', 'failed'] as const) {

@@ -35,4 +35,37 @@ describe('oam grants', () => {
     );
     assert.doesNotMatch(line, /token/);
   });
+
+  it('lists the credentials that were issued under each access, and what is left of them', async () => {
+    const lease = (id: string, changes: object): object => ({
+      ...{ id, grantId: 'g1', state: 'issued', issuedAt: moment(-9), expiresAt: moment(6), renewals: 0 },
+      ...{ renewedAt: null, revokedAt: null, outlives: null },
+      ...changes,
+    });
+    const { client } = fakeControlPlane({
+      'GET /grants': [page(grantView())],
+      'GET /grants/g1/leases': [
+        page(
+          lease('l1', { state: 'renewed', renewals: 2, renewedAt: moment(-1) }),
+          lease('l2', { state: 'outlives', outlives: { until: moment(6), what: 'tokenOnly' } }),
+          lease('l3', { state: 'outlives', outlives: { until: moment(6), what: 'right' } }),
+          lease('l4', { state: 'revoked', revokedAt: moment(-1) }),
+          lease('l5', { state: 'expired', expiresAt: moment(-2) }),
+        ),
+      ],
+    });
+    const { invocation, answers } = fakeInvocation();
+    const signedIn = () => Promise.resolve(ANA_SESSION);
+    await grants({ keychain: false, leases: true }, { client, signedIn }, invocation);
+    const said = answers.slice(1);
+    for (const [index, words] of [
+      /l1 +renewed \(renewed 2 times\) +expires /,
+      /l2 +outlives +lives until .*, without the right/,
+      /l3 +outlives +good until .*, after the end of the access/,
+      /l4 +revoked +gone since /,
+      /l5 +expired +expired /,
+    ].entries()) {
+      assert.match(said[index] ?? '', words);
+    }
+  });
 });

@@ -8,6 +8,7 @@ import { keyRotation } from './0006-key-rotation.ts';
 import { extensions } from './0007-extensions.ts';
 import { auditTrail } from './0008-audit-trail.ts';
 import { workloads } from './0009-workloads.ts';
+import { leases } from './0010-leases.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   extensions,
   auditTrail,
   workloads,
+  leases,
 ];

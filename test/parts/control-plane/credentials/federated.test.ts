@@ -60,7 +60,9 @@ describe('the credential of a federated role', function () {
     const lastEnd = first.expiresAt > again.expiresAt ? first.expiresAt : again.expiresAt;
     assert.ok(ended.outlives, 'a token that still lives goes unmentioned');
     assert.equal(ended.outlives.what, 'tokenOnly');
-    assert.ok(Math.abs(Date.parse(ended.outlives.until) - Date.parse(lastEnd)) <= 1_000);
+    // The lease is what was committed to; Databricks counts the token's own life in whole seconds from its making.
+    const laterMs = Date.parse(ended.outlives.until) - Date.parse(lastEnd);
+    assert.ok(laterMs >= 0 && laterMs < 2_000, `${laterMs} ms`);
     assert.deepEqual(world.databricks.members(SEED.jitGroups.deployer.id), []);
   });
 
