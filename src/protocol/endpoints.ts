@@ -7,7 +7,6 @@ import type { ProblemCode } from './problem.ts';
 import {
   ApproveBody,
   ById,
-  clientText,
   Configuration,
   CredentialView,
   EmptyBody,
