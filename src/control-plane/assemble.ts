@@ -34,6 +34,8 @@ import { startKeyRotation } from './issuer/rotation.ts';
 import { rotationRules } from './issuer/settings.ts';
 import { createSeal, type SealKeys } from './issuer/seal.ts';
 import { openSigningKey } from './issuer/signing-key.ts';
+import { startReconciler } from './reconciler/reconciler.ts';
+import { noticeRestore } from './reconciler/restore.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { lapseUnanswered } from './requests/lapse.ts';
 import { resumeReturned } from './requests/returning.ts';
@@ -84,6 +86,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   const { db } = store;
   const pollMs = Math.min(config.effects.pollMs, SECOND_MS);
   let sweeper: Sweeper | undefined;
+  let reconciler: Loop | undefined;
   let requests: Loop | undefined;
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
@@ -177,6 +180,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         keysLost: ingredients.signingKeysLost,
       });
       keys = startKeyRotation(issuer, pollMs, logger);
+      // Before anything is done on the word of a store that may be an old one.
+      await noticeRestore(core, config.audit.anchors.folder);
       const seal = createSeal(ingredients.secrets.sealKeys);
       anchoring = await startAnchoring(audit, await openSigningKey(store, seal, 'audit-anchors'));
       await recordStart(core, config, policy, ingredients.version);
@@ -207,10 +212,21 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         },
         pollMs,
       );
+      reconciler = startReconciler(
+        {
+          ...core,
+          workspaces,
+          redactor,
+          settings: config.reconciler,
+          absenceConfirmMs: config.effects.absenceConfirmMs,
+        },
+        pollMs,
+      );
     },
     async end() {
       await Promise.all([
         sweeper?.stop(),
+        reconciler?.stop(),
         requests?.stop(),
         keys?.stop(),
         watch.stop(),

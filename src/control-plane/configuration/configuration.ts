@@ -8,6 +8,7 @@ import type { DirectoryLink } from '../directory/link.ts';
 import { type AuditConfiguration, AuditSettings } from '../audit/settings.ts';
 import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
 import { EnvironmentName } from './secret.ts';
+import { ReconcilerSettings } from '../reconciler/settings.ts';
 import { toWorkloadTrust, WorkloadsFile, type WorkloadTrust } from '../workloads/configuration.ts';
 import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
 import { type FileProblem, FileProblemsError } from './problems.ts';
@@ -68,6 +69,7 @@ export interface ServerConfiguration {
     /** The wait before absence is read a second time, in milliseconds. */
     readonly absenceConfirmMs: number;
   };
+  readonly reconciler: ReconcilerSettings;
   readonly requests: {
     /** After how many minutes an unanswered request lapses. */
     readonly lapseMinutes: number;
@@ -135,6 +137,7 @@ const ServerConfigurationFile = z.strictObject({
   directory: z.optional(Directory),
   audit: z._default(AuditSettings, AuditSettings.parse({})),
   effects: z._default(Effects, Effects.parse({})),
+  reconciler: z._default(ReconcilerSettings, ReconcilerSettings.parse({})),
   requests: z._default(Requests, Requests.parse({})),
   limits: z._default(Limits, Limits.parse({})),
 });

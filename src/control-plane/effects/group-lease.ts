@@ -58,6 +58,19 @@ export async function leaseGroups(
   return rows.map((group) => createLease(db, group, holder));
 }
 
+/** Takes one group, whatever is due there; undefined where somebody else writes to it. */
+export async function leaseGroup(db: Kysely<Database>, groupId: string): Promise<GroupLease | undefined> {
+  const holder = randomUUID();
+  const { rows } = await sql<JitGroup>`
+    update oam.jit_group set
+      lease_holder = ${holder},
+      lease_until = oam.now() + ${LEASE_MS} * interval '1 millisecond'
+    where group_id = ${groupId} and (lease_until is null or lease_until <= oam.now())
+    returning *`.execute(db);
+  const [group] = rows;
+  return group && createLease(db, group, holder);
+}
+
 function createLease(db: Kysely<Database>, group: JitGroup, holder: string): GroupLease {
   const renew = async (): Promise<boolean> => {
     const result = await sql`

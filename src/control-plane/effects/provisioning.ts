@@ -1,6 +1,6 @@
 import { hasCode, OamError } from '../../domain/errors.ts';
 import { areFactsFresh } from '../../domain/freshness.ts';
-import { startProvisioning } from '../../domain/grant.ts';
+import { isLive, startProvisioning } from '../../domain/grant.ts';
 import type { WorkspaceClient } from '../../databricks/index.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { inChange, toDate } from '../changes/change.ts';
@@ -29,8 +29,8 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
     const request = await lockRequest(change, effect.grant.requestId);
     const grant = await lockGrant(change, effect.grant.id);
     if (grant === undefined || request === undefined) return undefined;
-    if (grant.state !== 'scheduled' && grant.state !== 'provisioning') return undefined;
-    // Databricks may know of it: what is there is used, or ended.
+    if (!isLive(grant)) return undefined;
+    // Databricks may know of it: what is there is used, repaired, or ended.
     if (effect.row.begun_at !== null) return grant;
     const role = core.policy.catalogue.roles.find((candidate) => candidate.id === grant.roleId);
     if (role === undefined || roleHash(role) !== grant.roleHash) {

@@ -26,6 +26,8 @@ const GAUGES = {
     'How long the oldest removal has been due. More than a few seconds is an alarm.',
   oam_effects_due: 'Writes to Databricks that have yet to be seen true.',
   oam_groups_refused: 'Groups of the catalogue that cannot be adopted.',
+  oam_strangers: 'Members of adopted groups whom OAM did not add.',
+  oam_group_alarms: 'Groups in which something is wrong at large. Anything but 0 is an alarm.',
   oam_audit_unchained: 'Audit rows that have no place in the chain yet.',
   oam_audit_unanchored: 'Audit rows behind the last anchor, which could be cut off unseen.',
   oam_audit_sinks_in_trouble:
@@ -78,6 +80,8 @@ async function readGauges(db: Kysely<Database>): Promise<StoredGauges> {
         as oam_revocation_overdue_seconds,
       (select count(*) from oam.effect where state = 'due') as oam_effects_due,
       (select count(*) from oam.jit_group where adoption = 'refused') as oam_groups_refused,
+      (select count(*) from oam.stranger) as oam_strangers,
+      (select count(*) from oam.jit_group where alarm is not null) as oam_group_alarms,
       (select count(*) from oam.audit where sequence is null) as oam_audit_unchained,
       (select sequence from oam.audit_chain) - coalesce((select max(sequence) from oam.audit_anchor), 0)
         as oam_audit_unanchored,

@@ -23,7 +23,18 @@ type NullableJsonColumn = ColumnType<unknown, string | null, string | null>;
 /** The store's own identity. A store that was made anew has another. */
 export interface StoreTable {
   singleton: ColumnType<boolean, never, never>;
-  epoch: Generated<string>;
+  epoch: ColumnType<string, string | undefined, string>;
+  /** When the store was last noticed to have been restored from a backup. */
+  restored_at: Date | null;
+}
+
+/** Members of adopted groups whom OAM did not add. */
+export interface StrangerTable {
+  group_id: string;
+  member_id: string;
+  name: string;
+  first_seen_at: Date;
+  last_seen_at: Date;
 }
 
 /** What the identity provider last said about everybody who was ever here. */
@@ -131,6 +142,10 @@ export interface JitGroupTable {
   adopted_at: Date | null;
   epoch: string | null;
   next_check_at: ColumnType<Date, Date | undefined, Date>;
+  looked_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  next_look_at: ColumnType<Date, Date | undefined, Date>;
+  /** Why strangers are not removed although that is due. */
+  alarm: ColumnType<string | null, string | null | undefined, string | null>;
   lease_holder: string | null;
   lease_until: Date | null;
 }
@@ -149,6 +164,8 @@ export interface EffectTable {
   /** When Databricks last said that it took the write. */
   written_at: Date | null;
   first_absent_at: Date | null;
+  /** When an active grant's member was first missing from its group. */
+  first_lost_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   created_at: Date;
   settled_at: Date | null;
 }
@@ -324,6 +341,7 @@ export interface Database {
   audit_reading: AuditReadingTable;
   session_seen: SessionSeenTable;
   signing_key: SigningKeyTable;
+  stranger: StrangerTable;
   workload_token: WorkloadTokenTable;
   directory_user: DirectoryUserTable;
   directory_group: DirectoryGroupTable;

@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type * as z from 'zod/mini';
+
 import { type Assembly, assembleControlPlane } from '../../../src/control-plane/assemble.ts';
 import type { AuditConfiguration } from '../../../src/control-plane/audit/settings.ts';
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
+import { ReconcilerSettings } from '../../../src/control-plane/reconciler/settings.ts';
 import type { WorkloadTrust } from '../../../src/control-plane/workloads/configuration.ts';
 import { loadPolicy } from '../../../src/control-plane/policy/publish.ts';
 import type { SealKeys } from '../../../src/control-plane/issuer/seal.ts';
@@ -55,6 +58,9 @@ export interface WorldOptions {
   readonly audit?: AuditConfiguration;
   /** The store, in place of a fresh one of its own. */
   readonly store?: TestStore;
+  readonly reconciler?: z.input<typeof ReconcilerSettings>;
+  /** Another world's Databricks, in place of one of its own. */
+  readonly databricks?: RunningSandboxDatabricks;
   /** The workloads that may come. */
   readonly workloads?: WorkloadTrust;
   /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
@@ -90,7 +96,10 @@ export interface World {
   /** Moves the time of the store and of the stand-in Databricks ahead by this much more. */
   advance(ms: number): Promise<void>;
   /** Stops the control plane's work and begins it anew on the same store, as a restart with another policy does. */
-  restart(adjustPolicy?: (policy: PolicyVersion) => PolicyVersion): Promise<void>;
+  restart(
+    adjustPolicy?: (policy: PolicyVersion) => PolicyVersion,
+    whileDown?: () => Promise<void>,
+  ): Promise<void>;
   /** Another control plane on the same store, behind the same public address. */
   addReplica(): Promise<Replica>;
   close(): Promise<void>;
@@ -112,12 +121,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const identityProvider = await startIdentityProvider({ devicePollSeconds: 0.05 });
   stack.defer(() => identityProvider.close());
   let aheadMs = 0;
-  const databricks = await startSandboxDatabricks({
-    identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-    people: Object.values(PEOPLE),
-    clock: { nowMs: () => Date.now() + aheadMs },
-  });
-  stack.defer(() => databricks.close());
+  const ownDatabricks =
+    options.databricks === undefined
+      ? await startSandboxDatabricks({
+          identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
+          people: Object.values(PEOPLE),
+          clock: { nowMs: () => Date.now() + aheadMs },
+        })
+      : undefined;
+  stack.defer(() => ownDatabricks?.close());
+  const databricks = options.databricks ?? ownDatabricks;
+  if (databricks === undefined) throw new TypeError('There is no Databricks.');
   const published = await loadPolicy(path.resolve('demo/policy'), {
     OAM_WORKSPACE_PROD: databricks.workspaces.prod.host,
     OAM_WORKSPACE_DEV: databricks.workspaces.dev.host,
@@ -152,6 +166,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     audit: options.audit ?? { anchors: { everySeconds: 60, standardOutput: false } },
     effects: { pollMs: options.pollMs ?? 50, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
+    reconciler: ReconcilerSettings.parse({ everySeconds: 1, ...options.reconciler }),
     workloads: options.workloads,
     directory: options.directory && {
       tokenEnv: 'UNUSED',
@@ -259,8 +274,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       aheadMs += ms;
       await store.advance(ms);
     },
-    async restart(adjustPolicy) {
+    async restart(adjustPolicy, whileDown) {
       await end();
+      await whileDown?.();
       policy = (adjustPolicy ?? same)(policy);
       await begin();
     },

@@ -9,6 +9,7 @@ import { extensions } from './0007-extensions.ts';
 import { auditTrail } from './0008-audit-trail.ts';
 import { workloads } from './0009-workloads.ts';
 import { leases } from './0010-leases.ts';
+import { reconciliation } from './0011-reconciliation.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   auditTrail,
   workloads,
   leases,
+  reconciliation,
 ];

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 
 import { sql } from 'kysely';
 
-import { createWorkspaceClient, requestClientCredentials } from '../../../../src/databricks/index.ts';
-import { axiosTransport } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { administrator } from '../administrator.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
 
 const ROLE = 'recsys-endpoint-query';
@@ -170,17 +169,3 @@ describe('while the audit trail cannot be written', function () {
     }
   });
 });
-
-async function administrator(world: Pick<World, 'databricks'>) {
-  const transport = axiosTransport();
-  const { host } = world.databricks.workspaces.prod;
-  const { applicationId, secret } = world.databricks.adminCredentials;
-  const { accessToken } = await requestClientCredentials({
-    host,
-    clientId: applicationId,
-    clientSecret: secret,
-    transport,
-    clock: { nowMs: () => Date.now() },
-  });
-  return createWorkspaceClient({ host, token: () => Promise.resolve(accessToken), transport });
-}
