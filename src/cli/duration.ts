@@ -1,4 +1,4 @@
-import { type EpochMs, MINUTE_MS } from '../domain/time.ts';
+import { type EpochMs, MINUTE_MS, minutesToMs } from '../domain/time.ts';
 import { UsageError } from './failure.ts';
 
 const UNIT_MINUTES: Readonly<Record<string, number>> = { m: 1, h: 60, d: 1_440 };
@@ -14,6 +14,30 @@ export function parseMinutes(text: string): number {
     throw new UsageError('This is not a time. Give it like 30m, 8h, 1h30m or 2d.', text);
   }
   return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNIT_MINUTES[unit ?? ''] ?? 0), 0);
+}
+
+const TIME_OF_DAY = /^([01]?\d|2[0-3]):([0-5]\d)$/;
+
+const MOMENT = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2})?$/;
+
+/**
+ * Reads a moment to come: a time of day (the next one), a date and time (here, unless it names a zone), or `+2h` from
+ * now. How far ahead is too far is the control plane's to say.
+ *
+ * @throws {UsageError}
+ */
+export function parseMoment(text: string, now: EpochMs): EpochMs {
+  if (text.startsWith('+')) return now + minutesToMs(parseMinutes(text.slice(1)));
+  const [, hours, minutes] = TIME_OF_DAY.exec(text) ?? [];
+  if (hours !== undefined && minutes !== undefined) {
+    const moment = new Date(now);
+    moment.setHours(Number(hours), Number(minutes), 0, 0);
+    if (moment.getTime() <= now) moment.setDate(moment.getDate() + 1);
+    return moment.getTime();
+  }
+  const moment = MOMENT.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
+  if (!Number.isNaN(moment)) return moment;
+  throw new UsageError('This is not a moment. Give it like 14:30, 2026-12-01T09:00 or +2h.', text);
 }
 
 /** A length of time for people: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`. */

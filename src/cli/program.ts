@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 
 import { addAuditCommands } from './audit/commands.ts';
 import type { Connection } from './connection/connect.ts';
-import { parseMinutes } from './duration.ts';
+import { parseMinutes, parseMoment } from './duration.ts';
 import type { CommonFlags, Invocation } from './invocation.ts';
 
 interface PersonFlags {
@@ -77,12 +77,16 @@ export async function runCommandLine(
   );
 
   window(command('request <role>', 'ask for a role'), true)
+    .option('--start <moment>', 'begin later, like 14:30, 2026-12-01T09:00 or +2h', (text) =>
+      parseMoment(text, invocation.clock.nowMs()),
+    )
     .option('--wait', 'wait until it is decided and active')
-    .action((role: string, flags: CommonFlags & PersonFlags & { purpose: string; wait?: true }) =>
-      talk(flags, async (connection) => {
-        const { request } = await import('./commands/requests.ts');
-        await request(role, flags, connection, invocation);
-      }),
+    .action(
+      (role: string, flags: CommonFlags & PersonFlags & { purpose: string; start?: number; wait?: true }) =>
+        talk(flags, async (connection) => {
+          const { request } = await import('./commands/requests.ts');
+          await request(role, flags, connection, invocation);
+        }),
     );
   command('requests', 'your requests')
     .option('--to-approve', 'those that wait for your approval instead')

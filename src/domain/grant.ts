@@ -4,6 +4,10 @@ import type { EndReason, GrantState } from './lifecycle.ts';
 import type { PrincipalKey } from './principal.ts';
 import { type EpochMs, minutesToMs } from './time.ts';
 
+const NOT_SHOWN = 'Databricks did not show the membership in time. Ask again, or ask your administrator.';
+
+const NOT_BEGUN = 'Its time passed before it could be begun. Ask again, or ask your administrator.';
+
 /** How long Databricks may take to show a new membership before the grant is given up, in minutes. */
 export const PROVISIONING_MAX_MINUTES = 30;
 
@@ -18,6 +22,8 @@ export interface Grant {
   readonly requestId: string;
   readonly principal: PrincipalKey;
   readonly roleId: string;
+  /** Nothing is done before this moment; undefined where access was asked for at once. */
+  readonly startsAtMs: EpochMs | undefined;
   /** How long the window lasts once it has begun; for a run, at most. */
   readonly minutes: number;
   /**
@@ -55,13 +61,16 @@ export interface Grant {
 /** What a new grant is made of. */
 export type GrantSeed = Pick<
   Grant,
-  'id' | 'requestId' | 'principal' | 'roleId' | 'minutes' | 'runGraceMinutes'
+  'id' | 'requestId' | 'principal' | 'roleId' | 'minutes' | 'runGraceMinutes' | 'startsAtMs'
 >;
 
 /** Why a person or a deadline ends a grant. */
 export type Ending = Exclude<EndReason, 'extended'>;
 
-/** A grant as it is committed before Databricks is called for the first time. */
+/**
+ * A grant as it is committed before Databricks is called for the first time. One that starts later waits for its holder,
+ * whose facts must be fresh then, for as long as its window would have lasted.
+ */
 export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
   return {
     ...seed,
@@ -70,7 +79,10 @@ export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
     endReason: undefined,
     givenUp: false,
     createdAtMs: nowMs,
-    deadlineAtMs: nowMs + minutesToMs(PROVISIONING_MAX_MINUTES),
+    deadlineAtMs:
+      seed.startsAtMs === undefined
+        ? nowMs + minutesToMs(PROVISIONING_MAX_MINUTES)
+        : Math.max(seed.startsAtMs, nowMs) + minutesToMs(Math.max(PROVISIONING_MAX_MINUTES, seed.minutes)),
     activatedAtMs: undefined,
     endsAtMs: undefined,
     membershipPresentAtMs: undefined,
@@ -85,14 +97,34 @@ export function scheduleGrant(seed: GrantSeed, nowMs: EpochMs): Grant {
 }
 
 /**
- * Writing to Databricks begins, eligibility having been checked once more. Unchanged where the grant is past that.
+ * Writing to Databricks begins, eligibility having been checked once more. Unchanged where the grant is past that, and
+ * before its start.
  */
-export function startProvisioning<G extends Grant>(grant: G): G {
-  if (grant.state !== 'scheduled') return grant;
-  return { ...grant, version: grant.version + 1, state: 'provisioning' };
+export function startProvisioning<G extends Grant>(grant: G, nowMs: EpochMs): G {
+  if (grant.state !== 'scheduled' || isAhead(grant, nowMs)) return grant;
+  return {
+    ...grant,
+    version: grant.version + 1,
+    state: 'provisioning',
+    deadlineAtMs:
+      grant.startsAtMs === undefined ? grant.deadlineAtMs : nowMs + minutesToMs(PROVISIONING_MAX_MINUTES),
+  };
 }
 
-/** True while the grant demands the membership: before its end has begun. */
+/** True before the start of a grant that starts later. */
+export function isAhead(grant: Pick<Grant, 'startsAtMs'>, nowMs: EpochMs): boolean {
+  return grant.startsAtMs !== undefined && nowMs < grant.startsAtMs;
+}
+
+/**
+ * True while the grant demands the membership. One that starts later does so only once its provisioning has begun:
+ * what lies ahead keeps nothing that is over.
+ */
+export function demandsMembership(grant: Pick<Grant, 'state' | 'startsAtMs'>): boolean {
+  return isLive(grant) && (grant.state !== 'scheduled' || grant.startsAtMs === undefined);
+}
+
+/** True before the grant's end has begun. */
 export function isLive(grant: Pick<Grant, 'state'>): boolean {
   return grant.state === 'scheduled' || grant.state === 'provisioning' || grant.state === 'active';
 }
@@ -190,11 +222,7 @@ export function atDeadline<G extends Grant>(
   if (!isLive(grant) || nowMs < grant.deadlineAtMs) return grant;
   return grant.state === 'active'
     ? beginRevoking(grant, 'expired', lastTokenEndsAtMs)
-    : giveUp(
-        grant,
-        grant.trouble ??
-          'Databricks did not show the membership in time. Ask again, or ask your administrator.',
-      );
+    : giveUp(grant, grant.trouble ?? (grant.state === 'scheduled' ? NOT_BEGUN : NOT_SHOWN));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Grant, isLive } from './grant.ts';
+import { demandsMembership, type Grant } from './grant.ts';
 import type { PrincipalKey } from './principal.ts';
 import type { Role } from './role.ts';
 
@@ -36,7 +36,7 @@ export function sameMembership(a: Membership, b: Membership): boolean {
  */
 export function isDemanded(
   membership: Membership,
-  grants: readonly (Pick<Grant, 'state'> & { readonly membership: Membership })[],
+  grants: readonly (Pick<Grant, 'state' | 'startsAtMs'> & { readonly membership: Membership })[],
 ): boolean {
-  return grants.some((grant) => isLive(grant) && sameMembership(grant.membership, membership));
+  return grants.some((grant) => demandsMembership(grant) && sameMembership(grant.membership, membership));
 }

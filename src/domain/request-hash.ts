@@ -1,6 +1,7 @@
 import { canonicalJson, sha256Hex } from './canonical.ts';
 import type { PrincipalKey } from './principal.ts';
 import type { Role } from './role.ts';
+import type { EpochMs } from './time.ts';
 
 /** What an approver's word is bound to. */
 export interface RequestSubstance {
@@ -9,6 +10,8 @@ export interface RequestSubstance {
   readonly policyVersion: string;
   /** The most that can be approved; a lowered window stays outside the hash. */
   readonly minutes: number;
+  /** When access is to begin, where not at once. */
+  readonly startsAtMs: EpochMs | undefined;
   readonly purpose: string;
   readonly ticket: string | undefined;
   readonly codeContext: Readonly<Record<string, string | undefined>> | undefined;
@@ -38,6 +41,7 @@ export function requestHash(substance: RequestSubstance): string {
       roleHash: roleHash(substance.role),
       policyVersion: substance.policyVersion,
       minutes: substance.minutes,
+      startsAtMs: substance.startsAtMs,
       purpose: substance.purpose,
       ticket: substance.ticket,
       codeContext: substance.codeContext && { ...substance.codeContext },

@@ -26,6 +26,8 @@ export interface AccessRequest {
   readonly roleId: string;
   /** The window that was asked for: the most that can be approved. */
   readonly minutes: number;
+  /** When access is to begin; undefined where it is wanted at once. */
+  readonly startsAtMs: EpochMs | undefined;
   /** Set once an approver lowered the window. */
   readonly approvedMinutes: number | undefined;
   readonly stages: readonly ApprovalStage[];

@@ -19,6 +19,9 @@ export const MINUTE_MS = 60_000;
 /** Milliseconds in one hour. */
 export const HOUR_MS = 3_600_000;
 
+/** Milliseconds in one day. */
+export const DAY_MS = 86_400_000;
+
 /** Converts whole or fractional minutes to milliseconds. */
 export function minutesToMs(minutes: number): number {
   return minutes * MINUTE_MS;

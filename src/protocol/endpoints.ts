@@ -122,6 +122,7 @@ export const endpoints = {
       'purpose_too_long',
       'window_too_short',
       'window_too_long',
+      'start_out_of_range',
       'sign_in_again',
       'groups_overflowed',
       'role_unavailable',

@@ -7,6 +7,9 @@ export const WINDOW_MIN_MINUTES = 1;
 /** The longest window that any role may have, in minutes (30 days). */
 export const WINDOW_MAX_MINUTES = 43_200;
 
+/** How far ahead access can be asked for, in days. */
+export const START_MAX_DAYS = 30;
+
 /** The longest time that any role may be held without a gap, extensions included, in minutes (90 days). */
 export const HELD_MAX_MINUTES = 129_600;
 

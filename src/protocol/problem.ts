@@ -17,6 +17,7 @@ export const PROBLEM_CODES = [
   'purpose_too_long',
   'window_too_short',
   'window_too_long',
+  'start_out_of_range',
   'unknown_role',
   'not_found',
   'idempotency_key_missing',

@@ -109,6 +109,8 @@ export const RequestCreate = z.object({
   purpose: Purpose,
   ticket: z.optional(clientText(200)),
   minutes: z.int(),
+  /** When access is to begin, at most 30 days ahead; at once unless given. */
+  startsAt: z.optional(Timestamp),
   codeContext: z.optional(CodeContext),
 });
 /** See {@link RequestCreate}. */
@@ -133,6 +135,8 @@ export const RequestView = z.object({
   ticket: z.nullable(z.string()),
   codeContext: z.nullable(CodeContext),
   minutes: z.int(),
+  /** When access is to begin, where not at once. */
+  startsAt: z.nullable(Timestamp),
   /** Present once an approver lowered the window. */
   approvedMinutes: z.nullable(z.int()),
   stages: z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() })),
@@ -169,6 +173,8 @@ export const GrantView = z.object({
   purpose: z.string(),
   minutes: z.int(),
   createdAt: Timestamp,
+  /** Until then nothing is done, where access was asked for later. */
+  startsAt: z.nullable(Timestamp),
   activatedAt: z.nullable(Timestamp),
   /** When the window ends; known from activation on. */
   endsAt: z.nullable(Timestamp),
@@ -218,6 +224,8 @@ export const EVENT_KINDS = [
   'request.denied',
   'request.cancelled',
   'request.lapsed',
+  /** Access is committed to and waits for its start, or for its holder. */
+  'grant.scheduled',
   'grant.provisioning',
   'grant.active',
   /** The grant has ended, and another one that follows it without a gap is active. */

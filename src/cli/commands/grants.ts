@@ -138,6 +138,9 @@ function describeRemains({ membershipAbsentAt, outlives }: GrantView, now: Epoch
 function describeEnd(grant: GrantView, now: EpochMs): string {
   if (grant.endReason === 'extended') return 'extended';
   if (grant.state === 'ended') return `ended, ${describeRemains(grant, now)}`;
+  if (grant.state === 'scheduled' && grant.startsAt !== null) {
+    return `starts ${describeMoment(Date.parse(grant.startsAt), now)}`;
+  }
   if (grant.endsAt === null) return '';
   const endsAtMs = Date.parse(grant.endsAt);
   if (endsAtMs <= now || grant.state !== 'active') return describeMoment(endsAtMs, now);

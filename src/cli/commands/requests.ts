@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { OamError } from '../../domain/errors.ts';
-import { minutesToMs } from '../../domain/time.ts';
+import { type EpochMs, minutesToMs } from '../../domain/time.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
 import type { Connection } from '../connection/connect.ts';
 import { describeDuration, describeMoment } from '../duration.ts';
@@ -15,6 +15,8 @@ export interface RequestFlags extends CommonFlags {
   readonly ticket?: string;
   /** Minutes; the role's usual window unless given. */
   readonly for?: number;
+  /** When access is to begin, in epoch milliseconds; at once unless given. */
+  readonly start?: EpochMs;
   readonly wait?: true;
 }
 
@@ -31,6 +33,7 @@ export async function request(
     roleId,
     purpose: flags.purpose,
     ...(flags.ticket !== undefined && { ticket: flags.ticket }),
+    ...(flags.start !== undefined && { startsAt: new Date(flags.start).toISOString() }),
     minutes: flags.for ?? (await usualMinutes(roleId, connection, invocation)),
   };
   const created = await client.call('createRequest', { body, idempotencyKey: randomUUID() });

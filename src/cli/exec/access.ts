@@ -81,10 +81,15 @@ async function openGrant(roleId: string, around: Surroundings): Promise<GrantVie
       query: { scope: 'mine', open: 'true', ...(cursor !== undefined && { cursor }) },
       signal: around.signals.stop,
     });
-    const found = page.items.find((grant) => grant.role.id === roleId && OPEN.includes(grant.state));
+    const found = page.items.find((grant) => grant.role.id === roleId && isThere(grant));
     if (found !== undefined || page.nextCursor === null) return found;
     cursor = page.nextCursor;
   }
+}
+
+/** What waits for a start of its own is not for this program. */
+function isThere({ state, startsAt }: GrantView): boolean {
+  return OPEN.includes(state) && (startsAt === null || state !== 'scheduled');
 }
 
 async function requestFor(wish: RoleWish, around: Surroundings): Promise<RequestCreate> {

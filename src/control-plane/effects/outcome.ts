@@ -217,7 +217,7 @@ async function calmDown(change: Change, grant: StoredGrant): Promise<void> {
 }
 
 async function tellAgain(change: Change, grant: StoredGrant): Promise<void> {
-  if (grant.state === 'scheduled' || grant.state === 'ended') return;
+  if (grant.state === 'ended') return;
   await announce(change, {
     kind: `grant.${grant.state}`,
     requestId: grant.requestId,

@@ -1,6 +1,6 @@
 import { hasCode, OamError } from '../../domain/errors.ts';
 import { areFactsFresh } from '../../domain/freshness.ts';
-import { isLive, startProvisioning } from '../../domain/grant.ts';
+import { isAhead, isLive, startProvisioning } from '../../domain/grant.ts';
 import type { WorkspaceClient } from '../../databricks/index.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { inChange, toDate } from '../changes/change.ts';
@@ -32,6 +32,7 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
     if (!isLive(grant)) return undefined;
     // Databricks may know of it: what is there is used, repaired, or ended.
     if (effect.row.begun_at !== null) return grant;
+    if (isAhead(grant, change.nowMs)) return undefined;
     const role = core.policy.catalogue.roles.find((candidate) => candidate.id === grant.roleId);
     if (role === undefined || roleHash(role) !== grant.roleHash) {
       await abandonGrant(
@@ -66,7 +67,7 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
       await judgeAnew(core, change, request);
       return undefined;
     }
-    const next = startProvisioning(grant);
+    const next = startProvisioning(grant, change.nowMs);
     if (next === grant) return grant;
     await saveGrant(change, grant, next);
     await tellOfOpening(change, 'grant.provisioning', next);

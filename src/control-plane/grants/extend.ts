@@ -66,7 +66,7 @@ async function ask(
   const active = expectExtendable(grant, change.nowMs);
   const role = roleToContinue(core, grant);
   await expectAvailable(change, role);
-  await expectNoOpenRequest(change, holder, role);
+  await expectNoOpenRequest(change, holder, role, undefined);
   const first = await findRequest(change.trx, grant.requestId);
   const request = await submitRequest(core, change, {
     requester: holder,
@@ -77,6 +77,7 @@ async function ask(
       minutes: extensionMinutes(active, body.minutes, role, change.nowMs),
       ticket: body.ticket ?? first?.ticket,
       codeContext: first?.codeContext,
+      startsAtMs: undefined,
       extension: { grantId: grant.id, heldMinutes: heldMinutesAtEnd(active) },
     },
     lapsesByMs: active.endsAtMs,

@@ -3,11 +3,11 @@ import { membershipOf } from '../../domain/membership.ts';
 import { windowMinutes } from '../../domain/request.ts';
 import type { Actor } from '../audit/record.ts';
 import { findPrincipal } from '../authentication/principals.ts';
-import { recordAudit } from '../audit/record.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { StoredRequest } from '../requests/rows.ts';
-import { insertGrant } from './rows.ts';
+import { insertGrant, type StoredGrant } from './rows.ts';
+import { tellOfOpening } from './tell.ts';
 
 /**
  * Commits to a grant: grant, deadline, effect and audit row, in the change that approves the request and before
@@ -32,8 +32,9 @@ export async function openGrant(
     roleId: role.id,
     minutes: windowMinutes(request),
     runGraceMinutes: (await findPrincipal(change.trx, requester))?.workload?.run?.graceMinutes,
+    startsAtMs: request.startsAtMs,
   };
-  await insertGrant(change, {
+  const grant: StoredGrant = {
     ...scheduleGrant(seed, change.nowMs),
     role,
     roleHash: request.roleHash,
@@ -42,14 +43,15 @@ export async function openGrant(
     membership: membershipOf(role, requester),
     memberId: role.servicePrincipal?.id,
     purpose: request.purpose,
-  });
+  };
+  await insertGrant(change, grant);
   await change.trx
     .insertInto('effect')
     .values({
       grant_id: grantId,
       kind: 'add_member',
       group_id: role.group.id,
-      next_attempt_at: toDate(change.nowMs),
+      next_attempt_at: toDate(Math.max(change.nowMs, request.startsAtMs ?? 0)),
       begun_at: null,
       written_at: null,
       first_absent_at: null,
@@ -57,18 +59,16 @@ export async function openGrant(
       settled_at: null,
     })
     .execute();
-  await recordAudit(change, {
-    event: 'grant.scheduled',
-    actor,
-    requestId: request.id,
-    grantId,
-    roleId: role.id,
-    detail: {
-      principal: { iss: requester.iss, sub: requester.sub },
+  await tellOfOpening(
+    change,
+    'grant.scheduled',
+    grant,
+    {
       minutes: seed.minutes,
-      group: role.group.id,
+      startsAtMs: request.startsAtMs,
       requestHash: request.hash,
       policyVersion: request.policyVersion,
     },
-  });
+    actor,
+  );
 }

@@ -24,7 +24,7 @@ export interface StoredGrant extends Grant {
   readonly purpose: string;
 }
 
-/** The states in which a grant demands its membership. */
+/** The states before a grant's end has begun. */
 export const LIVE_STATES = ['scheduled', 'provisioning', 'active'] as const;
 
 /** Writes a new grant. */
@@ -66,7 +66,7 @@ export async function lockOverdueGrants(change: Change, limit: number): Promise<
   return rows.map(fromRow);
 }
 
-/** True if a live grant other than this one demands the same membership. */
+/** True if a grant other than this one demands the same membership: see `demandsMembership`. */
 export async function isDemandedByAnother(db: Kysely<Database>, grant: StoredGrant): Promise<boolean> {
   const other = await db
     .selectFrom('access_grant')
@@ -74,6 +74,7 @@ export async function isDemandedByAnother(db: Kysely<Database>, grant: StoredGra
     .where('group_id', '=', grant.membership.groupId)
     .where('member_key', '=', grant.membership.memberKey)
     .where('state', 'in', LIVE_STATES)
+    .where((eb) => eb.or([eb('state', '<>', 'scheduled'), eb('starts_at', 'is', null)]))
     .where('id', '<>', grant.id)
     .limit(1)
     .executeTakeFirst();
@@ -152,6 +153,7 @@ export function fromRow(row: Selectable<AccessGrantTable>): StoredGrant {
     extendsId: row.extends_id ?? undefined,
     successorId: row.successor_id ?? undefined,
     heldSinceMs: toMs(row.held_since),
+    startsAtMs: toMs(row.starts_at),
   };
 }
 
@@ -196,5 +198,6 @@ function toRow(grant: StoredGrant): Insertable<AccessGrantTable> {
     extends_id: grant.extendsId ?? null,
     successor_id: grant.successorId ?? null,
     held_since: toDate(grant.heldSinceMs),
+    starts_at: toDate(grant.startsAtMs),
   };
 }

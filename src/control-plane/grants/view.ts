@@ -30,6 +30,7 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
     purpose: grant.purpose,
     minutes: grant.minutes,
     createdAt: timestamp(grant.createdAtMs),
+    startsAt: timestamp(grant.startsAtMs),
     activatedAt: timestamp(grant.activatedAtMs),
     endsAt: timestamp(grant.endsAtMs),
     membershipPresentAt: timestamp(grant.membershipPresentAtMs),

@@ -27,6 +27,7 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   purpose_too_long: [422, 'Purpose too long'],
   window_too_short: [422, 'Window too short'],
   window_too_long: [422, 'Window too long'],
+  start_out_of_range: [422, 'Start out of range'],
   unknown_role: [404, 'Unknown role'],
   not_found: [404, 'Not found'],
   idempotency_key_missing: [400, 'Idempotency-Key missing'],

@@ -3,13 +3,14 @@ import type * as z from 'zod/mini';
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
+import type { EpochMs } from '../../domain/time.ts';
 import { type RequestCreate, RequestView } from '../../protocol/schemas.ts';
-import { type Change, inChange } from '../changes/change.ts';
+import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { LIVE_STATES } from '../grants/rows.ts';
 import { type Intent, once } from '../http/idempotency.ts';
 import { seesRole, teamsOf } from '../roles/teams.ts';
-import { judgePurpose, judgeWindow } from './intake.ts';
+import { judgePurpose, judgeStart, judgeWindow } from './intake.ts';
 import type { StoredRequest } from './rows.ts';
 import {
   alreadyHeld,
@@ -24,7 +25,7 @@ import { viewRequest } from './view.ts';
 /**
  * Asks for a role. Policy grants it at once, sends it to approvers, or refuses.
  *
- * @throws {OamError} `unknown_role`, `purpose_missing`, `purpose_too_long`, `window_too_short`, `window_too_long`,
+ * @throws {OamError} `unknown_role`, `purpose_missing`, `purpose_too_long`, `window_too_short`, `window_too_long`, `start_out_of_range`,
  * `bad_request`, `sign_in_again`, `groups_overflowed`, `role_unavailable`, `already_requested`, `already_held`,
  * `refused_by_policy`, `idempotency_key_reused`, `audit_unavailable`.
  */
@@ -60,11 +61,12 @@ async function create(
     ticket: body.ticket,
     codeContext: body.codeContext,
     extension: undefined,
+    startsAtMs: judgeStart(body.startsAt, change.nowMs),
   };
   expectFresh(caller, change.nowMs);
   await expectAvailable(change, role);
-  await expectNoOpenRequest(change, caller, role);
-  await expectNotHeld(change, caller, role);
+  await expectNoOpenRequest(change, caller, role, wish.startsAtMs);
+  await expectNotHeld(change, caller, role, wish.startsAtMs);
   return submitRequest(core, change, { requester: caller, actor: caller, role, wish });
 }
 
@@ -79,7 +81,13 @@ function visibleRole(core: Core, caller: Principal, roleId: string): Role {
   return role;
 }
 
-async function expectNotHeld(change: Change, caller: Principal, role: Role): Promise<void> {
+/** Access that lies ahead stands in the way of nothing but the same access; nor does what is held now. */
+async function expectNotHeld(
+  change: Change,
+  caller: Principal,
+  role: Role,
+  startsAtMs: EpochMs | undefined,
+): Promise<void> {
   const held = await change.trx
     .selectFrom('access_grant')
     .select('id')
@@ -87,6 +95,11 @@ async function expectNotHeld(change: Change, caller: Principal, role: Role): Pro
     .where('sub', '=', caller.sub)
     .where('role_id', '=', role.id)
     .where('state', 'in', LIVE_STATES)
+    .where((eb) =>
+      startsAtMs === undefined
+        ? eb.or([eb('state', '<>', 'scheduled'), eb('starts_at', 'is', null)])
+        : eb('starts_at', '=', toDate(startsAtMs)),
+    )
     .executeTakeFirst();
   if (held !== undefined) throw alreadyHeld(held.id);
 }

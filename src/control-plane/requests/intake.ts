@@ -1,6 +1,7 @@
 import { OamError } from '../../domain/errors.ts';
 import type { Role } from '../../domain/role.ts';
-import { PURPOSE_MAX_CHARACTERS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
+import { DAY_MS, type EpochMs } from '../../domain/time.ts';
+import { PURPOSE_MAX_CHARACTERS, START_MAX_DAYS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
 
 /**
  * The purpose as it is kept: without white space around it.
@@ -42,6 +43,22 @@ export function judgeWindow(minutes: number, role: Pick<Role, 'maxMinutes'>): nu
     });
   }
   return minutes;
+}
+
+/**
+ * When access is to begin.
+ *
+ * @throws {OamError} `start_out_of_range`.
+ */
+export function judgeStart(startsAt: string | undefined, nowMs: EpochMs): EpochMs | undefined {
+  if (startsAt === undefined) return undefined;
+  const startsAtMs = Date.parse(startsAt);
+  if (startsAtMs > nowMs && startsAtMs - nowMs <= START_MAX_DAYS * DAY_MS) return startsAtMs;
+  throw new OamError(
+    'start_out_of_range',
+    'Access can begin at once or within the next 30 days. Choose another start, or leave it out to begin at once.',
+    { detail: startsAt },
+  );
 }
 
 /** Characters as people count them, not as they are encoded. */

@@ -11,7 +11,10 @@ import { countCharacters } from './intake.ts';
 import type { StoredRequest } from './rows.ts';
 
 /** What somebody wants. */
-export type Wish = Pick<StoredRequest, 'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension'>;
+export type Wish = Pick<
+  StoredRequest,
+  'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension' | 'startsAtMs'
+>;
 
 /**
  * What policy says to a wish now, on what is known about the requester now. Two things hold whatever its rules say, and
@@ -43,7 +46,8 @@ export function judge(
       because: [`The role is held ${role.maxTotalMinutes} minutes in a row at most, and this makes ${held}.`],
     };
   }
-  const now = new Date(nowMs);
+  // Rules about the hour mean the hour at which access begins.
+  const now = new Date(Math.max(nowMs, wish.startsAtMs ?? nowMs));
   return policy.decideRequest({
     principal,
     teams,
@@ -88,6 +92,7 @@ export function hashOf(
     role,
     policyVersion: policy.hash,
     minutes: wish.minutes,
+    startsAtMs: wish.startsAtMs,
     purpose: wish.purpose,
     ticket: wish.ticket,
     codeContext: wish.codeContext && { ...wish.codeContext },

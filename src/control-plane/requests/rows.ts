@@ -116,6 +116,7 @@ export function fromRow(row: Selectable<AccessRequestTable>): StoredRequest {
       row.extends_grant_id === null
         ? undefined
         : { grantId: row.extends_grant_id, heldMinutes: row.held_minutes ?? 0 },
+    startsAtMs: toMs(row.starts_at),
   };
 }
 
@@ -152,5 +153,6 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     grant_id: request.grantId ?? null,
     extends_grant_id: request.extension?.grantId ?? null,
     held_minutes: request.extension?.heldMinutes ?? null,
+    starts_at: toDate(request.startsAtMs),
   };
 }

@@ -8,7 +8,7 @@ import { roleHash } from '../../domain/request-hash.ts';
 import type { Role } from '../../domain/role.ts';
 import { type EpochMs, minutesToMs } from '../../domain/time.ts';
 import type { Actor } from '../audit/record.ts';
-import type { Change } from '../changes/change.ts';
+import { type Change, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { commitGrant } from '../grants/commit.ts';
 import { ExplainedRefusal } from '../http/problems.ts';
@@ -77,6 +77,7 @@ export async function submitRequest(
     purpose: request.purpose,
     ticket: request.ticket,
     extends: request.extension?.grantId,
+    startsAtMs: request.startsAtMs,
     policyVersion: request.policyVersion,
     decision: decision.kind,
     because: [...decision.because],
@@ -117,11 +118,12 @@ export async function expectAvailable(change: Change, role: Role): Promise<void>
   );
 }
 
-/** @throws {OamError} `already_requested` where a request of the person for the role waits for a decision. */
+/** @throws {OamError} `already_requested` where a request of the person for the role and that start is not decided. */
 export async function expectNoOpenRequest(
   change: Change,
   requester: Pick<Principal, 'iss' | 'sub'>,
   role: Role,
+  startsAtMs: EpochMs | undefined,
 ): Promise<void> {
   const open = await change.trx
     .selectFrom('access_request')
@@ -130,6 +132,7 @@ export async function expectNoOpenRequest(
     .where('sub', '=', requester.sub)
     .where('role_id', '=', role.id)
     .where('state', 'in', ['pending', 'awaiting_requester'])
+    .where('starts_at', 'is not distinct from', toDate(startsAtMs))
     .executeTakeFirst();
   if (open !== undefined) throw alreadyRequested(open.id);
 }
@@ -154,7 +157,10 @@ export function alreadyHeld(id?: string): OamError {
 /** Two clicks at the same instant pass every check; the second then fails at an index. */
 export function asSecondClick(error: unknown): unknown {
   if (!(error instanceof Error) || !('constraint' in error)) return error;
-  if (error.constraint === 'access_request_one_open') return alreadyRequested();
-  if (error.constraint === 'access_grant_one_live') return alreadyHeld();
+  const { constraint } = error;
+  if (constraint === 'access_request_one_open' || constraint === 'access_request_one_start') {
+    return alreadyRequested();
+  }
+  if (constraint === 'access_grant_one_live' || constraint === 'access_grant_one_start') return alreadyHeld();
   return error;
 }

@@ -54,6 +54,7 @@ export async function viewRequests(
     ticket: request.ticket ?? null,
     codeContext: request.codeContext ?? null,
     minutes: request.minutes,
+    startsAt: timestamp(request.startsAtMs),
     approvedMinutes: request.approvedMinutes ?? null,
     stages: request.stages.map((stage) => ({
       approverGroups: [...stage.approverGroups],

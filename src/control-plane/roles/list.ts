@@ -57,7 +57,13 @@ function outlookOf(
     core.policy,
     caller,
     role,
-    { minutes: role.defaultMinutes, purpose: ORDINARY_PURPOSE, ticket: undefined, extension: undefined },
+    {
+      minutes: role.defaultMinutes,
+      purpose: ORDINARY_PURPOSE,
+      ticket: undefined,
+      extension: undefined,
+      startsAtMs: undefined,
+    },
     nowMs,
   );
   const because = [...decision.because];

@@ -92,6 +92,8 @@ export interface AccessRequestTable {
   extends_grant_id: string | null;
   /** How long the role will have been held without a gap when that grant would end. */
   held_minutes: number | null;
+  /** When access is to begin; null where at once. */
+  starts_at: Date | null;
 }
 
 /** Grants. */
@@ -130,6 +132,7 @@ export interface AccessGrantTable {
   extends_id: string | null;
   successor_id: string | null;
   held_since: Date | null;
+  starts_at: Date | null;
 }
 
 /** The Databricks groups that OAM writes to, once adopted, and who writes at the moment. */

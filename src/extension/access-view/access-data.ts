@@ -46,10 +46,19 @@ export function isOpenRequest({ state }: Pick<RequestView, 'state'>): boolean {
   return state === 'pending' || state === 'awaiting_requester';
 }
 
+/** True for a grant that waits for a start of its own. */
+export function isAhead({ state, startsAt }: Pick<GrantView, 'state' | 'startsAt'>): boolean {
+  return state === 'scheduled' && startsAt !== null;
+}
+
 /** True while Databricks is being written to for a grant. */
-export function isMoving({ state }: Pick<GrantView, 'state'>): boolean {
+export function isMoving(grant: Pick<GrantView, 'state' | 'startsAt'>): boolean {
+  const { state } = grant;
   return (
-    state === 'scheduled' || state === 'provisioning' || state === 'revoking' || state === 'revoke_stuck'
+    (state === 'scheduled' && !isAhead(grant)) ||
+    state === 'provisioning' ||
+    state === 'revoking' ||
+    state === 'revoke_stuck'
   );
 }
 

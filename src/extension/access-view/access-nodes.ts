@@ -1,6 +1,6 @@
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import { canBeAsked } from '../requests/request-draft.ts';
-import { type AccessData, isOpenRequest } from './access-data.ts';
+import { type AccessData, isAhead, isOpenRequest } from './access-data.ts';
 import { type Asset, ASSET_KINDS, type AssetKind } from './entitlements.ts';
 
 /** A workspace as the tree and the injection name it. */
@@ -117,7 +117,8 @@ function roleNodes(workspace: WorkspaceRef, data: AccessData): RoleNode[] {
 
 /** Whether a role needs no asking, because it is held or asked for already. */
 export function takenBy(role: RoleView, data: AccessData): 'asked' | 'held' | undefined {
-  if (data.grants.some((grant) => grant.role.id === role.id && grant.state !== 'failed')) return 'held';
+  if (data.grants.some((grant) => grant.role.id === role.id && grant.state !== 'failed' && !isAhead(grant)))
+    return 'held';
   if (data.requests.some((request) => isOpenRequest(request) && request.role.id === role.id)) return 'asked';
   return undefined;
 }

@@ -205,6 +205,9 @@ function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): No
     request.extends === null
       ? l10n.t('For {0}', durationWords(l10n, request.minutes))
       : l10n.t('For {0} more than you hold now, without a gap', durationWords(l10n, request.minutes)),
+    ...(request.startsAt === null
+      ? []
+      : [l10n.t('From {0} on', momentWords(locale, Date.parse(request.startsAt), nowMs))]),
     l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
     l10n.t('Lapses unanswered {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
     ...request.because,
@@ -225,6 +228,8 @@ export function waitsFor(l10n: Localise, request: Pick<RequestView, 'stages' | '
 export function grantStateWords({ l10n, locale, nowMs }: Reader, grant: GrantView): string {
   switch (grant.state) {
     case 'scheduled':
+      if (grant.startsAt === null) return l10n.t('being set up…');
+      return l10n.t('starts {0}', momentWords(locale, Date.parse(grant.startsAt), nowMs));
     case 'provisioning':
       return l10n.t('being set up…');
     case 'active':
@@ -255,10 +260,14 @@ const GRANT_ICONS: Readonly<Record<GrantView['state'], string>> = {
   ended: 'circle-slash',
 };
 
+function grantIcon({ state, startsAt }: GrantView): string {
+  return state === 'scheduled' && startsAt !== null ? 'calendar' : GRANT_ICONS[state];
+}
+
 function grantWords(reader: Reader, grant: GrantView): NodeWords {
   const { l10n, locale, nowMs } = reader;
   const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
-  return words(grant.role.title, grantStateWords(reader, grant), GRANT_ICONS[grant.state], [
+  return words(grant.role.title, grantStateWords(reader, grant), grantIcon(grant), [
     l10n.t('Purpose: {0}', grant.purpose),
     credentialWords(l10n, grant.role.credential),
     ...(grant.membershipPresentAt === null

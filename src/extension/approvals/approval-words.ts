@@ -14,6 +14,9 @@ export function requestLines({ l10n, locale, nowMs }: Reader, request: RequestVi
     request.extends === null
       ? l10n.t('For {0}, from the moment it works', durationWords(l10n, request.minutes))
       : l10n.t('For {0} more than they hold now, without a gap', durationWords(l10n, request.minutes)),
+    ...(request.startsAt === null
+      ? []
+      : [l10n.t('From {0} on', momentWords(locale, Date.parse(request.startsAt), nowMs))]),
     l10n.t('It gives: {0}', request.role.gives),
     l10n.t('Workspace: {0}', request.role.workspace),
     ...(request.role.credential === 'member'

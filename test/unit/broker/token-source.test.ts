@@ -104,7 +104,14 @@ describe("broker: a role's tokens", () => {
           role: { id: 'x', title: 'X', workspace: { name: 'w', host: HOST }, credential: 'federated' },
           ...{ purpose: 'p', minutes: 30, createdAt: '2027-01-15T08:00:00.000Z', activatedAt: null },
           ...{ endsAt: null, membershipPresentAt: null, membershipAbsentAt: null, outlives: null },
-          ...{ trouble: null, chainId: grantId, extends: null, successor: null, heldSince: null },
+          ...{
+            trouble: null,
+            chainId: grantId,
+            extends: null,
+            successor: null,
+            heldSince: null,
+            startsAt: null,
+          },
         });
       }
       keys.add(request.headers?.['idempotency-key']);

@@ -38,6 +38,7 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     extends: null,
     successor: null,
     heldSince: null,
+    startsAt: null,
     ...changes,
   };
 }
@@ -70,6 +71,7 @@ export function requestView(changes: Partial<RequestView> = {}): RequestView {
     lapsesAt: '2027-01-16T12:00:00.000Z',
     grantId: 'g1',
     extends: null,
+    startsAt: null,
     ...changes,
   };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { describeDuration, describeMoment, parseMinutes } from '../../../src/cli/duration.ts';
+import { describeDuration, describeMoment, parseMinutes, parseMoment } from '../../../src/cli/duration.ts';
 import { endingOf, NotStartedError, UsageError } from '../../../src/cli/failure.ts';
 import { jsonLogger } from '../../../src/cli/json-logger.ts';
 import { oneLine, table } from '../../../src/cli/table.ts';
@@ -36,6 +36,21 @@ describe('oam: times', () => {
       assert.throws(() => parseMinutes(text), UsageError);
     });
   }
+
+  it('reads moments: the next such time of day, a date, or a while from now', () => {
+    const now = new Date(2026, 10, 25, 14, 0).getTime();
+    const at = (text: string) => parseMoment(text, now) - now;
+    assert.equal(at('14:30'), 30 * 60_000);
+    assert.equal(at('14:00'), 24 * 3_600_000);
+    assert.equal(at('9:05'), 19 * 3_600_000 + 5 * 60_000);
+    assert.equal(at('+1h30m'), 90 * 60_000);
+    assert.equal(at('2026-11-25T15:00'), 3_600_000);
+    assert.equal(at('2026-11-25 15:00'), 3_600_000);
+    assert.equal(parseMoment('2026-11-25T15:00Z', now), Date.UTC(2026, 10, 25, 15));
+    for (const text of ['', '24:00', '9', 'tomorrow', '2026-11-25', '2026-13-25T15:00', '+soon', '-2h']) {
+      assert.throws(() => parseMoment(text, now), UsageError, text);
+    }
+  });
 
   it('reads back what it is written from', () => {
     fc.assert(

@@ -38,24 +38,14 @@ const step = fc.record({
   asked: fc.option(fc.integer({ min: -1, max: 200 }), { nil: undefined }),
 });
 
-const active = (minutes: number): Grant =>
-  activate(
-    startProvisioning(
-      scheduleGrant(
-        {
-          id: 'g0',
-          requestId: 'r0',
-          principal: { iss: 'i', sub: 's' },
-          roleId: 'role',
-          runGraceMinutes: undefined,
-          minutes,
-        },
-        0,
-      ),
-    ),
-    0,
-    0,
-  );
+const active = (minutes: number): Grant => {
+  const principal = { iss: 'i', sub: 's' };
+  const seed = {
+    ...{ id: 'g0', requestId: 'r0', principal, roleId: 'role', minutes },
+    ...{ startsAtMs: undefined, runGraceMinutes: undefined },
+  };
+  return activate(startProvisioning(scheduleGrant(seed, 0), 0), 0, 0);
+};
 
 const code = (work: () => unknown): string => {
   try {

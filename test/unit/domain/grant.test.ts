@@ -8,6 +8,7 @@ import {
   atDeadline,
   beginRevoking,
   confirmAbsent,
+  demandsMembership,
   giveUp,
   type Grant,
   isFinal,
@@ -30,12 +31,13 @@ const seed = {
   roleId: 'role',
   runGraceMinutes: undefined,
   minutes: 30,
+  startsAtMs: undefined,
 };
 
 type Step = (grant: Grant, nowMs: number) => Grant;
 
 const step = fc.constantFrom<Step>(
-  (grant) => startProvisioning(grant),
+  (grant, now) => startProvisioning(grant, now),
   (grant, now) => activate(grant, now, now),
   (grant, now) => atDeadline(grant, now, undefined),
   (grant) => giveUp(grant, 'no group'),
@@ -52,10 +54,13 @@ const step = fc.constantFrom<Step>(
 );
 
 const plays = fc
-  .array(fc.tuple(step, fc.integer({ min: 1, max: 20 * MINUTE_MS })), { maxLength: 25 })
-  .map((steps) => {
+  .tuple(
+    fc.array(fc.tuple(step, fc.integer({ min: 1, max: 20 * MINUTE_MS })), { maxLength: 25 }),
+    fc.option(fc.integer({ min: 0, max: 90 * MINUTE_MS }), { nil: undefined }),
+  )
+  .map(([steps, startsAtMs]) => {
     let nowMs = 0;
-    let grant = scheduleGrant(seed, nowMs);
+    let grant = scheduleGrant({ ...seed, startsAtMs }, nowMs);
     const seen = [{ grant, nowMs }];
     for (const [apply, passed] of steps) {
       nowMs += passed;
@@ -108,6 +113,28 @@ describe('a grant, whatever befalls it', () => {
         }
       }),
     );
+  });
+
+  it('is not begun before its start, and is waited for from then on as long as its window would have lasted', () => {
+    let ahead = 0;
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const { grant, nowMs } of seen) {
+          const { startsAtMs, activatedAtMs } = grant;
+          if (startsAtMs === undefined) continue;
+          if (grant.state === 'scheduled') {
+            assert.equal(grant.deadlineAtMs, startsAtMs + 30 * MINUTE_MS);
+            assert.equal(demandsMembership(grant), false);
+          }
+          if (nowMs >= startsAtMs) continue;
+          ahead += 1;
+          assert.ok(!['provisioning', 'active'].includes(grant.state));
+          assert.equal(activatedAtMs, undefined);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(ahead > 100, `${ahead} looks before a start`);
   });
 
   it('is not live once a look at its deadline was taken at or after it', () => {
@@ -165,15 +192,18 @@ describe('a membership', () => {
     'failed',
   );
 
-  it('is demanded exactly while one live grant of the same group and member is left', () => {
+  it('is demanded exactly while a grant of the same group and member is left that lives and does not lie ahead', () => {
     fc.assert(
       fc.property(
         membership,
-        fc.array(fc.record({ state, membership }), { maxLength: 8 }),
+        fc.array(fc.record({ state, membership, startsAtMs: fc.constantFrom(undefined, 1) }), {
+          maxLength: 8,
+        }),
         (place, grants) => {
           const live = grants.filter(
             (grant) =>
-              ['scheduled', 'provisioning', 'active'].includes(grant.state) &&
+              (['provisioning', 'active'].includes(grant.state) ||
+                (grant.state === 'scheduled' && grant.startsAtMs === undefined)) &&
               sameMembership(grant.membership, place),
           );
           assert.equal(isDemanded(place, grants), live.length > 0);

@@ -36,6 +36,7 @@ const substance: RequestSubstance = {
   ticket: undefined,
   codeContext: undefined,
   extendsGrantId: undefined,
+  startsAtMs: undefined,
 };
 
 describe('the canonical text', () => {
@@ -57,6 +58,7 @@ describe('the hash that approvals are bound to', () => {
       { ...substance, requester: { iss: 'i', sub: 'other' } },
       { ...substance, policyVersion: 'p2' },
       { ...substance, extendsGrantId: 'g1' },
+      { ...substance, startsAtMs: 1 },
       { ...substance, minutes: 31 },
       { ...substance, purpose: 'something else' },
       { ...substance, ticket: 'T-1' },

@@ -41,6 +41,7 @@ const pending: AccessRequest = {
   lapsesAtMs: 1_000,
   grantId: undefined,
   extension: undefined,
+  startsAtMs: undefined,
 };
 
 const person = (sub: string, ...names: string[]) => ({

@@ -60,6 +60,7 @@ export function aRequest(change: Partial<RequestView> = {}): RequestView {
     lapsesAt: '2026-11-24T10:00:00.000Z',
     grantId: null,
     extends: null,
+    startsAt: null,
     ...change,
   };
 }
@@ -91,6 +92,7 @@ export function aGrant(change: Partial<GrantView> = {}): GrantView {
     extends: null,
     successor: null,
     heldSince: null,
+    startsAt: null,
     ...change,
   };
 }

@@ -10,6 +10,7 @@ import { auditTrail } from './0008-audit-trail.ts';
 import { workloads } from './0009-workloads.ts';
 import { leases } from './0010-leases.ts';
 import { reconciliation } from './0011-reconciliation.ts';
+import { scheduledStart } from './0012-scheduled-start.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   workloads,
   leases,
   reconciliation,
+  scheduledStart,
 ];

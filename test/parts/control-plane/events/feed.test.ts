@@ -53,11 +53,12 @@ describe('the feed of events', function () {
     assert.deepEqual(kindsOf(told.items), [
       'request.created',
       'request.approval_added',
+      'grant.scheduled',
       'request.approved',
       'grant.provisioning',
       'grant.active',
     ]);
-    const rest = await clients.ana.call('listEvents', { query: { after: told.items[2]?.cursor } });
+    const rest = await clients.ana.call('listEvents', { query: { after: told.items[3]?.cursor } });
     assert.deepEqual(kindsOf(rest.items), ['grant.provisioning', 'grant.active']);
     assert.deepEqual((await clients.ana.call('listEvents', { query: { after: told.nextCursor } })).items, []);
     const lead = await shown(clients.lena, starts.lena, 'grant.active');
