@@ -138,12 +138,14 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     core,
     redactor,
     metrics,
+    refusedTokens,
     verifier: config.workloads && createSubjectTokenVerifier(config.workloads, transport),
   });
   if (config.directory !== undefined) {
     addDirectory(app, {
       core,
       redactor,
+      refusedTokens,
       link: config.directory,
       tokens: ingredients.secrets.directoryTokens,
     });

@@ -7,19 +7,30 @@ import type { Core } from '../core.ts';
 import { MAX_TEXT } from './caller.ts';
 import { type Actor, recordAudit } from './record.ts';
 
-/** The event that a refusal of an operation is recorded as; operations that give and take nothing have none. */
-const EVENTS: Readonly<Partial<Record<OperationId, string>>> = {
+/** The event that a refusal of an operation is recorded as; null for those that neither give, take nor show much. */
+const EVENTS: Readonly<Record<OperationId, string | null>> = {
   createRequest: 'request.refused',
   approveRequest: 'approval.refused',
   denyRequest: 'denial.refused',
   cancelRequest: 'cancellation.refused',
+  extendGrant: 'extension.refused',
   returnGrant: 'return.refused',
   revokeGrant: 'revocation.refused',
   issueCredential: 'credential.refused',
   listAudit: 'audit_read.refused',
-  rotateKeys: 'signing_key.refused',
   exportAudit: 'audit_read.refused',
   listAnchors: 'audit_read.refused',
+  rotateKeys: 'signing_key.refused',
+  getIssuer: 'signing_key.refused',
+  getAuditKeys: null,
+  getConfiguration: null,
+  getGrant: null,
+  getMe: null,
+  getRequest: null,
+  listEvents: null,
+  listGrants: null,
+  listRequests: null,
+  listRoles: null,
 };
 
 /** Slips of a client and troubles of ours: they say nothing about who wanted which access. */
@@ -55,7 +66,7 @@ export interface Refusal {
 export async function recordRefusal(core: Pick<Core, 'db' | 'logger'>, refusal: Refusal): Promise<void> {
   const { operation, code, actor, id } = refusal;
   const event = EVENTS[operation];
-  if (event === undefined || actor === undefined || NOT_ABOUT_ACCESS.has(code)) return;
+  if (event === null || actor === undefined || NOT_ABOUT_ACCESS.has(code)) return;
   const rowId = id !== undefined && isId(id) ? id : undefined;
   const aboutGrant = operation.endsWith('Grant') || operation === 'issueCredential';
   try {

@@ -1,5 +1,3 @@
-import type { OperationId } from '../../protocol/endpoints.ts';
-import type { TokenRefused } from '../authentication/token-verifier.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import type { Caller } from './caller.ts';
@@ -8,9 +6,19 @@ import type { Actor } from './record.ts';
 /** Puts refused tokens on the record, however many there are. */
 export interface RefusedTokens {
   /** The first of a kind in a round is a row at once; the others are counted. */
-  note(refused: TokenRefused, operation: OperationId, caller: Caller): Promise<void>;
+  note(refused: RefusedToken): Promise<void>;
   /** Ends a round: what was counted becomes a row for each kind. */
   endRound(): Promise<void>;
+}
+
+/** A token that did not open a door. */
+export interface RefusedToken {
+  readonly code: string;
+  /** Whom it names; only where a signature vouches for that. */
+  readonly actor?: Actor | undefined;
+  /** The operation, or the door of another kind. */
+  readonly door: string;
+  readonly caller: Caller;
 }
 
 /** Kinds that are told apart in one round; behind them, those of one code are one kind. */
@@ -44,18 +52,17 @@ export function createRefusedTokens(core: Pick<Core, 'db' | 'debt' | 'logger'>):
   };
 
   return {
-    async note({ code, principal }, operation, caller) {
-      // Only a signature of the identity provider's vouches for whom a token names.
-      const whom = principal === undefined ? '' : JSON.stringify([principal.iss, principal.sub]);
-      const key = round.size < KINDS || round.has(code + whom) ? code + whom : code;
+    async note({ code, actor, door, caller }) {
+      const whole = JSON.stringify([code, actor?.iss, actor?.sub]);
+      const key = round.size < KINDS || round.has(whole) ? whole : code;
       const known = round.get(key);
       if (known !== undefined) {
         known.repeated += 1;
         return;
       }
-      const kind: Kind = { code, actor: principal, repeated: 0 };
+      const kind: Kind = { code, actor, repeated: 0 };
       round.set(key, kind);
-      await record(kind, { operation, ...caller });
+      await record(kind, { door, ...caller });
     },
     async endRound() {
       const ended = round;

@@ -5,6 +5,8 @@ import SCIMMY from 'scimmy';
 import * as z from 'zod/mini';
 
 import type { Redactor } from '../../domain/redaction.ts';
+import { callerOf } from '../audit/caller.ts';
+import type { RefusedTokens } from '../audit/refused-tokens.ts';
 import { inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { UnexpectedFailure } from './answers.ts';
@@ -16,6 +18,7 @@ import { ScimExchange } from './resources.ts';
 export interface DirectoryParts {
   readonly core: Pick<Core, 'db' | 'debt' | 'logger' | 'wake'>;
   readonly redactor: Redactor;
+  readonly refusedTokens: RefusedTokens;
   readonly link: DirectoryLink;
   /** Tokens that a provisioning client may present: the present one, and the one before while it is being replaced. */
   readonly tokens: readonly string[];
@@ -56,6 +59,8 @@ export function addDirectory(app: FastifyInstance, parts: DirectoryParts): void 
       scope.addHook('onRequest', async (request, reply) => {
         if (!isKnown(parts.tokens, request.headers.authorization)) {
           parts.core.logger.warn('A directory push with a wrong token was refused.', {});
+          const caller = callerOf(request);
+          await parts.refusedTokens.note({ code: 'wrong_directory_token', door: 'directory', caller });
           await answerError(reply, 401, undefined, 'The token is not the one that this directory was given.');
         }
       });

@@ -149,8 +149,20 @@ export async function wasNotBegun(parts: OutcomeParts, effect: DueEffect): Promi
 
 /** Databricks took the write; whether it is true, reads will tell. */
 export async function wrote(parts: OutcomeParts, effect: DueEffect): Promise<void> {
-  await settling(parts, effect, async (change) => {
+  await settling(parts, effect, async (change, grant) => {
     await updateEffect(change, effect, { written_at: toDate(change.nowMs) });
+    await parts.debt.record(change, {
+      event: 'effect.written',
+      requestId: grant.requestId,
+      grantId: grant.id,
+      roleId: grant.roleId,
+      detail: {
+        kind: effect.row.kind,
+        group: effect.row.group_id,
+        member: grant.memberId,
+        failedBefore: effect.row.attempts,
+      },
+    });
   });
 }
 

@@ -264,7 +264,8 @@ async function refuse(
   if (problem.code === 'internal') logUnexpected(parts, error);
   if (error instanceof TokenRefused) {
     if (bearerToken(request.headers) !== undefined) {
-      await parts.refusedTokens.note(error, operation, callerOf(request));
+      const { code, principal: actor } = error;
+      await parts.refusedTokens.note({ code, actor, door: operation, caller: callerOf(request) });
     }
     return sendProblem(reply, problem, error);
   }

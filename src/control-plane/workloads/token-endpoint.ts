@@ -1,10 +1,12 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { TOKEN_PATH } from '../../protocol/token-exchange.ts';
+import { callerOf } from '../audit/caller.ts';
+import type { RefusedTokens } from '../audit/refused-tokens.ts';
 import { storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import type { Metrics } from '../http/metrics.ts';
@@ -17,6 +19,7 @@ export interface TokenEndpointParts {
   readonly core: Core;
   readonly redactor: Redactor;
   readonly metrics: Metrics;
+  readonly refusedTokens: RefusedTokens;
   /** Undefined where no workloads are configured. */
   readonly verifier: SubjectTokenVerifier | undefined;
 }
@@ -46,7 +49,7 @@ export function addTokenEndpoint(app: FastifyInstance, parts: TokenEndpointParts
         parsed(null, Object.fromEntries(new URLSearchParams(String(body))));
       },
     );
-    scope.setErrorHandler((error, _request, reply) => refuse(parts, reply, error));
+    scope.setErrorHandler((error, request, reply) => refuse(parts, request, reply, error));
     scope.post(TOKEN_PATH, async (request, reply) => {
       const { core, metrics } = parts;
       const form = Exchange.safeParse(request.body);
@@ -87,7 +90,12 @@ class ExchangeRefused extends OamError {}
 
 const FrameworkError = z.object({ statusCode: z.int() });
 
-async function refuse(parts: TokenEndpointParts, reply: FastifyReply, error: unknown): Promise<FastifyReply> {
+async function refuse(
+  parts: TokenEndpointParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+): Promise<FastifyReply> {
   const { core, redactor } = parts;
   const answer = (status: number, code: string, sentence: string): FastifyReply =>
     reply
@@ -98,6 +106,9 @@ async function refuse(parts: TokenEndpointParts, reply: FastifyReply, error: unk
   if (error instanceof OamError && error.code === 'subject_token_refused') {
     parts.metrics.count('oam_refusals_total', { code: error.code });
     core.logger.info('A workload was refused.', { reason: redactor.redact(error.message) });
+    await parts.refusedTokens.note({
+      ...{ code: error.code, door: 'exchangeToken', caller: callerOf(request) },
+    });
     return answer(400, 'invalid_grant', error.message);
   }
   if (error instanceof OamError && error.code === 'issuer_unavailable') {

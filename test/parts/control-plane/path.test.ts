@@ -36,6 +36,8 @@ describe('the path of one access', function () {
         .reverse()
         .sort(),
       [
+        'effect.written',
+        'effect.written',
         'grant.active',
         'grant.ended',
         'grant.provisioning',
