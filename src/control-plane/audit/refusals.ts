@@ -29,6 +29,7 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   getRequest: null,
   listEvents: null,
   listGrants: null,
+  listLeases: null,
   listRequests: null,
   listRoles: null,
 };
