@@ -298,7 +298,9 @@ export const endpoints = {
       'What happened since a cursor; with `Accept: text/event-stream` a stream that resumes at `Last-Event-ID`',
     auth: 'bearer',
     params: None,
-    query: z.object({ after: z.optional(z.string().check(z.regex(/^\d{1,20}-\d{1,19}$/))) }),
+    query: z.object({
+      after: z.optional(z.string().check(z.regex(/^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,18})$/))),
+    }),
     body: undefined,
     response: z.object({ items: z.array(EventView), nextCursor: z.string() }),
     refusals: [],

@@ -5,9 +5,8 @@ import * as z from 'zod/mini';
 
 import { ROOT } from '../../demo/stage/folders.ts';
 import { startProcess } from '../../demo/stage/processes.ts';
-import { installPython } from '../../demo/stage/python.ts';
 import { DIRECTORY_TOKEN, startWorld } from '../parts/control-plane/world.ts';
-import { orSkip } from '../reporting/skip.ts';
+import { clientPython } from './stage.ts';
 
 const Check = z.object({ title: z.string(), status: z.string(), reason: z.string() });
 type Check = z.infer<typeof Check>;
@@ -41,15 +40,7 @@ describe('the directory, by a SCIM compliance client', () => {
   let checks: Check[] = [];
 
   before(async function () {
-    this.timeout(600_000);
-    const python = await orSkip(this, () =>
-      installPython(console.log, {
-        packages: {
-          name: 'a SCIM compliance client',
-          file: join(ROOT, 'test/clients/requirements.txt'),
-        },
-      }),
-    );
+    const python = await clientPython(this);
     checks = await check(python.python);
   });
 

@@ -22,3 +22,13 @@ export async function clientStage(context: Mocha.Context, options: StageOptions)
   await cp(join(ROOT, 'demo/project'), project, { recursive: true });
   return { stage, python, project };
 }
+
+/** The clients that check the control plane's interfaces; where they cannot be had the suite is skipped aloud. */
+export function clientPython(context: Mocha.Context): Promise<PythonEnvironment> {
+  context.timeout(600_000);
+  const packages = {
+    name: 'testers of the API and of SCIM',
+    file: join(ROOT, 'test/clients/requirements.txt'),
+  };
+  return orSkip(context, () => installPython(console.log, { packages }));
+}

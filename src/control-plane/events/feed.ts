@@ -25,7 +25,8 @@ interface Place {
   readonly id: string;
 }
 
-const CURSOR = /^(\d{1,20})-(\d{1,19})$/;
+/** Without zeros in front, which PostgreSQL would take for octal numbers. */
+const CURSOR = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,18})$/;
 
 /** PostgreSQL's `xid8` is an unsigned number of 64 bits, its `bigint` a signed one. */
 const MAX_TRANSACTION = 0xffff_ffff_ffff_ffffn;

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { temporaryFolder } from '../../demo/stage/folders.ts';
+import { startProcess } from '../../demo/stage/processes.ts';
+import { grantOf, type Name, startWorld, type World } from '../parts/control-plane/world.ts';
+import { clientPython } from './stage.ts';
+
+/** For each of the callers, in seconds; more, from the environment, for a deeper look. */
+const SECONDS = process.env['OAM_FUZZ_SECONDS'] ?? '10';
+
+/** The same calls in every run; another number, from the environment, for others. */
+const SEED = process.env['OAM_FUZZ_SEED'] ?? '1';
+
+/**
+ * What a well-formed call may come to besides success: the state of things, or the rules, are against it. Everything
+ * else that is refused although the description allows it makes the description wrong.
+ */
+const AGAINST = '"2xx", 401, 403, 404, 409, 412, 422';
+
+const CONFIGURATION = `
+headers = { Authorization = "Bearer \${OAM_TOKEN}" }
+warnings = false
+
+[checks.positive_data_acceptance]
+expected-statuses = [${AGAINST}]
+
+# Whether a cursor is one of ours cannot be said by a pattern.
+[[operations]]
+include-name-regex = "^GET .*/(requests|grants|audit|events)$"
+checks.positive_data_acceptance.expected-statuses = [${AGAINST}, 400]
+
+# The client sends any ETag in If-Match, and what is none, whatever the description says of ours; here and there none.
+[[operations]]
+include-name-regex = "^POST .*/(approve|deny|cancel|return|revoke|extend)$"
+checks.positive_data_acceptance.expected-statuses = [${AGAINST}, 400, 428]
+
+# The role may be one that has no credential of its own.
+[[operations]]
+include-name-regex = "^POST .*/credential$"
+checks.positive_data_acceptance.expected-statuses = [${AGAINST}, 400, 503]
+`;
+
+describe('the API, by a fuzzing client', function () {
+  let world: World | undefined;
+  let schemathesis: string;
+
+  before(async function () {
+    const python = await clientPython(this);
+    schemathesis = join(python.bin, 'schemathesis');
+    world = await startWorld();
+  });
+  after(async () => {
+    await world?.close();
+  });
+
+  const CALLERS: readonly (readonly [string, Name, Record<string, unknown>])[] = [
+    ['a data scientist', 'ana', {}],
+    ['a lead', 'lena', {}],
+    ['an ops engineer', 'omar', {}],
+    ['an auditor', 'aude', {}],
+    [
+      'somebody whose list of groups overflowed',
+      'ana',
+      { sub: 'overflowed', groups: undefined, _claim_names: { groups: 'src1' } },
+    ],
+  ];
+  for (const [who, name, claims] of CALLERS) {
+    it(`never fails, and answers ${who} as it says it does`, async function () {
+      this.timeout((Number(SECONDS) + 60) * 1_000);
+      assert.ok(world);
+      await makeThingsToCallAbout(world);
+      const { code, output } = await fuzz(schemathesis, world.url, await world.token(name, claims));
+      assert.equal(code, 0, output);
+      const [, calls = '0'] = /^ *(\d+) generated/m.exec(output) ?? [];
+      assert.ok(Number(calls) >= 50, `only ${calls} calls:\n${output}`);
+    });
+  }
+});
+
+/** A request that waits and an access that is active, unless there is one. */
+async function makeThingsToCallAbout(world: World): Promise<void> {
+  const ana = world.client('ana');
+  const { items } = await ana.call('listRequests', { query: { limit: 200 } });
+  if (!items.some(({ state }) => state === 'pending')) await world.ask('ana', 'recsys-model-promote');
+  const grants = await ana.call('listGrants', { query: { open: 'true', limit: 200 } });
+  if (!grants.items.some(({ state }) => state === 'active')) {
+    await world.until(grantOf(await world.ask('ana', 'recsys-endpoint-query')), 'active');
+  }
+}
+
+/** Runs Schemathesis against the description that the server itself gives. */
+async function fuzz(
+  schemathesis: string,
+  url: string,
+  token: string,
+): Promise<{ code: number | null; output: string }> {
+  const folder = await temporaryFolder('fuzz');
+  try {
+    const configuration = join(folder.path, 'schemathesis.toml');
+    await writeFile(configuration, CONFIGURATION);
+    let output = '';
+    const running = startProcess({
+      name: 'schemathesis',
+      command: schemathesis,
+      arguments: [
+        ...['--config-file', configuration, 'run', `${url}/api/v1/openapi.json`],
+        ...['--max-time', SECONDS, '--seed', SEED, '--no-color'],
+      ],
+      cwd: folder.path,
+      env: { ...process.env, OAM_TOKEN: token },
+      onLine: (line) => (output += `${line}\n`),
+    });
+    const { code } = await running.ended;
+    await running.drained;
+    return { code, output };
+  } finally {
+    await folder.remove();
+  }
+}
