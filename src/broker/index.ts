@@ -8,11 +8,6 @@ export {
 } from './broker.ts';
 export type { UidOf } from './peer.ts';
 export { pointerEnvironment, type PointerEnvironment } from './pointer.ts';
+export { type RoleTokenOptions, roleTokenSource } from './role-tokens.ts';
 export { PATH_ENDS, type PathEnd, type Refusal } from './refusal.ts';
-export {
-  type PersonTokenOptions,
-  personTokenSource,
-  type RoleTokenOptions,
-  roleTokenSource,
-  type TokenSource,
-} from './token-source.ts';
+export { type PersonTokenOptions, personTokenSource, type TokenSource } from './token-source.ts';

@@ -1,16 +1,11 @@
-import { randomUUID } from 'node:crypto';
-
 import * as z from 'zod/mini';
 
 import { type BearerToken, exchangeSubjectToken, type HostTrust } from '../databricks/index.ts';
-import { hasCode, OamError } from '../domain/errors.ts';
-import type { GrantState } from '../domain/lifecycle.ts';
+import { OamError } from '../domain/errors.ts';
 import type { PrincipalKey } from '../domain/principal.ts';
 import { samePrincipal } from '../domain/principal.ts';
 import type { Redactor } from '../domain/redaction.ts';
 import type { Clock, EpochMs } from '../domain/time.ts';
-import type { ControlPlaneClient } from '../protocol/client.ts';
-import { latestGrant } from '../protocol/latest-grant.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
 import { PATH_ENDS } from './refusal.ts';
 
@@ -38,6 +33,8 @@ export interface PersonTokenOptions {
   readonly redactor: Redactor;
   /** The person whose tokens these are; unless given, whoever is signed in when the first one is minted. */
   readonly principal?: PrincipalKey;
+  /** The id of the group whose rights the tokens are to have in the place of the person's own (role assumption). */
+  readonly assumeGroup?: string;
 }
 
 /**
@@ -64,78 +61,13 @@ export function personTokenSource(options: PersonTokenOptions): TokenSource {
         trust: options.trust,
         transport: options.transport,
         clock: options.clock,
+        ...(options.assumeGroup !== undefined && { assumeGroup: options.assumeGroup }),
         ...(signal && { signal }),
       });
       remember(token.accessToken);
       return token;
     },
   };
-}
-
-/** What {@link roleTokenSource} needs. */
-export interface RoleTokenOptions {
-  /** The grant; where it is extended the tokens go on under the grant that follows it. */
-  readonly grantId: string;
-  readonly client: ControlPlaneClient;
-  readonly redactor: Redactor;
-}
-
-/** States from which a grant never becomes active again. */
-const OVER: readonly GrantState[] = ['revoking', 'revoke_stuck', 'ended', 'failed'];
-
-/**
- * Tokens of a `federated` role's service principal, minted by the control plane while the grant, or an extension of
- * it, is active.
- *
- * @throws {OamError} from `token()`: `grant_ended` once the grant is over, for ever; `wrong_grant` when the answer is
- * for another one; the control plane's problems.
- */
-export function roleTokenSource(options: RoleTokenOptions): TokenSource {
-  const { client } = options;
-  let { grantId } = options;
-  const remember = registerRecent(options.redactor);
-  // The same for all tokens under one grant: they are renewals of one lease, and are listed as such.
-  let idempotencyKey = randomUUID();
-
-  /** The grant to go on with after a refusal. */
-  const grantAfter = async (refusal: unknown, signal: AbortSignal | undefined): Promise<string> => {
-    if (hasCode(refusal, 'not_found')) throw ended(refusal);
-    if (!hasCode(refusal, 'grant_not_active')) throw refusal;
-    const grant = await latestGrant(client, grantId, signal);
-    if (OVER.includes(grant.state)) throw ended(refusal);
-    if (grant.id === grantId) throw refusal;
-    return grant.id;
-  };
-
-  return {
-    async token(signal) {
-      for (;;) {
-        try {
-          const credential = await client.call('issueCredential', {
-            params: { id: grantId },
-            idempotencyKey,
-            ...(signal && { signal }),
-          });
-          remember(credential.accessToken);
-          if (credential.grantId !== grantId) {
-            throw new OamError(
-              'wrong_grant',
-              'The control plane answered for another grant, so its token was thrown away. Report this.',
-              { detail: credential.grantId },
-            );
-          }
-          return { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
-        } catch (error) {
-          grantId = await grantAfter(error, signal);
-          idempotencyKey = randomUUID();
-        }
-      }
-    },
-  };
-}
-
-function ended(cause: unknown): OamError {
-  return new OamError('grant_ended', PATH_ENDS.grant_ended.sentence, { cause });
 }
 
 const Claims = z.object({ iss: z.string(), sub: z.string() });
@@ -156,7 +88,7 @@ function readPrincipal(jwt: string): PrincipalKey {
 const RECENT = 8;
 
 /** Keeps the last few tokens masked: at most two or three of them are alive at any time. */
-function registerRecent(redactor: Redactor): (secret: string) => void {
+export function registerRecent(redactor: Redactor): (secret: string) => void {
   const recent: Disposable[] = [];
   return (secret) => {
     recent.push(redactor.register(secret));

@@ -169,7 +169,7 @@ export async function runCommandLine(
     );
   command('token', 'show a Databricks token, for tools that take nothing else')
     .option('--workspace <name>', 'your own, for this workspace')
-    .option('--grant <grant>', "that of a federated role's grant")
+    .option('--grant <grant>', 'that of a role that has a path of its own, by its grant')
     .action((flags: CommonFlags & { workspace?: string; grant?: string }) =>
       talk(flags, async (connection) => {
         const { token } = await import('./commands/token.ts');

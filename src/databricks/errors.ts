@@ -19,7 +19,7 @@ export interface Refusal {
 /**
  * A call that Databricks refused. Codes:
  * `databricks_unauthenticated` (401, or 403 "Invalid access token"), `databricks_token_refused` (the token endpoint
- * would not issue one), `databricks_permission_denied`, `databricks_not_found` (also the 400s that mean it),
+ * would not issue one), `databricks_role_not_assumed` (nor one with a group's rights), `databricks_permission_denied`, `databricks_not_found` (also the 400s that mean it),
  * `databricks_conflict`, `databricks_throttled`, `databricks_unavailable` (5xx), `databricks_private_link`,
  * `databricks_rejected` (any other refusal).
  */
@@ -177,6 +177,14 @@ function meaningOf({ status, errorCode, message }: Refusal): { code: string; sen
     return {
       code: 'databricks_unavailable',
       sentence: 'Databricks has trouble answering. Try again in a few minutes.',
+    };
+  }
+  // Databricks does not document these words: whatever speaks of assuming is about it.
+  if (OAUTH_CODES.has(errorCode) && /\bassum(e|ing|ption)|\bassume_group\b/i.test(message)) {
+    return {
+      code: 'databricks_role_not_assumed',
+      sentence:
+        'Databricks does not let you work as this role (yet). Try again in a moment; if it stays so, ask an account admin whether role assumption is enabled.',
     };
   }
   if (OAUTH_CODES.has(errorCode)) {

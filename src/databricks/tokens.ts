@@ -20,6 +20,12 @@ export interface TokenExchange {
   readonly subjectToken: string;
   /** The application id of a service principal, for its own federation policy; absent for account-wide ones. */
   readonly clientId?: string;
+  /**
+   * Role assumption (RBAC, preview): the id of an account group, as SCIM's string, whose rights the token has _in the
+   * place of_ the person's own. Databricks wants them to be a member of it, or to hold `roles/group.assumer` on it.
+   * Workspaces only. Source: reference/databricks-auth.md §3.
+   */
+  readonly assumeGroup?: string;
   readonly scope?: 'all-apis';
   readonly trust: HostTrust;
   readonly transport: HttpTransport;
@@ -33,7 +39,8 @@ export interface TokenExchange {
  *
  * @throws {OamError} `untrusted_host` before anything is sent; `untrusted_token_endpoint` when the workspace names
  * an endpoint on another origin; `databricks_unexpected_answer`.
- * @throws {DatabricksError} `databricks_token_refused` when no federation policy accepts the subject token.
+ * @throws {DatabricksError} `databricks_token_refused` when no federation policy accepts the subject token;
+ * `databricks_role_not_assumed` when the group may not be assumed.
  */
 export async function exchangeSubjectToken(exchange: TokenExchange): Promise<BearerToken> {
   const host = requireTrusted(exchange.trust, exchange.host);
@@ -44,6 +51,7 @@ export async function exchangeSubjectToken(exchange: TokenExchange): Promise<Bea
     scope: exchange.scope ?? 'all-apis',
   });
   if (exchange.clientId !== undefined) form.set('client_id', exchange.clientId);
+  if (exchange.assumeGroup !== undefined) form.set('assume_group', exchange.assumeGroup);
   return requestToken(host, form, {}, exchange);
 }
 

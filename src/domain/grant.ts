@@ -259,14 +259,19 @@ export function unstick<G extends Grant>(grant: G): G {
 
 /** How a membership came to be no longer this grant's. */
 export type Departure =
-  | { readonly kind: 'absent'; readonly absentAtMs: EpochMs }
+  | {
+      readonly kind: 'absent';
+      readonly absentAtMs: EpochMs;
+      /** See `tokensKeepRight` in `role.ts`. */
+      readonly tokensKeepRight: boolean;
+    }
   /** Another live grant of the same member demands the membership: it stays, and this grant has let go of it. */
   | { readonly kind: 'kept'; readonly absentAtMs: undefined };
 
 /**
  * Reads have shown that the grant has no effect any more: it is `ended`, or `failed` where it was given up. The right
- * went with the membership, and what tokens are left are tokens only; where another grant keeps the membership they
- * keep the right. Unchanged where the grant is not on its way out.
+ * went with the membership, and what tokens are left are tokens only; where another grant keeps the membership, or the
+ * tokens name the group themselves, they keep the right. Unchanged where the grant is not on its way out.
  */
 export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): G {
   if (grant.state !== 'revoking' && grant.state !== 'revoke_stuck') return grant;
@@ -281,5 +286,6 @@ export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): 
 }
 
 function leftAfter(outlives: Outliving | undefined, departure: Departure): Outliving | undefined {
-  return outlives && { ...outlives, what: departure.kind === 'kept' ? 'right' : 'tokenOnly' };
+  const keepsRight = departure.kind === 'kept' || departure.tokensKeepRight;
+  return outlives && { ...outlives, what: keepsRight ? 'right' : 'tokenOnly' };
 }

@@ -5,13 +5,32 @@ export const SENSITIVITIES = ['low', 'medium', 'high'] as const;
 export type Sensitivity = (typeof SENSITIVITIES)[number];
 
 /**
- * How a role's credential is made: `member` adds the person to the role's group and their own token carries the
- * right; `federated` mints a token for the role's service principal.
+ * How a role's credential is made. `member` adds the person to the role's group, and their own token carries the right.
+ * `federated` mints a token for the role's service principal. `assume` adds the person to the group too, and mints
+ * tokens of theirs that have the group's rights _in the place of_ their own (Databricks' role assumption, a preview).
  */
-export const CREDENTIAL_KINDS = ['member', 'federated'] as const;
+export const CREDENTIAL_KINDS = ['member', 'federated', 'assume'] as const;
 
 /** One of {@link CREDENTIAL_KINDS}. */
 export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
+
+/** True for roles whose tokens are handed out on a path of their own, and never on the person's. */
+export function hasOwnPath(kind: CredentialKind): boolean {
+  return kind !== 'member';
+}
+
+/** True for roles that act as a service principal, which is then the member of the role's group. */
+export function actsAsServicePrincipal(kind: CredentialKind): boolean {
+  return kind === 'federated';
+}
+
+/**
+ * True where a token may carry the right until it expires, though the membership is gone: it names the group itself,
+ * and Databricks does not say whether it looks at the membership again.
+ */
+export function tokensKeepRight(kind: CredentialKind): boolean {
+  return kind === 'assume';
+}
 
 /** The longest life of a token that OAM signs for a role, in minutes, whatever the role says. */
 export const TOKEN_MAX_MINUTES = 60;
@@ -59,7 +78,7 @@ export interface Role {
   readonly sensitivity: Sensitivity;
   readonly credential: CredentialKind;
   readonly group: JitGroup;
-  /** Present exactly when `credential` is `federated`. */
+  /** Present exactly when {@link actsAsServicePrincipal}. */
   readonly servicePrincipal: RoleServicePrincipal | undefined;
   /** The longest window that can be asked for, and the most that can ever lie ahead, in minutes. */
   readonly maxMinutes: number;

@@ -2,10 +2,11 @@ import * as path from 'node:path';
 
 import * as vscode from 'vscode';
 
-import { personTokenSource, startBroker } from '../broker/index.ts';
+import { type PersonTokenOptions, personTokenSource, startBroker } from '../broker/index.ts';
 import { type HostTrust, hostTrust } from '../databricks/index.ts';
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
+import type { PrincipalKey } from '../domain/principal.ts';
 import { createRedactor } from '../domain/redaction.ts';
 import { type Clock } from '../domain/time.ts';
 import { fileRefreshLock } from '../identity/index.ts';
@@ -136,6 +137,16 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     clock,
   });
 
+  const signInAt = (host: string, principal: PrincipalKey): PersonTokenOptions => ({
+    host,
+    session: { subjectToken: (signal) => connection.subjectToken(signal) },
+    trust: trust(),
+    transport,
+    clock,
+    redactor,
+    principal,
+  });
+
   const memory = new FolderMemory(context.globalState, context.workspaceState, machine);
   const injection = new FolderInjection({
     folders: editorFolders,
@@ -146,16 +157,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     terminals: terminalTargets(context.environmentVariableCollection),
     kernels: processTarget(process.env),
     broker: (wantedPort) => broker.ensure(wantedPort),
-    source: (host, principal) =>
-      personTokenSource({
-        host,
-        session: { subjectToken: (signal) => connection.subjectToken(signal) },
-        trust: trust(),
-        transport,
-        clock,
-        redactor,
-        principal,
-      }),
+    source: (host, principal) => personTokenSource(signInAt(host, principal)),
     onRefusal,
     logger,
   });
@@ -173,6 +175,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     broker: () => broker.ensure(),
     client,
     person: () => personOf(connection.state),
+    signIn: signInAt,
     redactor,
     onRefusal,
   });

@@ -199,16 +199,32 @@ export const GrantView = z.object({
 /** See {@link GrantView}. */
 export type GrantView = z.infer<typeof GrantView>;
 
-/** A credential under a `federated` grant. Never stored: a replay names the same lease and mints afresh. */
-export const CredentialView = z.object({
+const CREDENTIAL = {
   leaseId: z.string(),
   grantId: z.string(),
   host: z.string(),
-  accessToken: z.string(),
-  tokenType: z.literal('Bearer'),
-  /** When the token itself expires; never after the grant's end. */
+  /** From when a token must not be used any more; never after the grant's end. */
   expiresAt: Timestamp,
-});
+};
+
+/**
+ * What to work with under a grant. Never stored: a replay names the same lease and mints afresh. A `bearer` is a token
+ * of the role's service principal; with an `assumption` the holder asks the workspace for one of their own.
+ */
+export const CredentialView = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('bearer'),
+    ...CREDENTIAL,
+    accessToken: z.string(),
+    tokenType: z.literal('Bearer'),
+  }),
+  z.object({
+    kind: z.literal('assumption'),
+    ...CREDENTIAL,
+    /** The group whose rights the token is to have in the place of the holder's own. */
+    assumeGroup: z.string(),
+  }),
+]);
 /** See {@link CredentialView}. */
 export type CredentialView = z.infer<typeof CredentialView>;
 

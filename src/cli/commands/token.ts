@@ -1,5 +1,6 @@
-import { personTokenSource, roleTokenSource } from '../../broker/index.ts';
+import { type PersonTokenOptions, personTokenSource, roleTokenSource } from '../../broker/index.ts';
 import { hostTrust } from '../../databricks/index.ts';
+import { latestGrant } from '../../protocol/latest-grant.ts';
 import { trustedHosts } from '../connection/address.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
 import { describeMoment } from '../duration.ts';
@@ -16,15 +17,21 @@ export async function token(
 ): Promise<void> {
   const session = await connection.signedIn();
   const { transport, clock, redactor, env, signals } = invocation;
+  const personIn = (host: string): PersonTokenOptions => ({
+    ...{ host, session: connection.session, transport, clock, redactor },
+    trust: hostTrust(trustedHosts(env)),
+    principal: { iss: session.issuer, sub: session.subject },
+  });
+  const { client } = connection;
   const source =
     flags.grant === undefined
-      ? personTokenSource({
-          host: chooseWorkspace((await connection.configuration()).workspaces, flags.workspace).host,
-          ...{ session: connection.session, transport, clock, redactor },
-          trust: hostTrust(trustedHosts(env)),
-          principal: { iss: session.issuer, sub: session.subject },
-        })
-      : roleTokenSource({ grantId: flags.grant, client: connection.client, redactor });
+      ? personTokenSource(
+          personIn(chooseWorkspace((await connection.configuration()).workspaces, flags.workspace).host),
+        )
+      : roleTokenSource({
+          ...{ grantId: flags.grant, client, redactor },
+          person: personIn((await latestGrant(client, flags.grant, signals.stop)).role.workspace.host),
+        });
   const minted = await source.token(signals.stop);
   const expiresAt = new Date(minted.expiresAtMs).toISOString();
   invocation.answer(

@@ -12,6 +12,7 @@ import {
 } from '../../broker/index.ts';
 import { hostTrust } from '../../databricks/index.ts';
 import { CancelledError, OamError } from '../../domain/errors.ts';
+import { hasOwnPath } from '../../domain/role.ts';
 import { MINUTE_MS } from '../../domain/time.ts';
 import type { Session } from '../../identity/index.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
@@ -87,18 +88,19 @@ async function placeOf(
   invocation: Invocation,
 ): Promise<ExecPlace> {
   const { redactor, transport, clock, env } = invocation;
-  if (access?.grant.role.credential === 'federated') {
-    const source = roleTokenSource({ grantId: access.grant.id, client: connection.client, redactor });
-    return { host: access.grant.role.workspace.host, source, grant: access.grant };
-  }
   const host =
     access?.grant.role.workspace.host ??
     chooseWorkspace((await connection.configuration()).workspaces, options.workspace).host;
-  const source = personTokenSource({
+  const person = {
     ...{ host, session: connection.session, transport, clock, redactor },
     trust: hostTrust(trustedHosts(env)),
     principal: { iss: session.issuer, sub: session.subject },
-  });
+  };
+  const { client } = connection;
+  const source =
+    access !== undefined && hasOwnPath(access.grant.role.credential)
+      ? roleTokenSource({ grantId: access.grant.id, client, redactor, person })
+      : personTokenSource(person);
   return { host, source, grant: access?.grant };
 }
 
@@ -149,7 +151,7 @@ function watchWhileRunning(
     client,
     onOver() {
       note(`oam: The access has ended while the program runs: ${oneLine(grant.role.title)}.`);
-      if (grant.role.credential === 'federated') path.end('grant_ended');
+      if (hasOwnPath(grant.role.credential)) path.end('grant_ended');
     },
   });
 }

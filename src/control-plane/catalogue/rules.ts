@@ -1,4 +1,5 @@
 import { faultOfOrigin } from '../configuration/origin.ts';
+import { actsAsServicePrincipal } from '../../domain/role.ts';
 import { didYouMean } from '../configuration/nearest.ts';
 import type { FileProblem } from '../configuration/problems.ts';
 import type { CatalogueFile } from './schema.ts';
@@ -58,11 +59,24 @@ function roleProblems({ roles, workspaces, teams }: CatalogueFile, problemAt: Pr
         "a role of sensitivity 'high' cannot be 'member', because a person's own token carries such a right everywhere they work. Use 'federated'.",
       );
     }
-    if (role.credential === 'federated' && role.servicePrincipal === undefined) {
-      complain('credential', "'federated' needs a 'servicePrincipal' with id and applicationId to act as.");
+    if (role.credential === 'assume' && role.sensitivity === 'high') {
+      complain(
+        'credential',
+        "a role of sensitivity 'high' cannot be 'assume': who may assume the group is a member of it, and has its rights everywhere they work. Use 'federated'.",
+      );
     }
-    if (role.credential === 'member' && role.servicePrincipal !== undefined) {
-      complain('servicePrincipal', "'member' acts as the person; take the 'servicePrincipal' away.");
+    const needsPrincipal = actsAsServicePrincipal(role.credential);
+    if (needsPrincipal && role.servicePrincipal === undefined) {
+      complain(
+        'credential',
+        `'${role.credential}' needs a 'servicePrincipal' with id and applicationId to act as.`,
+      );
+    }
+    if (!needsPrincipal && role.servicePrincipal !== undefined) {
+      complain(
+        'servicePrincipal',
+        `'${role.credential}' acts as the person; take the 'servicePrincipal' away.`,
+      );
     }
     if (role.defaultMinutes > role.maxMinutes) {
       complain('defaultMinutes', `offers ${role.defaultMinutes} minutes, more than maxMinutes allows.`);

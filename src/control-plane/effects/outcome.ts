@@ -12,6 +12,7 @@ import {
   withTrouble,
 } from '../../domain/grant.ts';
 import type { Redactor } from '../../domain/redaction.ts';
+import { tokensKeepRight } from '../../domain/role.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
@@ -76,7 +77,11 @@ export async function sawAbsent(parts: OutcomeParts, effect: DueEffect): Promise
       });
       return;
     }
-    await finish(parts, change, effect, grant, { kind: 'absent', absentAtMs: firstAbsentAtMs });
+    await finish(parts, change, effect, grant, {
+      kind: 'absent',
+      absentAtMs: firstAbsentAtMs,
+      tokensKeepRight: tokensKeepRight(grant.role.credential),
+    });
   });
 }
 

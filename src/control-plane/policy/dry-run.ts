@@ -3,6 +3,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import {
   approvalQuestion,
   auditReadQuestion,
+  keyRotationQuestion,
   type Question,
   requestQuestion,
   revocationQuestion,
@@ -70,5 +71,6 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
       yield revocationQuestion({ revoker: principal, teams, holder: other, role });
     }
     yield auditReadQuestion({ reader: principal, teams });
+    yield keyRotationQuestion({ operator: principal, teams });
   }
 }

@@ -1,3 +1,4 @@
+import { hasOwnPath } from '../../domain/role.ts';
 import type { GrantView, RoleView } from '../../protocol/schemas.ts';
 import { canBeAsked } from '../requests/request-draft.ts';
 import type { AccessNode } from './access-nodes.ts';
@@ -17,9 +18,9 @@ export function canBeExtended({ state }: Pick<GrantView, 'state'>): boolean {
   return state === 'active';
 }
 
-/** True where a terminal can be opened as the grant's role: it acts as somebody else, on a path of its own. */
+/** True where a terminal can be opened as the grant's role: it acts as somebody else, or with other rights, on a path of its own. */
 export function hasOwnTerminal({ state, role }: Pick<GrantView, 'state' | 'role'>): boolean {
-  return state === 'active' && role.credential === 'federated';
+  return state === 'active' && hasOwnPath(role.credential);
 }
 
 /**

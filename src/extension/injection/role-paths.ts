@@ -2,6 +2,7 @@ import {
   type Broker,
   type BrokerPath,
   PATH_ENDS,
+  type PersonTokenOptions,
   type Refusal,
   roleTokenSource,
 } from '../../broker/index.ts';
@@ -18,6 +19,8 @@ export interface RolePathOptions {
   /** The control plane of whoever is signed in; throws `not_signed_in`. */
   readonly client: () => ControlPlaneClient;
   readonly person: () => Person;
+  /** A person's own sign-in for a workspace, for roles that are assumed. */
+  readonly signIn: (host: string, principal: PrincipalKey) => PersonTokenOptions;
   readonly redactor: Redactor;
   readonly onRefusal: (refusal: Refusal) => void;
 }
@@ -50,10 +53,16 @@ export class RolePaths {
     const broker = await this.#options.broker();
     const now = this.#signedIn();
     if (now === undefined || !samePrincipal(now, principal)) throw new CancelledError();
-    const { redactor, onRefusal } = this.#options;
+    const { redactor, onRefusal, signIn } = this.#options;
+    const { host } = role.workspace;
     const path = broker.open({
-      host: role.workspace.host,
-      source: roleTokenSource({ grantId: id, client: this.#clientOf(principal), redactor }),
+      host,
+      source: roleTokenSource({
+        grantId: id,
+        client: this.#clientOf(principal),
+        redactor,
+        person: signIn(host, principal),
+      }),
       onRefusal,
     });
     this.#open.set(path, { chainId, principal });

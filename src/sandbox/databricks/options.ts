@@ -66,8 +66,13 @@ export interface RecordedRequest {
   readonly path: string;
   /** What it was answered with; 0 when the connection was cut. */
   readonly status: number;
-  /** User name, or application id of a service principal; undefined for calls without a good token. */
+  /**
+   * User name, application id of a service principal, or name of an assumed role's group; undefined for calls without
+   * a good token.
+   */
   readonly principal: string | undefined;
+  /** Who works as the assumed role. */
+  readonly runBy: string | undefined;
   readonly userAgent: string;
 }
 

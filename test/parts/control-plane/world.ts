@@ -23,7 +23,7 @@ import {
   createControlPlaneClient,
 } from '../../../src/protocol/client.ts';
 import type { Problem, ProblemCode } from '../../../src/protocol/problem.ts';
-import type { GrantView, RequestView } from '../../../src/protocol/schemas.ts';
+import type { CredentialView, GrantView, RequestView } from '../../../src/protocol/schemas.ts';
 import { axiosTransport, type HttpRequest, type HttpResponse } from '../../../src/protocol/transport.ts';
 import {
   type RunningSandboxDatabricks,
@@ -305,6 +305,12 @@ export async function refused(call: Promise<unknown>, code: ProblemCode): Promis
     throw error;
   }
   throw new Error(`The call was not refused: ${code}`);
+}
+
+/** The token of a credential; fails where it is something to assume. */
+export function bearerOf(credential: CredentialView): string {
+  if (credential.kind !== 'bearer') throw new Error(`The credential is an ${credential.kind}.`);
+  return credential.accessToken;
 }
 
 /** The grant id of an approved request. */

@@ -125,7 +125,14 @@ describe("broker: a role's tokens", () => {
         });
       }
       return json(200, {
-        ...{ leaseId: 'l1', grantId, host: HOST, accessToken: 'role-token-1', tokenType: 'Bearer' },
+        ...{
+          kind: 'bearer',
+          leaseId: 'l1',
+          grantId,
+          host: HOST,
+          accessToken: 'role-token-1',
+          tokenType: 'Bearer',
+        },
         expiresAt: '2027-01-15T08:15:00.000Z',
       });
     };
@@ -193,7 +200,14 @@ describe("broker: a role's tokens", () => {
       const isLast = id === 'g3';
       if (credential !== undefined && isLast && state === 'active') {
         return json(200, {
-          ...{ leaseId: 'l1', grantId: id, host: HOST, accessToken: `token-of-${id}`, tokenType: 'Bearer' },
+          ...{
+            kind: 'bearer',
+            leaseId: 'l1',
+            grantId: id,
+            host: HOST,
+            accessToken: `token-of-${id}`,
+            tokenType: 'Bearer',
+          },
           expiresAt: '2027-01-15T08:15:00.000Z',
         });
       }

@@ -44,7 +44,7 @@ const step = fc.constantFrom<Step>(
   (grant) => withTrouble(grant, 'slow'),
   (grant) => markStuck(grant, 'refused'),
   (grant) => unstick(grant),
-  (grant, now) => confirmAbsent(grant, { kind: 'absent', absentAtMs: now }),
+  (grant, now) => confirmAbsent(grant, { kind: 'absent', absentAtMs: now, tokensKeepRight: false }),
   (grant) => confirmAbsent(grant, { kind: 'kept', absentAtMs: undefined }),
   ...ENDINGS.map(
     (reason): Step =>

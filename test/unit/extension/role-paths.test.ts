@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { type Broker, pointerEnvironment, startBroker } from '../../../src/broker/index.ts';
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import type { Person } from '../../../src/extension/injection/person.ts';
@@ -29,6 +30,7 @@ describe('the paths of roles', () => {
       issueCredential: ({ params }) => {
         issued++;
         return {
+          kind: 'bearer',
           leaseId: `lease-${issued}`,
           grantId: params?.id ?? '',
           accessToken: `token-of-the-role-${issued}`,
@@ -46,6 +48,12 @@ describe('the paths of roles', () => {
       },
       client: () => client,
       person: () => person,
+      signIn: (host, principal) => ({
+        ...{ host, principal, clock, redactor },
+        session: { subjectToken: () => assert.fail('No role here is assumed.') },
+        trust: hostTrust([]),
+        transport: () => assert.fail('Nothing is to be sent.'),
+      }),
       redactor,
       onRefusal: () => undefined,
     });

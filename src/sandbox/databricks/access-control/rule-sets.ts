@@ -23,8 +23,8 @@ export class RuleSets {
   }
 
   hasRole(groupId: string, principal: Principal, role: string): boolean {
-    const name =
-      principal.kind === 'user' ? `users/${nameOf(principal)}` : `servicePrincipals/${nameOf(principal)}`;
+    const prefixes = { user: 'users', 'service-principal': 'servicePrincipals', role: 'groups' };
+    const name = `${prefixes[principal.kind]}/${nameOf(principal)}`;
     return this.rules(groupId).some((rule) => rule.role === role && rule.principals.includes(name));
   }
 

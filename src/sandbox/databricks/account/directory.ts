@@ -22,8 +22,21 @@ export interface ServicePrincipal {
   active: boolean;
 }
 
+/** Who is in the account, and can be a member of groups. */
+export type AccountPrincipal = User | ServicePrincipal;
+
+/** A group whose rights somebody works with in the place of their own (role assumption). */
+export interface AssumedRole {
+  readonly kind: 'role';
+  /** The group's. */
+  readonly id: string;
+  readonly name: string;
+  readonly runBy: AccountPrincipal;
+  readonly active: boolean;
+}
+
 /** Who can act. */
-export type Principal = User | ServicePrincipal;
+export type Principal = AccountPrincipal | AssumedRole;
 
 /** A group of the account. Membership of one that the identity provider keeps cannot be written here. */
 export interface AccountGroup {
@@ -44,9 +57,16 @@ export const ACCOUNT_USERS = 'account users';
 /** How deep groups may lie in groups. */
 const MAX_NESTING = 10;
 
-/** What a principal is called in lists of rights: a user name or an application id. */
+/** What a principal is called in lists of rights: a user name, an application id, or for a role its group's name. */
 export function nameOf(principal: Principal): string {
-  return principal.kind === 'user' ? principal.userName : principal.applicationId;
+  switch (principal.kind) {
+    case 'user':
+      return principal.userName;
+    case 'service-principal':
+      return principal.applicationId;
+    case 'role':
+      return principal.name;
+  }
 }
 
 /** The principals and groups of the account. */
@@ -74,7 +94,7 @@ export class Directory {
     memberships.write(SEED.groups.recsys.id, SEED.servicePrincipals.ci.id, true);
   }
 
-  principal(id: string): Principal | undefined {
+  principal(id: string): AccountPrincipal | undefined {
     return this.users.get(id) ?? this.servicePrincipals.get(id);
   }
 
@@ -101,6 +121,12 @@ export class Directory {
     return principal.id === SEED.servicePrincipals.admin.id;
   }
 
+  /** A group as somebody works with its rights; undefined where there is no such group. */
+  roleOf(groupId: string, runBy: AccountPrincipal): AssumedRole | undefined {
+    const group = this.groups.get(groupId);
+    return group && { kind: 'role', id: group.id, name: group.name, runBy, active: runBy.active };
+  }
+
   /** Groups of the account that the principal is in, directly or through other groups, as seen now. */
   groupsOf(principalId: string): { readonly group: AccountGroup; readonly direct: boolean }[] {
     const found = new Map<string, boolean>();
@@ -118,7 +144,9 @@ export class Directory {
 
   /** Every name under which rights may have been given to the principal, as seen now. */
   namesOf(principal: Principal): ReadonlySet<string> {
-    const names = new Set([nameOf(principal), ACCOUNT_USERS, SYSTEM_GROUPS.users.name]);
+    const names = new Set([nameOf(principal)]);
+    // An assumed role has its group's rights in the place of what everybody has.
+    if (principal.kind !== 'role') names.add(ACCOUNT_USERS).add(SYSTEM_GROUPS.users.name);
     if (this.isAdmin(principal)) names.add(SYSTEM_GROUPS.admins.name);
     for (const { group } of this.groupsOf(principal.id)) names.add(group.name);
     return names;

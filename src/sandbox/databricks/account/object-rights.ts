@@ -46,7 +46,7 @@ export class ObjectRights {
   level(principal: Principal, type: ObjectType, id: string): string | undefined {
     if (this.#directory.isAdmin(principal)) return type === 'authorization' ? 'CAN_USE' : 'CAN_MANAGE';
     const groups = new Set<string>([
-      SYSTEM_GROUPS.users.name,
+      principal.kind === 'role' ? principal.name : SYSTEM_GROUPS.users.name,
       ...this.#directory.groupsOf(principal.id).map(({ group }) => group.name),
     ]);
     const own = nameOf(principal);

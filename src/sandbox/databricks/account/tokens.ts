@@ -15,6 +15,8 @@ export interface IssuedToken {
   /** Where it is good. One of the account is good everywhere, one of a workspace in that workspace only. */
   readonly place: Place;
   readonly kind: 'oauth' | 'pat';
+  /** The group whose rights the token has in the place of its principal's own. */
+  readonly assumedGroupId?: string | undefined;
   readonly createdAtMs: EpochMs;
   /** Infinity for a personal access token without an end. */
   readonly expiresAtMs: EpochMs;
@@ -64,6 +66,7 @@ export class TokenBook {
     clientId: string;
     scope: string;
     expiresAtMs: EpochMs;
+    assumedGroupId?: string | undefined;
   }): Promise<string> {
     const id = randomUUID();
     const nowMs = this.#clock.nowMs();
@@ -80,6 +83,7 @@ export class TokenBook {
       principalId: o.principal.id,
       place: o.place,
       kind: 'oauth',
+      assumedGroupId: o.assumedGroupId,
       createdAtMs: nowMs,
       expiresAtMs: fromUnixSeconds(toUnixSeconds(o.expiresAtMs)),
       comment: '',

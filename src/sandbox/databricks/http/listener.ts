@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { OamError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../domain/time.ts';
 import { nameOf, type Principal } from '../account/directory.ts';
-import type { Place } from '../account/tokens.ts';
+import type { IssuedToken, Place } from '../account/tokens.ts';
 import type { InjectedFailure, RecordedRequest } from '../options.ts';
 import type { World } from '../world.ts';
 import {
@@ -109,6 +109,10 @@ async function serve(
     path: url.pathname,
     status: reply === 'cut' ? 0 : reply.status,
     principal: typeof caller === 'object' ? nameOf(caller.principal) : undefined,
+    runBy:
+      typeof caller === 'object' && caller.principal.kind === 'role'
+        ? nameOf(caller.principal.runBy)
+        : undefined,
     userAgent: headers['user-agent'] ?? '',
   });
   if (reply === 'cut') response.destroy();
@@ -156,8 +160,18 @@ function callerOf(world: World, call: Call): Caller {
   const header = /^Bearer (.+)$/i.exec(call.headers['authorization'] ?? '');
   if (header?.[1] === undefined) return 'none';
   const token = world.tokens.find(header[1], call.place);
-  const principal = token === undefined ? undefined : world.directory.principal(token.principalId);
+  const principal = token === undefined ? undefined : actorOf(world, token);
   return token === undefined || principal?.active !== true ? 'bad' : { principal, token };
+}
+
+/**
+ * Who a token stands for. Whether Databricks looks at the membership again while an assumed role's token lives is not
+ * known: the stand-in takes the worse of both, and does not.
+ */
+function actorOf({ directory }: World, { principalId, assumedGroupId }: IssuedToken): Principal | undefined {
+  const principal = directory.principal(principalId);
+  if (principal === undefined || assumedGroupId === undefined) return principal;
+  return directory.roleOf(assumedGroupId, principal);
 }
 
 function takeFailure(failures: InjectedFailure[], call: Call): InjectedFailure | undefined {

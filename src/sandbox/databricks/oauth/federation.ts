@@ -8,7 +8,7 @@ import {
 } from 'jose';
 
 import { type Clock, type EpochMs, fromUnixSeconds } from '../../../domain/time.ts';
-import type { Directory, Principal } from '../account/directory.ts';
+import type { AccountPrincipal, Directory } from '../account/directory.ts';
 import { oauthFailure } from '../http/failures.ts';
 import { IssuerKeys, type PolicyKeys } from './issuer-keys.ts';
 
@@ -25,7 +25,7 @@ export interface FederationPolicy {
 
 /** A subject token that was accepted. */
 export interface AcceptedSubject {
-  readonly principal: Principal;
+  readonly principal: AccountPrincipal;
   /** The end of the subject token: the issued token ends no later. */
   readonly expiresAtMs: EpochMs;
 }
@@ -74,7 +74,7 @@ export class Federation {
     return { principal, expiresAtMs: endOf(payload) };
   }
 
-  #userNamedBy(payload: JWTPayload, policy: FederationPolicy): Principal {
+  #userNamedBy(payload: JWTPayload, policy: FederationPolicy): AccountPrincipal {
     const claim = payload[policy.subjectClaim];
     if (typeof claim !== 'string') throw refused(`claim '${policy.subjectClaim}' is missing`);
     const user = this.#directory.userByName(claim);

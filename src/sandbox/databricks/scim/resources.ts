@@ -1,5 +1,6 @@
 import type { AccountGroup, Principal, ServicePrincipal, User } from '../account/directory.ts';
 import { SYSTEM_GROUPS } from '../account/directory.ts';
+import { scimFailure } from '../http/failures.ts';
 import type { World } from '../world.ts';
 
 const SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0';
@@ -40,6 +41,8 @@ export function servicePrincipalResource(world: World, principal: ServicePrincip
 /** The caller: for a service principal `userName` is the application id. */
 export function meResource(world: World, caller: Principal): Resource {
   if (caller.kind === 'user') return userResource(world, caller);
+  // As Databricks has it: an assumed role is looked for among the users.
+  if (caller.kind === 'role') throw scimFailure(404, `User with id ${caller.id} not found.`);
   return {
     ...servicePrincipalResource(world, caller),
     schemas: [`${SCHEMA}:User`],

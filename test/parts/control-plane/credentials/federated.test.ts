@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
-import { grantOf, refused, startWorld, type World } from '../world.ts';
+import { bearerOf, grantOf, refused, startWorld, type World } from '../world.ts';
 import { granted } from './granted.ts';
 
 describe('the credential of a federated role', function () {
@@ -35,13 +35,13 @@ describe('the credential of a federated role', function () {
     const first = await ana.call('issueCredential', { params: { id }, idempotencyKey: 'lease' });
     assert.equal(first.host, world.databricks.workspaces.prod.host);
     assert.ok(first.expiresAt <= (active.endsAt ?? ''), 'the token outlives the grant');
-    const me = await whoIs(first.accessToken);
+    const me = await whoIs(bearerOf(first));
     assert.equal(me.status, 200);
     assert.match(me.text, new RegExp(SEED.servicePrincipals.recsysDeployer.applicationId));
 
     const again = await ana.call('issueCredential', { params: { id }, idempotencyKey: 'lease' });
     assert.equal(again.leaseId, first.leaseId);
-    assert.notEqual(again.accessToken, first.accessToken);
+    assert.notEqual(bearerOf(again), bearerOf(first));
     await refused(world.client('lena').call('issueCredential', { params: { id } }), 'not_allowed');
     await refused(world.client('omar').call('issueCredential', { params: { id } }), 'not_found');
 

@@ -8,7 +8,7 @@ import type { IssuerView } from '../../../../src/protocol/issuer.ts';
 import { axiosTransport } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { accountTokenOf } from '../../../unit/sandbox/databricks/stand-in.ts';
-import { refused, startWorld, type World } from '../world.ts';
+import { bearerOf, refused, startWorld, type World } from '../world.ts';
 import { granted } from './granted.ts';
 
 const ROTATE = { body: { step: 'begin', reason: 'A colleague left' } } as const;
@@ -38,8 +38,8 @@ describe('role tokens while the keys change', function () {
     const { id } = await granted(world, 'ana', 'recsys-deployer', 120);
     const issueAtBoth = async (): Promise<void> => {
       for (const client of [world.client('ana'), replica.client('ana')]) {
-        const { accessToken } = await client.call('issueCredential', { params: { id } });
-        assert.equal(decodeJwt(accessToken).sub, SEED.servicePrincipals.recsysDeployer.applicationId);
+        const token = bearerOf(await client.call('issueCredential', { params: { id } }));
+        assert.equal(decodeJwt(token).sub, SEED.servicePrincipals.recsysDeployer.applicationId);
       }
     };
     await issueAtBoth();

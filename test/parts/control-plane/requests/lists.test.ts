@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { sql } from 'kysely';
 
-import { refused, startWorld, type World } from '../world.ts';
+import { bearerOf, refused, startWorld, type World } from '../world.ts';
 
 describe('a list of requests and of grants', function () {
   this.timeout(20_000);
@@ -121,7 +121,7 @@ describe('one key for one wish', function () {
     for (const { name } of rows) {
       const { rows: found } = await sql`
         select 1 from ${sql.table(`oam.${name}`)} as row
-        where row::text like ${`%${first.accessToken}%`} or row::text like ${`%${second.accessToken}%`}`.execute(
+        where row::text like ${`%${bearerOf(first)}%`} or row::text like ${`%${bearerOf(second)}%`}`.execute(
         world.store.db,
       );
       assert.deepEqual(found, [], name);

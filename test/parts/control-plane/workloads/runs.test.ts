@@ -43,7 +43,7 @@ describe('a pipeline', function () {
     await world.until(id, 'active');
     assert.deepEqual(world.databricks.members(GROUP), [SEED.servicePrincipals.recsysDeployer.id]);
     const credential = await (await job()).call('issueCredential', { params: { id } });
-    assert.equal(credential.tokenType, 'Bearer');
+    assert.equal(credential.kind, 'bearer');
     const { items } = await world.client('aude').call('listAudit', { query: {} });
     assert.ok(items.some((row) => row.event === 'workload.signed_in'));
   });

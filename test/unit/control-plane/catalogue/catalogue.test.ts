@@ -104,7 +104,13 @@ describe('the catalogue', () => {
       'sensitivity: medium\n    credential: federated',
     );
     assert.match((await problems())[0] ?? '', /'federated' needs a 'servicePrincipal'/);
-    await replace('credential: federated', 'credential: member');
+    await replace(
+      'sensitivity: medium\n    credential: federated',
+      'sensitivity: high\n    credential: assume',
+    );
+    assert.match((await problems())[0] ?? '', /sensitivity 'high' cannot be 'assume'.*Use 'federated'/);
+    await replace('sensitivity: high\n    credential: assume', 'sensitivity: medium\n    credential: assume');
+    await replace('credential: assume', 'credential: member');
     assert.deepEqual(await problems(), []);
     await replace('sensitivity: high\n    credential: federated', 'sensitivity: low\n    credential: member');
     assert.match((await problems())[0] ?? '', /take the 'servicePrincipal' away/);

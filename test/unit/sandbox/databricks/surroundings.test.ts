@@ -205,7 +205,8 @@ describe('stand-in: people sign in at Databricks itself', () => {
     assert.equal((await asCore({})).status, 200);
     assert.equal((await asCore({ client_secret: 'dose00000000000000000000000000000000' })).status, 401);
     assert.match((await asCore({ scope: 'sql' })).text, /invalid_scope/);
-    assert.match((await asCore({ assume_group: '9101' })).text, /not enabled/);
+    assert.match((await asCore({ assume_group: '9101' })).text, /not allowed to assume/);
+    assert.match((await asCore({ authorization_details: '[]' })).text, /not enabled/);
     assert.match((await asCore({ grant_type: 'password' })).text, /unsupported_grant_type/);
   });
 });
