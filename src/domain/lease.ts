@@ -88,17 +88,3 @@ export function confirmRevoked<L extends Lease>(lease: L, seenGoneAtMs: EpochMs)
   if (state === 'expired' || state === 'revoked') return lease;
   return { ...lease, status: { state: 'revoked', revokedAtMs: seenGoneAtMs } };
 }
-
-/** What is left of a grant's credentials at a moment: the longest, and a right before a mere token. */
-export function outlivingOf(leases: readonly Lease[], nowMs: EpochMs): Outliving | undefined {
-  return leases
-    .flatMap(({ status }) => (status.state === 'outlives' ? [status.outliving] : []))
-    .filter(({ untilMs }) => untilMs > nowMs)
-    .reduce<Outliving | undefined>((worst, each) => {
-      if (worst === undefined) return each;
-      return {
-        untilMs: Math.max(worst.untilMs, each.untilMs),
-        what: worst.what === 'right' || each.what === 'right' ? 'right' : 'tokenOnly',
-      };
-    }, undefined);
-}

@@ -9,7 +9,6 @@ import {
   endWithGrant,
   issueLease,
   type Lease,
-  outlivingOf,
   renewLease,
 } from '../../../src/domain/lease.ts';
 import { LEASE_STATES } from '../../../src/domain/lifecycle.ts';
@@ -118,34 +117,10 @@ describe('a lease', () => {
     assert.equal(twice.expiresAtMs, 20);
   });
 
-  it('tells the worst of what is left of a grant', () => {
-    const left = fc.record({
-      untilMs: fc.integer({ min: 0, max: 100 }),
-      what: fc.constantFrom('tokenOnly' as const, 'right' as const),
-    });
-    fc.assert(
-      fc.property(fc.array(left), fc.integer({ min: 0, max: 100 }), (all, nowMs) => {
-        const leases = all.map(({ untilMs, what }) =>
-          endWithGrant(issueLease({ id: 'l', grantId: 'g', expiresAtMs: untilMs }, -1), what, -1),
-        );
-        const alive = all.filter(({ untilMs }) => untilMs > nowMs);
-        const expected =
-          alive.length === 0
-            ? undefined
-            : {
-                untilMs: Math.max(...alive.map(({ untilMs }) => untilMs)),
-                what: alive.some(({ what }) => what === 'right') ? 'right' : 'tokenOnly',
-              };
-        assert.deepEqual(outlivingOf(leases, nowMs), expected);
-      }),
-    );
-  });
-
   it('that is seen to be gone outlives nothing', () => {
     const lease = issueLease({ id: 'l', grantId: 'g', expiresAtMs: 100 }, 0);
     const gone = confirmRevoked(endWithGrant(lease, 'right', 50), 55);
     assert.deepEqual(gone.status, { state: 'revoked', revokedAtMs: 55 });
-    assert.equal(outlivingOf([gone], 60), undefined);
     assert.equal(confirmRevoked(atLeaseEnd(lease, 100), 110).status.state, 'expired');
   });
 });
