@@ -1,5 +1,6 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 
+import { REVIEW_VERDICTS, type ReviewVerdict } from '../domain/review.ts';
 import { addAuditCommands } from './audit/commands.ts';
 import type { Connection } from './connection/connect.ts';
 import { parseMinutes, parseMoment } from './duration.ts';
@@ -80,9 +81,14 @@ export async function runCommandLine(
     .option('--start <moment>', 'begin later, like 14:30, 2026-12-01T09:00 or +2h', (text) =>
       parseMoment(text, invocation.clock.nowMs()),
     )
+    .option('--break-glass', 'in an emergency: at once, told to everybody, and reviewed afterwards')
     .option('--wait', 'wait until it is decided and active')
     .action(
-      (role: string, flags: CommonFlags & PersonFlags & { purpose: string; start?: number; wait?: true }) =>
+      (
+        role: string,
+        flags: CommonFlags &
+          PersonFlags & { purpose: string; start?: number; breakGlass?: true; wait?: true },
+      ) =>
         talk(flags, async (connection) => {
           const { request } = await import('./commands/requests.ts');
           await request(role, flags, connection, invocation);
@@ -137,6 +143,23 @@ export async function runCommandLine(
       await giveBack(id, flags, connection, invocation);
     }),
   );
+  command('reviews', 'emergency access that waits for your review').action((flags: CommonFlags) =>
+    talk(flags, async (connection) => {
+      const { reviews } = await import('./commands/reviews.ts');
+      await reviews(flags, connection, invocation);
+    }),
+  );
+  command('review <grant>', 'say what is to be thought of an emergency access')
+    .addOption(
+      new Option('--verdict <verdict>', 'your finding').choices([...REVIEW_VERDICTS]).makeOptionMandatory(),
+    )
+    .requiredOption('--comment <text>', 'why, for the record')
+    .action((id: string, flags: CommonFlags & { verdict: ReviewVerdict; comment: string }) =>
+      talk(flags, async (connection) => {
+        const { review } = await import('./commands/reviews.ts');
+        await review(id, flags, connection, invocation);
+      }),
+    );
   command('extend <grant>', 'keep access for longer, without a gap')
     .option(
       '--for <time>',

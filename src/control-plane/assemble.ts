@@ -110,7 +110,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     return issuer;
   };
   const trust = hostTrust(policy.catalogue.workspaces.map((workspace) => workspace.host));
-  const metrics = createMetrics();
+  const metrics = createMetrics(config.requests.reviewHours);
   const refusedTokens = createRefusedTokens(core);
   const app = createApp({
     core,

@@ -125,6 +125,8 @@ export function handOver<G extends Grant>(
       endsAtMs,
       deadlineAtMs: endsAtMs,
       extendsId: grant.id,
+      // What was taken in an emergency and is kept by approval needs no second look.
+      review: undefined,
       trouble: undefined,
     },
   };

@@ -2,6 +2,7 @@ import { OamError } from './errors.ts';
 import type { Outliving } from './lease.ts';
 import type { EndReason, GrantState } from './lifecycle.ts';
 import type { PrincipalKey } from './principal.ts';
+import type { Review } from './review.ts';
 import { type EpochMs, minutesToMs } from './time.ts';
 
 const NOT_SHOWN = 'Databricks did not show the membership in time. Ask again, or ask your administrator.';
@@ -56,12 +57,14 @@ export interface Grant {
   readonly successorId: string | undefined;
   /** Since when the role has been held without a gap; known from activation on. */
   readonly heldSinceMs: EpochMs | undefined;
+  /** Present where the access was taken by breaking the glass. */
+  readonly review: Review | undefined;
 }
 
 /** What a new grant is made of. */
 export type GrantSeed = Pick<
   Grant,
-  'id' | 'requestId' | 'principal' | 'roleId' | 'minutes' | 'runGraceMinutes' | 'startsAtMs'
+  'id' | 'requestId' | 'principal' | 'roleId' | 'minutes' | 'runGraceMinutes' | 'startsAtMs' | 'review'
 >;
 
 /** Why a person or a deadline ends a grant. */

@@ -17,6 +17,7 @@ export interface RequestSubstance {
   readonly codeContext: Readonly<Record<string, string | undefined>> | undefined;
   /** The grant that would last longer, where the request is for that. */
   readonly extendsGrantId: string | undefined;
+  readonly breakGlass: boolean;
 }
 
 /** The content of a role as one hash: a role whose row of the catalogue changed in anything is another role. */
@@ -46,6 +47,8 @@ export function requestHash(substance: RequestSubstance): string {
       ticket: substance.ticket,
       codeContext: substance.codeContext && { ...substance.codeContext },
       extends: substance.extendsGrantId,
+      // Left out where it is not so, as before there were emergencies.
+      breakGlass: substance.breakGlass || undefined,
     }),
   );
 }

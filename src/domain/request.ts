@@ -42,6 +42,8 @@ export interface AccessRequest {
   readonly grantId: string | undefined;
   /** What the request wants to last longer; undefined where it asks for a role anew. */
   readonly extension: ExtensionBase | undefined;
+  /** True for an emergency: nobody is waited for, and somebody else looks at it afterwards. */
+  readonly breakGlass: boolean;
 }
 
 /** The grant that an extension follows. */

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 import { END_REASONS, GRANT_STATES, OUTLIVING_KINDS, REQUEST_STATES } from '../domain/lifecycle.ts';
 import { DUTIES } from '../domain/principal.ts';
+import { REVIEW_VERDICTS } from '../domain/review.ts';
 import { CREDENTIAL_KINDS, SENSITIVITIES } from '../domain/role.ts';
 import { PAGE_DEFAULT_ROWS, PAGE_MAX_ROWS, WINDOW_MAX_MINUTES } from './limits.ts';
 
@@ -76,6 +77,8 @@ export const RoleView = z.object({
   maxMinutes: z.int(),
   defaultMinutes: z.int(),
   outlook: Outlook,
+  /** True where policy would let the caller take the role in an emergency. */
+  breakGlass: z.boolean(),
 });
 /** See {@link RoleView}. */
 export type RoleView = z.infer<typeof RoleView>;
@@ -111,6 +114,8 @@ export const RequestCreate = z.object({
   minutes: z.int(),
   /** When access is to begin, at most 30 days ahead; at once unless given. */
   startsAt: z.optional(Timestamp),
+  /** An emergency: nobody is waited for where policy allows it, everybody is told, and it is reviewed afterwards. */
+  breakGlass: z.optional(z.boolean()),
   codeContext: z.optional(CodeContext),
 });
 /** See {@link RequestCreate}. */
@@ -137,6 +142,7 @@ export const RequestView = z.object({
   minutes: z.int(),
   /** When access is to begin, where not at once. */
   startsAt: z.nullable(Timestamp),
+  breakGlass: z.boolean(),
   /** Present once an approver lowered the window. */
   approvedMinutes: z.nullable(z.int()),
   stages: z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() })),
@@ -154,6 +160,16 @@ export const RequestView = z.object({
 });
 /** See {@link RequestView}. */
 export type RequestView = z.infer<typeof RequestView>;
+
+/** How an emergency access was looked at afterwards. */
+export const ReviewView = z.object({
+  state: z.enum(['pending', ...REVIEW_VERDICTS]),
+  reviewer: z.nullable(PersonView),
+  comment: z.nullable(z.string()),
+  at: z.nullable(Timestamp),
+});
+/** See {@link ReviewView}. */
+export type ReviewView = z.infer<typeof ReviewView>;
 
 /** A grant with the facts that were read, not hoped. */
 export const GrantView = z.object({
@@ -195,6 +211,8 @@ export const GrantView = z.object({
   successor: z.nullable(z.string()),
   /** Since when the role has been held without a gap. */
   heldSince: z.nullable(Timestamp),
+  /** What became of the review, where access was taken by breaking the glass. */
+  review: z.nullable(ReviewView),
 });
 /** See {@link GrantView}. */
 export type GrantView = z.infer<typeof GrantView>;
@@ -246,6 +264,9 @@ export const EVENT_KINDS = [
   'grant.active',
   /** The grant has ended, and another one that follows it without a gap is active. */
   'grant.extended',
+  /** Somebody took access in an emergency, which nobody approved: it waits for a review. */
+  'grant.break_glass',
+  'grant.reviewed',
   'grant.revoking',
   'grant.revoke_stuck',
   'grant.ended',
@@ -287,12 +308,17 @@ export const ApproveBody = z.object({
 /** What somebody sends who denies or revokes. */
 export const ReasonBody = z.object({ reason: clientText(1_000, 1) });
 
+/** What somebody says who looks at an emergency access afterwards. */
+export const ReviewBody = z.object({ verdict: z.enum(REVIEW_VERDICTS), comment: clientText(1_000, 1) });
+
 /** What somebody sends who wants access to last longer. What is left out is as it was. */
 export const ExtendBody = z.object({
   /** By how much the end moves; the role's usual window, as far as it fits, unless given. */
   minutes: z.optional(z.int()),
   purpose: z.optional(Purpose),
   ticket: z.optional(clientText(200)),
+  /** An emergency: see {@link RequestCreate}. */
+  breakGlass: z.optional(z.boolean()),
 });
 
 /** A POST without content. */

@@ -42,7 +42,7 @@ export async function grants(
     grant.role.id,
     grant.role.workspace.name,
     describeEnd(grant, now),
-    grant.trouble ?? grant.purpose,
+    grant.trouble ?? (grant.review === null ? '' : `emergency (${grant.review.state}): `) + grant.purpose,
   ]);
   const who = flags.team === true ? ['who'] : [];
   for (const line of table(['grant', 'state', ...who, 'role', 'workspace', 'ends', 'purpose'], rows)) {

@@ -17,6 +17,7 @@ export interface RequestFlags extends CommonFlags {
   readonly for?: number;
   /** When access is to begin, in epoch milliseconds; at once unless given. */
   readonly start?: EpochMs;
+  readonly breakGlass?: true;
   readonly wait?: true;
 }
 
@@ -34,6 +35,7 @@ export async function request(
     purpose: flags.purpose,
     ...(flags.ticket !== undefined && { ticket: flags.ticket }),
     ...(flags.start !== undefined && { startsAt: new Date(flags.start).toISOString() }),
+    ...(flags.breakGlass === true && { breakGlass: true }),
     minutes: flags.for ?? (await usualMinutes(roleId, connection, invocation)),
   };
   const created = await client.call('createRequest', { body, idempotencyKey: randomUUID() });

@@ -14,6 +14,7 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   denyRequest: 'denial.refused',
   cancelRequest: 'cancellation.refused',
   extendGrant: 'extension.refused',
+  reviewGrant: 'grant.review_refused',
   returnGrant: 'return.refused',
   revokeGrant: 'revocation.refused',
   issueCredential: 'credential.refused',

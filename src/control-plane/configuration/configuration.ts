@@ -73,6 +73,8 @@ export interface ServerConfiguration {
   readonly requests: {
     /** After how many minutes an unanswered request lapses. */
     readonly lapseMinutes: number;
+    /** After how many hours an emergency access that nobody reviewed is an alarm. */
+    readonly reviewHours: number;
   };
   /** What one caller may ask of each replica. */
   readonly limits: {
@@ -113,6 +115,7 @@ const Limits = z.strictObject({
 
 const Requests = z.strictObject({
   lapseMinutes: z._default(z.int().check(z.minimum(1), z.maximum(43_200)), 1_440),
+  reviewHours: z._default(z.int().check(z.minimum(1), z.maximum(720)), 24),
 });
 
 const ServerConfigurationFile = z.strictObject({

@@ -4,6 +4,7 @@ import { refuse } from '../../domain/request.ts';
 import type { Actor } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
+import { lockLatest } from '../grants/address.ts';
 import { closeGrant } from '../grants/close.ts';
 import { LIVE_STATES, lockGrant } from '../grants/rows.ts';
 import { lockRequest, saveRequest } from '../requests/rows.ts';
@@ -106,7 +107,9 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
     .orderBy('id')
     .execute();
   for (const { id } of grants) {
-    const grant = await lockGrant(change, id);
+    const listed = await lockGrant(change, id);
+    // It may have been extended since it was listed.
+    const grant = listed && (await lockLatest(change, listed));
     if (grant === undefined || !LIVE_STATES.some((state) => state === grant.state)) continue;
     await closeGrant(change, parts.debt, grant, {
       reason: 'revoked',

@@ -1,4 +1,6 @@
 import type { Actor } from '../audit/record.ts';
+import { findPrincipal } from '../authentication/principals.ts';
+import { tellOfBreakGlass } from '../break-glass/tell.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Change } from '../changes/change.ts';
 import type { StoredRequest } from '../requests/rows.ts';
@@ -19,7 +21,12 @@ export async function commitGrant(
   request: StoredRequest,
   actor: Actor | undefined,
 ): Promise<void> {
-  return request.extension === undefined
-    ? openGrant(change, catalogue, request, actor)
-    : continueGrant(change, request, request.extension, actor);
+  const grant =
+    request.extension === undefined
+      ? await openGrant(change, catalogue, request, actor)
+      : await continueGrant(change, request, request.extension, actor);
+  if (grant.review !== undefined) {
+    const who = actor ?? (await findPrincipal(change.trx, grant.principal));
+    await tellOfBreakGlass(change, 'grant.break_glass', grant, who, { ticket: request.ticket });
+  }
 }

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { handOver } from '../../domain/extension.ts';
 import { membershipOf, sameMembership } from '../../domain/membership.ts';
 import { type ExtensionBase, windowMinutes } from '../../domain/request.ts';
+import { reviewDue } from '../../domain/review.ts';
 import type { Role } from '../../domain/role.ts';
 import type { Actor } from '../audit/record.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
@@ -22,7 +23,7 @@ export async function continueGrant(
   request: StoredRequest,
   base: ExtensionBase,
   actor: Actor | undefined,
-): Promise<void> {
+): Promise<StoredGrant> {
   const grant = await lockGrant(change, base.grantId);
   if (grant === undefined || request.grantId === undefined) {
     throw new TypeError(`An extension needs a grant and an approved request: ${request.id}`);
@@ -35,6 +36,7 @@ export async function continueGrant(
     roleHash: request.roleHash,
     team: request.team,
     purpose: request.purpose,
+    review: reviewDue(request.breakGlass),
   };
   await saveGrant(change, grant, earlier);
   await insertGrant(change, continued);
@@ -53,6 +55,7 @@ export async function continueGrant(
     actor,
   );
   await tellOfOpening(change, 'grant.active', continued, { extends: earlier.id, minutes: continued.minutes });
+  return continued;
 }
 
 /** True where a role, as the catalogue has it now, gives the same right by the same means as the grant does. */

@@ -78,6 +78,7 @@ async function ask(
       ticket: body.ticket ?? first?.ticket,
       codeContext: first?.codeContext,
       startsAtMs: undefined,
+      breakGlass: body.breakGlass ?? false,
       extension: { grantId: grant.id, heldMinutes: heldMinutesAtEnd(active) },
     },
     lapsesByMs: active.endsAtMs,

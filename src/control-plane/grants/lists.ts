@@ -3,15 +3,16 @@ import { sql } from 'kysely';
 import { OamError } from '../../domain/errors.ts';
 import { type Principal, samePrincipal } from '../../domain/principal.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
+import { isAskedToReview } from '../break-glass/reviewers.ts';
 import type { Core } from '../core.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
 import { groupsOf, isAuditor, ledTeams } from '../roles/teams.ts';
 import { findGrant, fromRow, type StoredGrant } from './rows.ts';
 import { viewGrant, viewGrants } from './view.ts';
 
-/** What a list of grants is asked for. */
+/** What a list of grants is asked for; `to_review`: emergency access that waits for the caller's word. */
 export interface GrantQuery {
-  readonly scope: 'mine' | 'team';
+  readonly scope: 'mine' | 'team' | 'to_review';
   /** Only those that have not ended. */
   readonly open: boolean;
   readonly cursor?: string | undefined;
@@ -45,6 +46,17 @@ export async function listGrants(
   if (query.open) rows = rows.where('state', 'not in', ['ended', 'failed']);
   if (query.scope === 'mine') {
     rows = rows.where('iss', '=', caller.iss).where('sub', '=', caller.sub);
+  } else if (query.scope === 'to_review') {
+    const groups = [...groupsOf(caller)];
+    const teams = ledTeams(caller, core.policy.catalogue);
+    rows = rows
+      .where('review', '=', 'pending')
+      .where(sql<boolean>`(iss, sub) <> (${caller.iss}, ${caller.sub})`)
+      .where(
+        sql<boolean>`(team = any(${teams}::text[]) or exists (
+          select from jsonb_array_elements(role -> 'approval') stage
+          where stage -> 'approverGroups' ?| ${groups}::text[]))`,
+      );
   } else {
     groupsOf(caller);
     const teams = ledTeams(caller, core.policy.catalogue);
@@ -67,12 +79,14 @@ export async function getGrant(core: Core, caller: Principal, id: string): Promi
   return viewGrant(core.db, grant);
 }
 
-/** True if somebody may know that a grant exists: its holder, the leads of its team, auditors. */
+/** True if somebody may know that a grant exists: its holder, the leads of its team, its reviewers, auditors. */
 export function seesGrant(core: Core, caller: Principal, grant: StoredGrant): boolean {
+  const led = ledTeams(caller, core.policy.catalogue);
   return (
     samePrincipal(caller, grant.principal) ||
     isAuditor(caller) ||
-    ledTeams(caller, core.policy.catalogue).includes(grant.team)
+    led.includes(grant.team) ||
+    isAskedToReview(caller, led, grant)
   );
 }
 

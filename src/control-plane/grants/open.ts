@@ -1,6 +1,7 @@
 import { scheduleGrant } from '../../domain/grant.ts';
 import { membershipOf } from '../../domain/membership.ts';
 import { windowMinutes } from '../../domain/request.ts';
+import { reviewDue } from '../../domain/review.ts';
 import type { Actor } from '../audit/record.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { type Change, toDate } from '../changes/change.ts';
@@ -20,7 +21,7 @@ export async function openGrant(
   catalogue: Catalogue,
   request: StoredRequest,
   actor: Actor | undefined,
-): Promise<void> {
+): Promise<StoredGrant> {
   const { grantId, role, requester } = request;
   if (grantId === undefined) throw new TypeError(`A grant needs an approved request: ${request.id}`);
   const workspace = catalogue.workspaces.find((candidate) => candidate.name === role.workspace);
@@ -33,6 +34,7 @@ export async function openGrant(
     minutes: windowMinutes(request),
     runGraceMinutes: (await findPrincipal(change.trx, requester))?.workload?.run?.graceMinutes,
     startsAtMs: request.startsAtMs,
+    review: reviewDue(request.breakGlass),
   };
   const grant: StoredGrant = {
     ...scheduleGrant(seed, change.nowMs),
@@ -71,4 +73,5 @@ export async function openGrant(
     },
     actor,
   );
+  return grant;
 }

@@ -4,6 +4,7 @@ import { OamError } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
 import type { Outliving } from '../../domain/lease.ts';
 import type { Membership } from '../../domain/membership.ts';
+import type { Review } from '../../domain/review.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
@@ -154,6 +155,7 @@ export function fromRow(row: Selectable<AccessGrantTable>): StoredGrant {
     successorId: row.successor_id ?? undefined,
     heldSinceMs: toMs(row.held_since),
     startsAtMs: toMs(row.starts_at),
+    review: reviewOf(row),
   };
 }
 
@@ -199,5 +201,29 @@ function toRow(grant: StoredGrant): Insertable<AccessGrantTable> {
     successor_id: grant.successorId ?? null,
     held_since: toDate(grant.heldSinceMs),
     starts_at: toDate(grant.startsAtMs),
+    ...reviewColumns(grant.review),
+  };
+}
+
+function reviewOf(row: Selectable<AccessGrantTable>): Review | undefined {
+  if (row.review === null) return undefined;
+  if (row.review === 'pending') return { state: 'pending' };
+  return {
+    state: 'reviewed',
+    verdict: row.review,
+    reviewer: { iss: row.reviewer_iss ?? '', sub: row.reviewer_sub ?? '' },
+    comment: row.review_comment ?? '',
+    atMs: toMs(row.reviewed_at) ?? 0,
+  };
+}
+
+function reviewColumns(review: Review | undefined) {
+  const reviewed = review?.state === 'reviewed' ? review : undefined;
+  return {
+    review: reviewed?.verdict ?? (review === undefined ? null : ('pending' as const)),
+    reviewer_iss: reviewed?.reviewer.iss ?? null,
+    reviewer_sub: reviewed?.reviewer.sub ?? null,
+    review_comment: reviewed?.comment ?? null,
+    reviewed_at: toDate(reviewed?.atMs),
   };
 }

@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely';
 
-import type { GrantView } from '../../protocol/schemas.ts';
+import type { PrincipalKey } from '../../domain/principal.ts';
+import type { Review } from '../../domain/review.ts';
+import type { GrantView, PersonView, ReviewView } from '../../protocol/schemas.ts';
 import { findPrincipals } from '../authentication/principals.ts';
 import { personFinder, timestamp } from '../requests/view.ts';
 import type { Database } from '../store/tables.ts';
@@ -11,7 +13,9 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
   const personOf = personFinder(
     await findPrincipals(
       db,
-      grants.map((grant) => grant.principal),
+      grants.flatMap(({ principal, review }) =>
+        review?.state === 'reviewed' ? [principal, review.reviewer] : [principal],
+      ),
     ),
   );
   return grants.map((grant) => ({
@@ -44,7 +48,19 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
     extends: grant.extendsId ?? null,
     successor: grant.successorId ?? null,
     heldSince: timestamp(grant.heldSinceMs),
+    review: grant.review === undefined ? null : viewReview(grant.review, personOf),
   }));
+}
+
+function viewReview(review: Review, personOf: (key: PrincipalKey) => PersonView): ReviewView {
+  return review.state === 'pending'
+    ? { state: 'pending', reviewer: null, comment: null, at: null }
+    : {
+        state: review.verdict,
+        reviewer: personOf(review.reviewer),
+        comment: review.comment,
+        at: timestamp(review.atMs),
+      };
 }
 
 /** One grant. */

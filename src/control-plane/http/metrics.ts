@@ -28,6 +28,9 @@ const GAUGES = {
   oam_groups_refused: 'Groups of the catalogue that cannot be adopted.',
   oam_strangers: 'Members of adopted groups whom OAM did not add.',
   oam_group_alarms: 'Groups in which something is wrong at large. Anything but 0 is an alarm.',
+  oam_break_glass_unreviewed: 'Emergency access that nobody has reviewed yet.',
+  oam_break_glass_overdue:
+    'Emergency access that nobody has reviewed in the time for it. Anything but 0 is an alarm.',
   oam_audit_unchained: 'Audit rows that have no place in the chain yet.',
   oam_audit_unanchored: 'Audit rows behind the last anchor, which could be cut off unseen.',
   oam_audit_sinks_in_trouble:
@@ -40,8 +43,12 @@ type Gauges = Record<keyof typeof GAUGES, number>;
 /** Those that the store tells. */
 type StoredGauges = Omit<Gauges, 'oam_audit_debt'>;
 
-/** Creates counters at zero. */
-export function createMetrics(): Metrics {
+/**
+ * Creates counters at zero.
+ *
+ * @param reviewHours after how many hours an emergency access that nobody reviewed is overdue.
+ */
+export function createMetrics(reviewHours: number): Metrics {
   const counts = new Map<CounterName, Map<string, number>>();
   return {
     count(name, labels) {
@@ -58,7 +65,7 @@ export function createMetrics(): Metrics {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`);
         for (const [labels, value] of counts.get(name) ?? []) lines.push(`${name}{${labels}} ${value}`);
       }
-      const gauges: Gauges = { ...(await readGauges(db)), oam_audit_debt: await debt.waiting() };
+      const gauges: Gauges = { ...(await readGauges(db, reviewHours)), oam_audit_debt: await debt.waiting() };
       for (const [name, help] of entriesOf(GAUGES)) {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${gauges[name]}`);
       }
@@ -67,7 +74,7 @@ export function createMetrics(): Metrics {
   };
 }
 
-async function readGauges(db: Kysely<Database>): Promise<StoredGauges> {
+async function readGauges(db: Kysely<Database>, reviewHours: number): Promise<StoredGauges> {
   const { rows } = await sql<StoredGauges>`
     select
       (select count(*) from oam.access_grant
@@ -82,6 +89,9 @@ async function readGauges(db: Kysely<Database>): Promise<StoredGauges> {
       (select count(*) from oam.jit_group where adoption = 'refused') as oam_groups_refused,
       (select count(*) from oam.stranger) as oam_strangers,
       (select count(*) from oam.jit_group where alarm is not null) as oam_group_alarms,
+      (select count(*) from oam.access_grant where review = 'pending') as oam_break_glass_unreviewed,
+      (select count(*) from oam.access_grant where review = 'pending'
+        and created_at < oam.now() - ${reviewHours} * interval '1 hour') as oam_break_glass_overdue,
       (select count(*) from oam.audit where sequence is null) as oam_audit_unchained,
       (select sequence from oam.audit_chain) - coalesce((select max(sequence) from oam.audit_anchor), 0)
         as oam_audit_unanchored,

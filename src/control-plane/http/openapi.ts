@@ -10,6 +10,7 @@ type Schema = Readonly<Record<string, unknown>>;
 const OF_GRANT: readonly OperationId[] = [
   'getGrant',
   'extendGrant',
+  'reviewGrant',
   'returnGrant',
   'revokeGrant',
   'issueCredential',

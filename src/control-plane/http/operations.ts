@@ -9,6 +9,7 @@ import type { CredentialParts } from '../credentials/parts.ts';
 import { readEvents } from '../events/feed.ts';
 import { returnGrant, revokeGrant } from '../grants/end.ts';
 import { extendGrant } from '../grants/extend.ts';
+import { reviewBreakGlass } from '../break-glass/review.ts';
 import { getGrant, listGrants } from '../grants/lists.ts';
 import { getIssuer, rotateKeys } from '../issuer/administer.ts';
 import { askForRole } from '../requests/ask.ts';
@@ -58,6 +59,7 @@ export function createOperations({ core, configuration, credentials }: Operation
       returnGrant(core, call.intent(), { grantId: call.params.id, version: call.version }),
     revokeGrant: (call) =>
       revokeGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
+    reviewGrant: (call) => reviewBreakGlass(core, call.intent(), call.params.id, call.body),
     extendGrant: (call) =>
       extendGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),

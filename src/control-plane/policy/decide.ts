@@ -4,12 +4,13 @@ import type { Answer, Engine } from './engine.ts';
 import {
   approvalQuestion,
   auditReadQuestion,
+  breakGlassQuestion,
   keyRotationQuestion,
   type Question,
   requestQuestion,
   revocationQuestion,
 } from './entities.ts';
-import type { RequestDecision, Verdict } from './facts.ts';
+import type { RequestDecision, RequestFacts, Verdict } from './facts.ts';
 import type { NearestRule } from './nearest-rule.ts';
 import type { Rule } from './rules.ts';
 import type { PolicyVersion } from './version.ts';
@@ -44,11 +45,23 @@ export function decider({ hash, catalogue, rules, engine, nearestRule }: Decider
       : { allowed: false, because: whyNot([answer], [question]) };
   };
 
+  const decideBreakGlass = (facts: RequestFacts): RequestDecision => {
+    if (facts.principal.workload !== undefined) {
+      return { kind: 'refused', because: ['Only people break the glass: somebody has to answer for it.'] };
+    }
+    const question = breakGlassQuestion(facts);
+    const answer = engine.ask(question);
+    return answer.kind === 'allowed'
+      ? { kind: 'granted_at_once', because: wordsOf(answer.by) }
+      : { kind: 'refused', because: whyNot([answer], [question]) };
+  };
+
   return {
     hash,
     catalogue,
 
     decideRequest(facts): RequestDecision {
+      if (facts.breakGlass) return decideBreakGlass(facts);
       const atOnce = requestQuestion('at_once', facts);
       const first = engine.ask(atOnce);
       if (first.kind === 'allowed') return { kind: 'granted_at_once', because: wordsOf(first.by) };

@@ -3,6 +3,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import {
   approvalQuestion,
   auditReadQuestion,
+  breakGlassQuestion,
   keyRotationQuestion,
   type Question,
   requestQuestion,
@@ -48,11 +49,13 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
           role,
           minutes: role.maxMinutes,
           extension: ticket !== undefined,
+          breakGlass: false,
           ticket,
           purposeCharacters: 100,
           hourUtc: 12,
           weekday: 1,
         };
+        yield breakGlassQuestion({ ...facts, breakGlass: true });
         for (const asker of [principal, WORKLOAD]) {
           yield requestQuestion('at_once', { ...facts, principal: asker });
           yield requestQuestion('with_approval', { ...facts, principal: asker });

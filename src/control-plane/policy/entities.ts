@@ -16,6 +16,7 @@ import type {
 export const POLICY_ACTIONS = [
   'request.at_once',
   'request.with_approval',
+  'request.break_glass',
   'workload.at_once',
   'workload.with_approval',
   'approve',
@@ -36,21 +37,34 @@ export interface Question {
   readonly entities: EntityJson[];
 }
 
-/** A request, by one of its two ways. */
+/** A request, by one of the two ways that people and workloads have. */
 export function requestQuestion(way: 'at_once' | 'with_approval', facts: RequestFacts): Question {
   const { principal, teams, role } = facts;
   return {
     ...(principal.workload === undefined
       ? aboutRole(`request.${way}`, principal, teams, role)
       : aboutWorkload(`workload.${way}`, principal, principal.workload, role)),
-    context: {
-      minutes: facts.minutes,
-      extension: facts.extension,
-      purposeCharacters: facts.purposeCharacters,
-      hourUtc: facts.hourUtc,
-      weekday: facts.weekday,
-      ...(facts.ticket !== undefined && { ticket: facts.ticket }),
-    },
+    context: wishContext(facts),
+  };
+}
+
+/** A person's request in an emergency. */
+export function breakGlassQuestion(facts: RequestFacts): Question {
+  const { principal, teams, role } = facts;
+  return {
+    ...aboutRole('request.break_glass', principal, teams, role),
+    context: wishContext(facts),
+  };
+}
+
+function wishContext(facts: RequestFacts): Context {
+  return {
+    minutes: facts.minutes,
+    extension: facts.extension,
+    purposeCharacters: facts.purposeCharacters,
+    hourUtc: facts.hourUtc,
+    weekday: facts.weekday,
+    ...(facts.ticket !== undefined && { ticket: facts.ticket }),
   };
 }
 

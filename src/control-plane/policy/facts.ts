@@ -17,6 +17,8 @@ export interface RequestFacts {
   readonly minutes: number;
   /** True where access that is held would last longer. */
   readonly extension: boolean;
+  /** True for an emergency: the only way asked about is that of breaking the glass. */
+  readonly breakGlass: boolean;
   readonly ticket: string | undefined;
   readonly purposeCharacters: number;
   /** 0 to 23, in UTC. */

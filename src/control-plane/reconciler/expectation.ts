@@ -22,6 +22,7 @@ export async function expectationOf(
       state = 'active' and membership_present_at <= oam.now() - ${READS_LAG_MS} * interval '1 millisecond' as settled
     from oam.access_grant
     where group_id = ${groupId} and member_id is not null
+      and not (state = 'scheduled' and starts_at is not null)
       and (state not in ('ended', 'failed')
         or membership_absent_at > oam.now() - ${READS_LAG_MS} * interval '1 millisecond')`.execute(
     change.trx,

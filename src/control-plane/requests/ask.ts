@@ -2,6 +2,7 @@ import type * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
+import { cancel, hasLapsed, isOpen } from '../../domain/request.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type RequestCreate, RequestView } from '../../protocol/schemas.ts';
@@ -11,7 +12,7 @@ import { LIVE_STATES } from '../grants/rows.ts';
 import { type Intent, once } from '../http/idempotency.ts';
 import { seesRole, teamsOf } from '../roles/teams.ts';
 import { judgePurpose, judgeStart, judgeWindow } from './intake.ts';
-import type { StoredRequest } from './rows.ts';
+import { lockRequest, saveRequest, type StoredRequest } from './rows.ts';
 import {
   alreadyHeld,
   asSecondClick,
@@ -20,13 +21,14 @@ import {
   expectNoOpenRequest,
   submitRequest,
 } from './submit.ts';
+import { tellOfRequest } from './tell.ts';
 import { viewRequest } from './view.ts';
 
 /**
  * Asks for a role. Policy grants it at once, sends it to approvers, or refuses.
  *
- * @throws {OamError} `unknown_role`, `purpose_missing`, `purpose_too_long`, `window_too_short`, `window_too_long`, `start_out_of_range`,
- * `bad_request`, `sign_in_again`, `groups_overflowed`, `role_unavailable`, `already_requested`, `already_held`,
+ * @throws {OamError} `unknown_role`, `purpose_missing`, `purpose_too_long`, `window_too_short`, `window_too_long`,
+ * `start_out_of_range`, `bad_request`, `sign_in_again`, `groups_overflowed`, `role_unavailable`, `already_requested`, `already_held`,
  * `refused_by_policy`, `idempotency_key_reused`, `audit_unavailable`.
  */
 export async function askForRole(
@@ -62,9 +64,15 @@ async function create(
     codeContext: body.codeContext,
     extension: undefined,
     startsAtMs: judgeStart(body.startsAt, change.nowMs),
+    breakGlass: body.breakGlass ?? false,
   };
+  if (wish.breakGlass && wish.startsAtMs !== undefined) {
+    throw new OamError('bad_request', 'An emergency begins at once. Leave the start out, or ask as usual.');
+  }
   expectFresh(caller, change.nowMs);
   await expectAvailable(change, role);
+  // Nobody has to take a request back first whose approvers are asleep.
+  if (wish.breakGlass) await withdrawOpenRequest(change, caller, role);
   await expectNoOpenRequest(change, caller, role, wish.startsAtMs);
   await expectNotHeld(change, caller, role, wish.startsAtMs);
   return submitRequest(core, change, { requester: caller, actor: caller, role, wish });
@@ -102,4 +110,21 @@ async function expectNotHeld(
     )
     .executeTakeFirst();
   if (held !== undefined) throw alreadyHeld(held.id);
+}
+
+async function withdrawOpenRequest(change: Change, caller: Principal, role: Role): Promise<void> {
+  const open = await change.trx
+    .selectFrom('access_request')
+    .select('id')
+    .where('iss', '=', caller.iss)
+    .where('sub', '=', caller.sub)
+    .where('role_id', '=', role.id)
+    .where('state', 'in', ['pending', 'awaiting_requester'])
+    .where('starts_at', 'is', null)
+    .executeTakeFirst();
+  const request = open && (await lockRequest(change, open.id));
+  if (request === undefined || !isOpen(request) || hasLapsed(request, change.nowMs)) return;
+  const cancelled = cancel(request, caller, change.nowMs);
+  await saveRequest(change, request, cancelled);
+  await tellOfRequest(change, 'request.cancelled', cancelled, caller, { by: 'break-glass' });
 }

@@ -13,7 +13,7 @@ import type { StoredRequest } from './rows.ts';
 /** What somebody wants. */
 export type Wish = Pick<
   StoredRequest,
-  'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension' | 'startsAtMs'
+  'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension' | 'startsAtMs' | 'breakGlass'
 >;
 
 /**
@@ -54,6 +54,7 @@ export function judge(
     role,
     minutes: held,
     extension: wish.extension !== undefined,
+    breakGlass: wish.breakGlass,
     ticket: wish.ticket,
     purposeCharacters: countCharacters(wish.purpose),
     hourUtc: now.getUTCHours(),
@@ -97,5 +98,6 @@ export function hashOf(
     ticket: wish.ticket,
     codeContext: wish.codeContext && { ...wish.codeContext },
     extendsGrantId: wish.extension?.grantId,
+    breakGlass: wish.breakGlass,
   });
 }

@@ -117,6 +117,7 @@ export function fromRow(row: Selectable<AccessRequestTable>): StoredRequest {
         ? undefined
         : { grantId: row.extends_grant_id, heldMinutes: row.held_minutes ?? 0 },
     startsAtMs: toMs(row.starts_at),
+    breakGlass: row.break_glass,
   };
 }
 
@@ -154,5 +155,6 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     extends_grant_id: request.extension?.grantId ?? null,
     held_minutes: request.extension?.heldMinutes ?? null,
     starts_at: toDate(request.startsAtMs),
+    break_glass: request.breakGlass,
   };
 }

@@ -78,6 +78,7 @@ export async function submitRequest(
     ticket: request.ticket,
     extends: request.extension?.grantId,
     startsAtMs: request.startsAtMs,
+    breakGlass: request.breakGlass,
     policyVersion: request.policyVersion,
     decision: decision.kind,
     because: [...decision.because],

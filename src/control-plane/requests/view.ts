@@ -55,6 +55,7 @@ export async function viewRequests(
     codeContext: request.codeContext ?? null,
     minutes: request.minutes,
     startsAt: timestamp(request.startsAtMs),
+    breakGlass: request.breakGlass,
     approvedMinutes: request.approvedMinutes ?? null,
     stages: request.stages.map((stage) => ({
       approverGroups: [...stage.approverGroups],

@@ -40,6 +40,7 @@ export async function listRoles(core: Core, caller: Principal): Promise<{ items:
       maxMinutes: role.maxMinutes,
       defaultMinutes: role.defaultMinutes,
       outlook: outlookOf(core, caller, role, nowMs, reasonBy.get(role.group.id)),
+      breakGlass: mayBreakGlass(core, caller, role, nowMs),
     }))
     .filter(({ outlook }) => caller.workload === undefined || outlook.kind !== 'refused');
   return { items };
@@ -53,19 +54,7 @@ function outlookOf(
   unavailableBecause: string | undefined,
 ): Outlook {
   if (unavailableBecause !== undefined) return { kind: 'unavailable', because: [unavailableBecause] };
-  const decision = judge(
-    core.policy,
-    caller,
-    role,
-    {
-      minutes: role.defaultMinutes,
-      purpose: ORDINARY_PURPOSE,
-      ticket: undefined,
-      extension: undefined,
-      startsAtMs: undefined,
-    },
-    nowMs,
-  );
+  const decision = judge(core.policy, caller, role, ordinaryWish(role), nowMs);
   const because = [...decision.because];
   if (decision.kind !== 'needs_approval') return { kind: decision.kind, because };
   const stages = decision.stages.map((stage) => ({
@@ -73,4 +62,18 @@ function outlookOf(
     quorum: stage.quorum,
   }));
   return { kind: 'needs_approval', stages, because };
+}
+
+/** In an emergency there is a ticket. */
+function mayBreakGlass(core: Core, caller: Principal, role: Role, nowMs: number): boolean {
+  const wish = { ...ordinaryWish(role), ticket: 'EMERGENCY-1', breakGlass: true };
+  return judge(core.policy, caller, role, wish, nowMs).kind === 'granted_at_once';
+}
+
+function ordinaryWish(role: Role) {
+  return {
+    minutes: role.defaultMinutes,
+    purpose: ORDINARY_PURPOSE,
+    ...{ ticket: undefined, extension: undefined, startsAtMs: undefined, breakGlass: false },
+  };
 }

@@ -7,6 +7,7 @@ import type {
   OutlivingKind,
   RequestState,
 } from '../../domain/lifecycle.ts';
+import type { ReviewVerdict } from '../../domain/review.ts';
 import type { KeyState } from '../issuer/key-states.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
@@ -94,6 +95,7 @@ export interface AccessRequestTable {
   held_minutes: number | null;
   /** When access is to begin; null where at once. */
   starts_at: Date | null;
+  break_glass: Generated<boolean>;
 }
 
 /** Grants. */
@@ -133,6 +135,12 @@ export interface AccessGrantTable {
   successor_id: string | null;
   held_since: Date | null;
   starts_at: Date | null;
+  /** Null where the access was approved beforehand. */
+  review: 'pending' | ReviewVerdict | null;
+  reviewer_iss: string | null;
+  reviewer_sub: string | null;
+  review_comment: string | null;
+  reviewed_at: Date | null;
 }
 
 /** The Databricks groups that OAM writes to, once adopted, and who writes at the moment. */

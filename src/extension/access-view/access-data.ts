@@ -68,6 +68,8 @@ export type Notice =
   | { readonly kind: 'grantFailed'; readonly grant: GrantView }
   /** The grant is over; its last facts have to be read. */
   | { readonly kind: 'grantGone'; readonly grantId: string }
+  /** Somebody of a team that the person leads took access in an emergency. */
+  | { readonly kind: 'brokeGlass'; readonly grant: GrantView }
   | { readonly kind: 'requestDenied'; readonly request: RequestView }
   | { readonly kind: 'requestLapsed'; readonly request: RequestView };
 
@@ -87,6 +89,12 @@ export function noticesBetween(before: AccessData | undefined, after: AccessData
   for (const grant of before.grants) {
     if (!still.has(grant.chainId) && grant.state !== 'failed') {
       notices.push({ kind: 'grantGone', grantId: grant.id });
+    }
+  }
+  const knownOfTeam = new Set(before.teamGrants.map(({ id }) => id));
+  for (const grant of after.teamGrants) {
+    if (grant.review?.state === 'pending' && !knownOfTeam.has(grant.id)) {
+      notices.push({ kind: 'brokeGlass', grant });
     }
   }
   for (const request of after.requests) {

@@ -264,6 +264,20 @@ const GRANT_ICONS: Readonly<Record<GrantView['state'], string>> = {
   ended: 'circle-slash',
 };
 
+/** What there is to say of a grant that was taken in an emergency. */
+export function reviewWords(l10n: Localise, { review }: Pick<GrantView, 'review'>): string[] {
+  switch (review?.state) {
+    case undefined:
+      return [];
+    case 'pending':
+      return [l10n.t('Taken in an emergency; somebody else has to review it')];
+    case 'ok':
+      return [l10n.t('Taken in an emergency, and found right: {0}', review?.comment ?? '')];
+    case 'misuse':
+      return [l10n.t('Taken in an emergency, and found misused: {0}', review?.comment ?? '')];
+  }
+}
+
 function grantIcon({ state, startsAt }: GrantView): string {
   return state === 'scheduled' && startsAt !== null ? 'calendar' : GRANT_ICONS[state];
 }
@@ -273,6 +287,7 @@ function grantWords(reader: Reader, grant: GrantView): NodeWords {
   const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
   return words(grant.role.title, grantStateWords(reader, grant), grantIcon(grant), [
     l10n.t('Purpose: {0}', grant.purpose),
+    ...reviewWords(l10n, grant),
     credentialWords(l10n, grant.role.credential),
     ...(grant.membershipPresentAt === null
       ? []

@@ -37,6 +37,16 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
       if (grant.state === 'ended') void vscode.window.showInformationMessage(endedWords(grant, at));
       return;
     }
+    case 'brokeGlass':
+      void vscode.window.showWarningMessage(
+        l10n.t(
+          '{0} took {1} in an emergency, without approval: {2} Review it afterwards.',
+          notice.grant.principal.displayName,
+          notice.grant.role.title,
+          notice.grant.purpose,
+        ),
+      );
+      return;
     case 'requestDenied': {
       const denial = notice.request.approvals.find(({ verdict }) => verdict === 'denied');
       void vscode.window.showWarningMessage(

@@ -1,6 +1,12 @@
 import type { RequestView } from '../../protocol/schemas.ts';
 import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
-import { credentialWords, grantStateWords, type NodeWords, type Reader } from '../access-view/node-words.ts';
+import {
+  credentialWords,
+  grantStateWords,
+  type NodeWords,
+  type Reader,
+  reviewWords,
+} from '../access-view/node-words.ts';
 import { durationWords, momentWords } from '../time-words.ts';
 import type { ApprovalNode } from './approval-tree.ts';
 
@@ -68,13 +74,14 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
       const tooltip = [
         `${grant.principal.displayName} (${grant.principal.userName})`,
         l10n.t('Purpose: {0}', grant.purpose),
+        ...reviewWords(l10n, grant),
         ...(grant.trouble === null ? [] : [grant.trouble]),
       ];
       return {
         label,
         description,
         tooltip,
-        icon: 'account',
+        icon: grant.review?.state === 'pending' ? 'flame' : 'account',
         spoken: [label, description, ...tooltip].join(', '),
       };
     }

@@ -165,7 +165,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     audit: options.audit ?? { anchors: { everySeconds: 60, standardOutput: false } },
     effects: { pollMs: options.pollMs ?? 50, absenceConfirmMs: options.absenceConfirmMs ?? 50 },
-    requests: { lapseMinutes: options.lapseMinutes ?? 1_440 },
+    requests: { lapseMinutes: options.lapseMinutes ?? 1_440, reviewHours: 24 },
     reconciler: ReconcilerSettings.parse({ everySeconds: 1, ...options.reconciler }),
     workloads: options.workloads,
     directory: options.directory && {

@@ -99,20 +99,7 @@ describe("broker: a role's tokens", () => {
     const transport: HttpTransport = (request) => {
       sent.push(`${request.method} ${new URL(request.url).pathname}`);
       if (request.method === 'GET') {
-        return json(200, {
-          ...{ id: grantId, version: 1, requestId: 'r1', state, endReason: null, principal: person },
-          role: { id: 'x', title: 'X', workspace: { name: 'w', host: HOST }, credential: 'federated' },
-          ...{ purpose: 'p', minutes: 30, createdAt: '2027-01-15T08:00:00.000Z', activatedAt: null },
-          ...{ endsAt: null, membershipPresentAt: null, membershipAbsentAt: null, outlives: null },
-          ...{
-            trouble: null,
-            chainId: grantId,
-            extends: null,
-            successor: null,
-            heldSince: null,
-            startsAt: null,
-          },
-        });
+        return json(200, grantView({ id: grantId, state, principal: person }));
       }
       keys.add(request.headers?.['idempotency-key']);
       if (refusal !== undefined) {

@@ -38,6 +38,7 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     extends: null,
     successor: null,
     heldSince: null,
+    review: null,
     startsAt: null,
     ...changes,
   };
@@ -72,6 +73,7 @@ export function requestView(changes: Partial<RequestView> = {}): RequestView {
     grantId: 'g1',
     extends: null,
     startsAt: null,
+    breakGlass: false,
     ...changes,
   };
 }
@@ -86,6 +88,7 @@ export const ROLE: RoleView = {
   credential: 'member',
   maxMinutes: 480,
   defaultMinutes: 45,
+  breakGlass: false,
   outlook: { kind: 'granted_at_once', because: [] },
 };
 

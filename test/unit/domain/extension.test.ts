@@ -42,7 +42,7 @@ const active = (minutes: number): Grant => {
   const principal = { iss: 'i', sub: 's' };
   const seed = {
     ...{ id: 'g0', requestId: 'r0', principal, roleId: 'role', minutes },
-    ...{ startsAtMs: undefined, runGraceMinutes: undefined },
+    ...{ startsAtMs: undefined, runGraceMinutes: undefined, review: undefined },
   };
   return activate(startProvisioning(scheduleGrant(seed, 0), 0), 0, 0);
 };

@@ -32,6 +32,7 @@ const seed = {
   runGraceMinutes: undefined,
   minutes: 30,
   startsAtMs: undefined,
+  review: undefined,
 };
 
 type Step = (grant: Grant, nowMs: number) => Grant;

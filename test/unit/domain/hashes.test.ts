@@ -37,6 +37,7 @@ const substance: RequestSubstance = {
   codeContext: undefined,
   extendsGrantId: undefined,
   startsAtMs: undefined,
+  breakGlass: false,
 };
 
 describe('the canonical text', () => {
@@ -59,6 +60,7 @@ describe('the hash that approvals are bound to', () => {
       { ...substance, policyVersion: 'p2' },
       { ...substance, extendsGrantId: 'g1' },
       { ...substance, startsAtMs: 1 },
+      { ...substance, breakGlass: true },
       { ...substance, minutes: 31 },
       { ...substance, purpose: 'something else' },
       { ...substance, ticket: 'T-1' },

@@ -42,6 +42,7 @@ const pending: AccessRequest = {
   grantId: undefined,
   extension: undefined,
   startsAtMs: undefined,
+  breakGlass: false,
 };
 
 const person = (sub: string, ...names: string[]) => ({

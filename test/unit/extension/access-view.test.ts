@@ -188,6 +188,11 @@ describe('what a person is told of without looking', () => {
       ['grantActive', 'requestDenied'],
     );
     assert.deepEqual(noticesBetween(next, next), []);
+    const waits = { state: 'pending', reviewer: null, comment: null, at: null } as const;
+    const emergency = aGrant({ id: 'g9', review: waits });
+    assert.deepEqual(noticesBetween(next, { ...next, teamGrants: [emergency, aGrant({ id: 'g8' })] }), [
+      { kind: 'brokeGlass', grant: emergency },
+    ]);
     assert.deepEqual(noticesBetween(next, data()), [{ kind: 'grantGone', grantId: 'g1' }]);
     const extended = data({ grants: [aGrant({ id: 'g2', chainId: 'g1', extends: 'g1' })] });
     assert.deepEqual(

@@ -27,6 +27,7 @@ export function aRole(change: Partial<RoleView> = {}): RoleView {
     credential: 'member',
     maxMinutes: 480,
     defaultMinutes: 60,
+    breakGlass: false,
     outlook: { kind: 'granted_at_once', because: ['Low sensitivity, own team.'] },
     ...change,
   };
@@ -61,6 +62,7 @@ export function aRequest(change: Partial<RequestView> = {}): RequestView {
     grantId: null,
     extends: null,
     startsAt: null,
+    breakGlass: false,
     ...change,
   };
 }
@@ -92,6 +94,7 @@ export function aGrant(change: Partial<GrantView> = {}): GrantView {
     extends: null,
     successor: null,
     heldSince: null,
+    review: null,
     startsAt: null,
     ...change,
   };

@@ -11,6 +11,7 @@ import { workloads } from './0009-workloads.ts';
 import { leases } from './0010-leases.ts';
 import { reconciliation } from './0011-reconciliation.ts';
 import { scheduledStart } from './0012-scheduled-start.ts';
+import { breakGlass } from './0013-break-glass.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   leases,
   reconciliation,
   scheduledStart,
+  breakGlass,
 ];

@@ -63,7 +63,7 @@ describe('the configuration of the server', () => {
       policyKeys: 'discovery',
     });
     assert.deepEqual(configuration.effects, { pollMs: 1_000, absenceConfirmMs: 15_000 });
-    assert.deepEqual(configuration.requests, { lapseMinutes: 1_440 });
+    assert.deepEqual(configuration.requests, { lapseMinutes: 1_440, reviewHours: 24 });
   });
 
   it('keeps what is given', () => {

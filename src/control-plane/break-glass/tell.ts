@@ -1,0 +1,46 @@
+import type { JsonObject } from '../../domain/canonical.ts';
+import { type Actor, recordAudit } from '../audit/record.ts';
+import type { Change } from '../changes/change.ts';
+import { announce } from '../events/announce.ts';
+import type { StoredGrant } from '../grants/rows.ts';
+
+/**
+ * Puts what happens to an emergency access on the record, and tells all who could have approved it: they are the ones
+ * who look at it afterwards.
+ *
+ * @throws {OamError} `audit_unavailable`.
+ */
+export async function tellOfBreakGlass(
+  change: Change,
+  kind: 'grant.break_glass' | 'grant.reviewed',
+  grant: StoredGrant,
+  actor: Actor | undefined,
+  detail: JsonObject,
+): Promise<void> {
+  await recordAudit(change, {
+    event: kind,
+    actor,
+    requestId: grant.requestId,
+    grantId: grant.id,
+    roleId: grant.roleId,
+    detail: {
+      principal: { iss: grant.principal.iss, sub: grant.principal.sub },
+      purpose: grant.purpose,
+      minutes: grant.minutes,
+      ...detail,
+    },
+  });
+  await announce(change, {
+    kind,
+    requestId: grant.requestId,
+    grantId: grant.id,
+    concerns: grant.principal,
+    approverGroups: approversOf(grant),
+    team: grant.team,
+  });
+}
+
+/** The groups whose members may look at an emergency access: those that could have approved it. */
+export function approversOf({ role }: Pick<StoredGrant, 'role'>): string[] {
+  return [...new Set(role.approval.flatMap((stage) => stage.approverGroups))];
+}
