@@ -33,6 +33,8 @@ async function administer(statement: string): Promise<void> {
 
 /** A store over a database of its own, and the means to move its clock. */
 export interface TestStore extends Store {
+  /** How another process reaches the same database. */
+  readonly connection: pg.ClientConfig;
   /** Moves `oam.now()` ahead by this much more. */
   advance(ms: number): Promise<void>;
   /** The present `oam.now()`, in epoch milliseconds. */
@@ -48,6 +50,7 @@ export async function freshStore(): Promise<TestStore> {
   let closed = false;
   return {
     db,
+    connection: { ...databaseServer(), database: name },
     async advance(ms) {
       await sql`update oam.clock set ahead_ms = ahead_ms + ${ms}`.execute(db);
     },

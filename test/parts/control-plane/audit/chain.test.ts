@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { sql } from 'kysely';
 
 import { chainAudit } from '../../../../src/control-plane/audit/chain.ts';
+import { toRecord } from '../../../../src/control-plane/audit/rows.ts';
 import { recordAudit } from '../../../../src/control-plane/audit/record.ts';
+import { createChainVerifier } from '../../../../src/domain/audit-chain.ts';
 import { inChange } from '../../../../src/control-plane/changes/change.ts';
 import { freshStore, type TestStore } from '../database.ts';
 import { chainAll, verifyStore } from './trail.ts';
@@ -60,3 +62,55 @@ describe('the chain of the audit trail', function () {
     });
   }
 });
+
+describe('a chain of 10 000 rows in the store', function () {
+  this.timeout(120_000);
+
+  it('shows and locates whatever somebody does to it with SQL', async () => {
+    const store = await freshStore();
+    try {
+      await sql`
+        insert into oam.audit (id, at, event, actor, role_id, detail)
+        select gen_random_uuid(), oam.now() + n * interval '1 millisecond', 'request.created',
+          jsonb_build_object('sub', n), 'role', jsonb_build_object('number', n)
+        from generate_series(1, 10000) n`.execute(store.db);
+      await chainAll(store.db);
+      const sound = await store.db.selectFrom('audit').selectAll().orderBy('sequence').execute();
+      const anchors = sound.flatMap(({ sequence, hash }) =>
+        sequence !== null && hash !== null && sequence % 2_500 === 0 ? [{ sequence, hash }] : [],
+      );
+      const row = (): number => 1 + Math.floor(Math.random() * 9_999);
+      const doings: readonly ((at: number) => string)[] = [
+        (at) => `update oam.audit set detail = '{"number": 0}' where sequence = ${at}`,
+        (at) => `update oam.audit set role_id = 'other' where sequence = ${at}`,
+        (at) => `update oam.audit set hash = 'ff' where sequence = ${at}`,
+        (at) => `delete from oam.audit where sequence = ${at}`,
+        (at) => `delete from oam.audit where sequence >= ${at}`,
+        (at) => `update oam.audit set sequence = null, hash = null where sequence = ${at}`,
+      ];
+      for (const doing of doings) {
+        const at = row();
+        await store.db
+          .transaction()
+          .execute(async (trx) => {
+            await sql.raw(doing(at)).execute(trx);
+            const verifier = createChainVerifier(anchors);
+            for (const one of await trx.selectFrom('audit').selectAll().orderBy('sequence').execute()) {
+              verifier.take(toRecord(one));
+            }
+            const { findings } = verifier.end();
+            const found = findings.some(({ from, to }) => from <= at && at <= to);
+            assert.ok(found, `${doing(at)}: ${JSON.stringify(findings)}`);
+            throw new UndoneError();
+          })
+          .catch((error: unknown) => {
+            if (!(error instanceof UndoneError)) throw error;
+          });
+      }
+    } finally {
+      await store.close();
+    }
+  });
+});
+
+class UndoneError extends Error {}
