@@ -52,13 +52,14 @@ export type Program = keyof typeof programs;
 /**
  * Bundles one program.
  *
+ * @param into The folder that gets it, in its `dist/`; the checkout unless told.
  * @returns The path of the bundle.
  * @throws Error when the extension outgrew {@link EXTENSION_MAX_BYTES}.
  */
-export async function bundle(program: Program): Promise<string> {
+export async function bundle(program: Program, into = root): Promise<string> {
   const { outfile } = programs[program];
-  await build(programs[program]);
-  const file = path.join(root, outfile);
+  const file = path.join(into, outfile);
+  await build({ ...programs[program], outfile: file });
   const { size } = await stat(file);
   if (program === 'extension' && size > EXTENSION_MAX_BYTES) {
     throw new Error(`The extension's bundle is too large: ${size} bytes, ${EXTENSION_MAX_BYTES} allowed.`);

@@ -25,12 +25,13 @@ export async function packageExtension(
   vsix = path.join(root, 'dist', 'databricks-ml-oam.vsix'),
 ): Promise<string> {
   await mkdir(path.dirname(vsix), { recursive: true });
-  await bundle('extension');
   // Packed from a copy: the packer would look through everything that lies in the checkout, editors and Pythons too.
   const folder = await mkdtemp(path.join(tmpdir(), 'oam-package-'));
   try {
     for (const pattern of ['.vscodeignore', ...(await packagedPatterns())])
       await copyMatching(pattern, folder);
+    // Into the copy: others may be packing from the same checkout.
+    await bundle('extension', folder);
     await createVSIX({
       cwd: folder,
       packagePath: vsix,

@@ -22,13 +22,18 @@ cleanUpOnSignals(cleanup, () => {
 
 try {
   const { values } = parseArgs({
-    options: { tour: { type: 'boolean' }, port: { type: 'string' }, help: { type: 'boolean' } },
+    options: {
+      tour: { type: 'boolean' },
+      pictures: { type: 'string' },
+      port: { type: 'string' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help === true) {
-    console.log('npm run demo [-- --tour] [-- --port N]');
+    console.log('npm run demo [-- --port N | --tour [--pictures FOLDER]]');
   } else if (values.tour === true) {
     const { playTour } = await import('./tour/tour.ts');
-    process.exitCode = (await playTour(cleanup)) ? 0 : 1;
+    process.exitCode = (await playTour(cleanup, values.pictures)) ? 0 : 1;
     await cleanup.run();
   } else {
     await playDemo(values.port === undefined ? FIRST_PORT : Number(values.port));

@@ -84,7 +84,8 @@ export function activate(context: vscode.ExtensionContext): void {
 
 /** Shows the folder's notebook where nothing else is open, as VS Code does with a read-me. */
 async function showNotebook(): Promise<void> {
-  if (vscode.window.tabGroups.all.some(({ tabs }) => tabs.length > 0)) return;
+  // VS Code's own pages, where a folder is trusted for one, have no input.
+  if (vscode.window.tabGroups.all.some(({ tabs }) => tabs.some(({ input }) => input !== undefined))) return;
   const [notebook] = await vscode.workspace.findFiles('*.ipynb', undefined, 1);
   if (notebook !== undefined) await vscode.commands.executeCommand('vscode.openWith', notebook, NOTEBOOK);
 }

@@ -21,6 +21,8 @@ export interface ControlPlaneOptions {
     readonly applicationId: string;
     readonly secret: string;
   };
+  /** With the demo's catalogue and rules, or what became of a copy of them. */
+  readonly policyFolder: string;
   /** The hosts that the demo's catalogue names. */
   readonly workspaces: { readonly prod: string; readonly dev: string };
   /** The wait before the absence of a member is read a second time. */
@@ -56,7 +58,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
         {
           listen: { host: '127.0.0.1', port },
           dataFolder: join(options.folder, 'data'),
-          policyFolder: join(ROOT, 'demo/policy'),
+          policyFolder: options.policyFolder,
           identity: options.identity,
           databricks: {
             accountId: options.databricks.accountId,

@@ -41,6 +41,11 @@ process.on('exit', () => {
   for (const running of living) running.kill();
 });
 
+/** Ends all that was started and not stopped yet, politely. */
+export async function stopProcesses(graceMs: number): Promise<void> {
+  await Promise.all([...living].map((running) => running.stop(graceMs)));
+}
+
 /** Starts a process as the leader of a group of its own, so that all it starts can be ended with it. */
 export function startProcess(options: StartOptions): RunningProcess {
   const child: ChildProcess = spawn(options.command, options.arguments, {

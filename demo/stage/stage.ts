@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { startSandboxDatabricks, type RunningSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
@@ -10,8 +11,8 @@ import {
   type RunningIdentityProvider,
 } from '../../src/sandbox/identity-provider/index.ts';
 import { Cleanup } from './cleanup.ts';
-import { startControlPlane, type RunningControlPlane } from './controlPlane.ts';
-import { temporaryFolder } from './folders.ts';
+import { startControlPlane, type ControlPlaneOptions, type RunningControlPlane } from './controlPlane.ts';
+import { ROOT, temporaryFolder } from './folders.ts';
 
 export interface StageOptions {
   /** Undone, the last first, when the stage is struck; share it to add windows and browsers. */
@@ -37,6 +38,13 @@ export interface Stage {
   readonly identityProvider: RunningIdentityProvider;
   readonly databricks: RunningSandboxDatabricks;
   readonly controlPlane: RunningControlPlane;
+  /** The control plane's own copy of the demo's policy, read when it starts. */
+  readonly policyFolder: string;
+  /** Starts another control plane, which differs from the stage's in whom it trusts to say who people are. */
+  anotherControlPlane(
+    name: string,
+    identity: Partial<ControlPlaneOptions['identity']>,
+  ): Promise<RunningControlPlane>;
   /** User settings with which the extension finds its way here. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Environment variables with which `oam` finds its way here. */
@@ -79,24 +87,35 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       (running) => running.close(),
     );
 
-    const controlPlane = await cleanup.start(
-      (signal) =>
-        startControlPlane({
-          signal,
-          folder: join(folder.path, 'oam'),
-          ...(options.ports === undefined ? {} : { port: options.ports.controlPlane }),
-          identity: {
-            issuer: identityProvider.issuer,
-            clientId: EDITOR_CLIENT_ID,
-            audience: OAM_AUDIENCE,
-            scopes: EDITOR_SCOPES,
-          },
-          databricks: { accountId: databricks.account.accountId, ...databricks.coreCredentials },
-          workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
-          ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
-        }),
-      (running) => running.close(),
-    );
+    const policyFolder = join(folder.path, 'policy');
+    await cleanup.start(() => cp(join(ROOT, 'demo/policy'), policyFolder, { recursive: true }));
+
+    const identity: ControlPlaneOptions['identity'] = {
+      issuer: identityProvider.issuer,
+      clientId: EDITOR_CLIENT_ID,
+      audience: OAM_AUDIENCE,
+      scopes: EDITOR_SCOPES,
+    };
+    const startOne = (
+      o: Pick<ControlPlaneOptions, 'folder' | 'port' | 'identity'>,
+    ): Promise<RunningControlPlane> =>
+      cleanup.start(
+        (signal) =>
+          startControlPlane({
+            ...o,
+            signal,
+            policyFolder,
+            databricks: { accountId: databricks.account.accountId, ...databricks.coreCredentials },
+            workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
+            ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
+          }),
+        (running) => running.close(),
+      );
+    const controlPlane = await startOne({
+      folder: join(folder.path, 'oam'),
+      ...(options.ports === undefined ? {} : { port: options.ports.controlPlane }),
+      identity,
+    });
     databricks.setControlPlaneIssuer(controlPlane.url);
 
     const hosts = [databricks.workspaces.prod.host, databricks.workspaces.dev.host];
@@ -105,6 +124,9 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       identityProvider,
       databricks,
       controlPlane,
+      policyFolder,
+      anotherControlPlane: (name, change) =>
+        startOne({ folder: join(folder.path, name), identity: { ...identity, ...change } }),
       settings: {
         'databricksMlOam.controlPlaneUrl': controlPlane.url,
         'databricksMlOam.trustedWorkspaceHosts': hosts,

@@ -127,17 +127,18 @@ export class OamWindow {
     role: string,
     purpose: string,
     minutes: number,
-    onLastLook: () => Promise<void> = () => Promise.resolve(),
+    o: { onLastLook?: () => Promise<void>; doubleClicks?: boolean } = {},
   ): Promise<void> {
+    const clicks = { clickCount: o.doubleClicks === true ? 2 : 1 };
     const line = await this.line('ml-prod', 'Roles you can ask for', role);
     await line.hover();
-    await line.getByRole('button', { name: 'Request Access' }).click();
+    await line.getByRole('button', { name: 'Request Access' }).click(clicks);
     await this.workbench.answer('What do you need it for?', purpose);
     await this.workbench.pick('It ends by itself', 'Another time');
     await this.workbench.answer('For how long? At most', `${String(minutes)}m`);
     await this.workbench.quickInput().row('Send Request').waitFor();
-    await onLastLook();
-    await this.workbench.quickInput().row('Send Request').click();
+    await o.onLastLook?.();
+    await this.workbench.quickInput().row('Send Request').click(clicks);
   }
 
   /** Approves by the button at the request and the dialog that tells what is asked. */

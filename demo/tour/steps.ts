@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Page } from 'playwright-core';
@@ -23,7 +23,6 @@ export class Steps {
   }
 
   async start(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
     await mkdir(this.#folder, { recursive: true });
   }
 
@@ -47,6 +46,8 @@ export class Steps {
 
   async #screenshot(name: string, page: Page | undefined): Promise<void> {
     const number = String(this.#number).padStart(2, '0');
+    // What lies under the pointer would show that it does.
+    await page?.mouse.move(1, 1);
     await page?.screenshot({ path: join(this.#folder, `${number}-${name}.png`) });
   }
 }

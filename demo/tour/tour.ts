@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Page } from 'playwright-core';
@@ -10,8 +11,8 @@ import { setScene } from './scene.ts';
 import { StepFailed, Steps } from './steps.ts';
 import type { Terminal } from './workbench.ts';
 
-/** Where the tour leaves its screenshots. */
-export const TOUR_FOLDER = join(ROOT, '.demo', 'tour');
+/** Where the tour leaves its screenshots unless told. */
+const PICTURES = join(ROOT, '.demo', 'tour');
 
 const WINDOW_MINUTES = 2;
 
@@ -31,12 +32,16 @@ const note = (line: string): void => {
 /**
  * Plays the path of a new user in a headless browser. Standard output has one JSON line a step and nothing else.
  *
+ * @param folder For the screenshots.
  * @returns True only if every step was seen to be true.
  */
-export async function playTour(cleanup: Cleanup): Promise<boolean> {
-  const steps = new Steps(TOUR_FOLDER, (line) => {
+export async function playTour(cleanup: Cleanup, folder?: string): Promise<boolean> {
+  const pictures = folder ?? PICTURES;
+  const steps = new Steps(pictures, (line) => {
     console.log(JSON.stringify(line));
   });
+  // Of a folder that somebody named nothing is removed.
+  if (folder === undefined) await rm(PICTURES, { recursive: true, force: true });
   await steps.start();
   const { stage, windows, browser } = await setScene({ cleanup, log: note, absenceConfirmMs: 3_000 });
   try {
@@ -62,13 +67,14 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       await ana.showSideBar();
       await ana.workbench.widenSideBar(440);
       await ana.access.getByRole('button', { name: 'Sign In' }).waitFor();
-      return 'The activity bar has the icon, and the side bar a welcome with a button to sign in.';
+      await ana.workbench.notebook('WorkspaceClient()').waitFor();
+      return 'The sample project is open with its notebook, and the side bar welcomes with a button to sign in.';
     });
 
     await play('sign-in', async () => {
       const ana = there('ana');
       await ana.signIn(PEOPLE.ana, async (login) => {
-        await login.screenshot({ path: join(TOUR_FOLDER, 'sign-in-page.png') });
+        await login.screenshot({ path: join(pictures, 'sign-in-page.png') });
       });
       await ana.line('ml-prod');
       return `${PEOPLE.ana.userName} signed in at ${stage.identityProvider.issuer} by the code that VS Code showed.`;
@@ -123,14 +129,13 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
 
     await play('terminal', async () => {
       const terminal = there('terminal');
-      await terminal.run('clear; python score.py; env | grep -ci "^databricks_token"');
+      await terminal.runAlone('python score.py; env | grep -ci "^databricks_token"');
       const text = await terminal.waitForText(/The ranker answers.*\n0$/m);
       return `${lineOf(text, /The ranker answers.*/)}; no token in the environment.`;
     });
 
     await play('notebook', async () => {
       const { workbench } = there('ana');
-      await workbench.openFile('notebook.ipynb');
       await workbench.command('View: Hide Panel');
       await workbench.runAllCells();
       const text = await workbench.waitForNotebookOutput(/The ranker answers.*/);
@@ -144,7 +149,7 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       const ana = there('ana');
       const terminal = there('terminal');
       await ana.workbench.command('Terminal: Focus Terminal');
-      await terminal.run('clear; python promote.py');
+      await terminal.runAlone('python promote.py');
       const denied = lineOf(await terminal.waitForText(DENIED), DENIED);
       await ana.request(PROMOTE_ROLE, 'Ship the ranker that won the A/B test', WINDOW_MINUTES);
       const request = await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
@@ -158,7 +163,7 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
       await lena.showSideBar();
       await lena.signIn(PEOPLE.lena);
       await lena.approve(new RegExp(`Ana Silva.*${PROMOTE_ROLE}`), async () => {
-        await lena.page.screenshot({ path: join(TOUR_FOLDER, 'approval-dialog.png') });
+        await lena.page.screenshot({ path: join(pictures, 'approval-dialog.png') });
       });
       await lena.workbench.notification(/Approved: Ana Silva gets/).waitFor();
       return 'Lena Fischer read purpose and window in a second window and approved.';
@@ -172,7 +177,7 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
         new RegExp(`${PROMOTE_ROLE}.*(left|until)`),
       );
       const terminal = there('terminal');
-      await terminal.run('clear; python promote.py');
+      await terminal.runAlone('python promote.py');
       const promoted = /The champion of .*\d+\./;
       return `${await ana.spoken(grant)}; ${lineOf(await terminal.waitForText(promoted), promoted)}`;
     });
@@ -189,7 +194,8 @@ export async function playTour(cleanup: Cleanup): Promise<boolean> {
 
     await play('refused-in-terminal', async () => {
       const terminal = there('terminal');
-      await terminal.run('clear; python score.py');
+      await there('ana').workbench.clearNotifications();
+      await terminal.runAlone('python score.py');
       const text = await terminal.waitForText(DENIED);
       return lineOf(text, DENIED);
     });

@@ -37,24 +37,25 @@ export class Workbench {
         .getByRole('button', { name: 'Trust', exact: true })
         .click();
       await this.page.locator('.banner').waitFor({ state: 'hidden' });
-      await this.command('View: Close Editor');
+      // A middle click closes a tab.
+      await this.page.getByRole('tab', { name: 'Workspace Trust' }).click({ button: 'middle' });
     }
     await this.page.locator('.statusbar').getByText('Restricted Mode').waitFor({ state: 'hidden' });
   }
 
   /** Runs a command by its name in the command palette. */
   async command(name: string): Promise<void> {
-    const palette = await this.#openWith('F1');
+    const palette = await this.#openPalette();
     await palette.input.fill(`>${name}`);
     await palette.row(name).first().click();
   }
 
-  /** Presses a key until the quick input is there: a part that is just being drawn or reloaded takes no keys. */
-  async #openWith(key: string): Promise<ReturnType<Workbench['quickInput']>> {
+  /** Presses the key until the palette is there: a part that is just being drawn or reloaded takes no keys. */
+  async #openPalette(): Promise<ReturnType<Workbench['quickInput']>> {
     const palette = this.quickInput();
     const deadline = performance.now() + SHOWN_WITHIN_MS;
     for (;;) {
-      await this.page.keyboard.press(key);
+      await this.page.keyboard.press('F1');
       try {
         await palette.root.waitFor({ timeout: 3_000 });
         return palette;
@@ -62,14 +63,6 @@ export class Workbench {
         if (performance.now() > deadline) throw error;
       }
     }
-  }
-
-  /** Opens a file of the folder. */
-  async openFile(name: string): Promise<void> {
-    const palette = await this.#openWith('Control+P');
-    await palette.input.fill(name);
-    await palette.row(name).first().click();
-    await this.page.getByRole('tab', { name }).waitFor();
   }
 
   /** Shows a view container by its icon in the activity bar. */
@@ -142,6 +135,11 @@ export class Workbench {
     return this.page.locator('.notification-toast').filter({ hasText: text });
   }
 
+  /** Notifications of errors. */
+  errors(): Locator {
+    return this.page.locator('.notification-toast').filter({ has: this.page.locator('.codicon-error') });
+  }
+
   /** Closes what notifications are shown, as people do to see what is behind them. */
   async clearNotifications(): Promise<void> {
     await this.command('Notifications: Clear All Notifications');
@@ -165,6 +163,13 @@ export class Workbench {
   /** The terminal that is shown. */
   terminal(): Terminal {
     return new Terminal(this.page);
+  }
+
+  /** The notebook that is shown, where its code holds the text. */
+  notebook(text: string): Locator {
+    return this.page
+      .locator('.notebook-editor')
+      .filter({ has: this.page.locator('.view-line', { hasText: text }) });
   }
 
   /** Runs every cell of the notebook that is shown. */
@@ -203,6 +208,13 @@ export class Terminal {
 
   constructor(page: Page) {
     this.#page = page;
+  }
+
+  /** Runs a line on a cleared screen: what stands there afterwards came of it. */
+  async runAlone(line: string): Promise<void> {
+    await this.run('clear');
+    await this.waitForText(/^\S+ [$#] ?$/);
+    await this.run(line);
   }
 
   async run(line: string): Promise<void> {

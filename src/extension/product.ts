@@ -39,13 +39,24 @@ export const ACCESS_VIEW = `${EXTENSION}.access`;
 export const APPROVALS_VIEW = `${EXTENSION}.approvals`;
 
 /** What the side bar shows; the value of the context key {@link VIEW_CONTEXT}, which picks the welcome text. */
-export const VIEW_STATES = ['starting', 'notConfigured', 'signedOut', 'unreachable', 'signedIn'] as const;
+export const VIEW_STATES = [
+  'starting',
+  'notConfigured',
+  'badAddress',
+  'signedOut',
+  'expired',
+  'unreachable',
+  'signedIn',
+] as const;
 
 /** One of {@link VIEW_STATES}. */
 export type ViewState = (typeof VIEW_STATES)[number];
 
 /** The context key of {@link ViewState}. */
 export const VIEW_CONTEXT = `${EXTENSION}.view`;
+
+/** The context key that is true for somebody whose word others may wait for: the view "Approvals" is theirs. */
+export const APPROVES_CONTEXT = `${EXTENSION}.approves`;
 
 /** The context key that is true while a command runs: its buttons are grey meanwhile. */
 export function inFlightContext(command: Command): string {

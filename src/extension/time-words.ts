@@ -20,7 +20,7 @@ export function durationWords(l10n: Localise, minutes: number): string {
 export function timeLeftWords(l10n: Localise, endsAtMs: EpochMs, nowMs: EpochMs): string {
   const minutes = Math.floor((endsAtMs - nowMs) / MINUTE_MS);
   if (endsAtMs <= nowMs) return l10n.t('ending now');
-  if (minutes < 1) return l10n.t('less than a minute left');
+  if (minutes < 1) return l10n.t('under 1 min left');
   if (minutes < MINUTES_PER_HOUR) return l10n.t('{0} min left', minutes);
   const hours = Math.floor(minutes / MINUTES_PER_HOUR);
   if (hours < 2 * HOURS_PER_DAY) return l10n.t('{0} h {1} min left', hours, minutes % MINUTES_PER_HOUR);

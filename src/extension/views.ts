@@ -1,14 +1,15 @@
 import * as vscode from 'vscode';
 
+import { approves } from './access-view/access-data.ts';
 import { AccessTree } from './access-view/access-tree.ts';
 import { ApprovalTree } from './approvals/approval-tree.ts';
 import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
-import { ACCESS_VIEW, APPROVALS_VIEW, VIEW_CONTEXT, type ViewState } from './product.ts';
+import { ACCESS_VIEW, APPROVALS_VIEW, APPROVES_CONTEXT, VIEW_CONTEXT, type ViewState } from './product.ts';
 
 /** The views of the side bar and what they say when they are empty. */
 export function createViews(container: Container): vscode.Disposable & { redraw(): void } {
-  const { clock, connection, injection, logger, model, watching } = container;
+  const { clock, connection, logger, model, watching } = container;
   const accessTree = new AccessTree(connection, model, clock, logger);
   const approvalTree = new ApprovalTree(model, clock);
   const access = vscode.window.createTreeView(ACCESS_VIEW, {
@@ -17,12 +18,18 @@ export function createViews(container: Container): vscode.Disposable & { redraw(
   });
   const approvals = vscode.window.createTreeView(APPROVALS_VIEW, { treeDataProvider: approvalTree });
   let shownState: ViewState | undefined;
+  let shownApproves: boolean | undefined;
 
   const redraw = (): void => {
     const state = viewState(container);
     if (state !== shownState) {
       shownState = state;
       void vscode.commands.executeCommand('setContext', VIEW_CONTEXT, state);
+    }
+    const mayApprove = model.data !== undefined && approves(model.data);
+    if (mayApprove !== shownApproves) {
+      shownApproves = mayApprove;
+      void vscode.commands.executeCommand('setContext', APPROVES_CONTEXT, mayApprove);
     }
     const signedIn = connection.state.kind === 'signedIn' ? connection.state : undefined;
     access.description = signedIn?.session.userName ?? '';
@@ -57,7 +64,6 @@ export function createViews(container: Container): vscode.Disposable & { redraw(
     watch(approvals, APPROVALS_VIEW),
     connection.onDidChange(redraw),
     model.onDidChange(redraw),
-    injection.onDidChange(redraw),
     access,
     approvals,
     accessTree,
@@ -70,11 +76,11 @@ export function createViews(container: Container): vscode.Disposable & { redraw(
 function viewState({ connection, model }: Container): ViewState {
   switch (connection.state.kind) {
     case 'notConfigured':
-      return 'notConfigured';
+      return connection.state.error === undefined ? 'notConfigured' : 'badAddress';
     case 'starting':
       return 'starting';
     case 'signedOut':
-      return 'signedOut';
+      return connection.state.expired ? 'expired' : 'signedOut';
     case 'signedIn':
       switch (model.state.kind) {
         case 'unknown':
@@ -87,17 +93,9 @@ function viewState({ connection, model }: Container): ViewState {
   }
 }
 
-/** A line above the tree, where something needs saying. */
+/** A line above the tree, where something needs saying. None above an empty one: VS Code would hide the welcome. */
 function messageOf({ connection, model }: Container): string {
-  const { state } = connection;
-  if (state.kind === 'notConfigured') {
-    return state.error === undefined ? '' : errorWords(vscode.l10n, state.error).message;
-  }
-  if (state.kind === 'signedOut') {
-    return state.expired ? vscode.l10n.t('Your session has ended. Sign in again to go on.') : '';
-  }
-  if (state.kind !== 'signedIn') return '';
-  if (model.state.kind === 'failed') return errorWords(vscode.l10n, model.state.error).message;
+  if (connection.state.kind !== 'signedIn') return '';
   if (model.state.kind === 'known' && model.state.stale !== undefined) {
     return vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, model.state.stale).message);
   }

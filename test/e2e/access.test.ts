@@ -12,7 +12,7 @@ describe('access in the editor', () => {
   const there = editors();
 
   it('says what is wrong with a purpose or a time, and sends nothing', async () => {
-    const ana = await there().open('ana-faults', { signedInAs: PEOPLE.ana });
+    const ana = await there().open('ana-faults', { trusted: false, signedInAs: PEOPLE.ana });
     const line = await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
     await line.hover();
     await line.getByRole('button', { name: 'Request Access' }).click();
@@ -46,11 +46,10 @@ describe('access in the editor', () => {
   it('keeps pointers good over a reload of the window, and burns them at sign-out', async () => {
     const ana = await there().open('ana-reload', { signedInAs: PEOPLE.ana });
     await ana.useInFolder('ml-prod');
-    const me = `python -c 'from databricks.sdk import WorkspaceClient; print("I am", WorkspaceClient().current_user.me().user_name)'`;
     const terminal = await ana.workbench.openTerminal();
-    await terminal.run(`clear; ${me}`);
+    await terminal.runAlone(`${me}`);
     await terminal.waitForText(/^I am ana\.silva@example\.com/m);
-    await terminal.run('clear; echo "$DATABRICKS_METADATA_SERVICE_URL"');
+    await terminal.runAlone('echo "$DATABRICKS_METADATA_SERVICE_URL"');
     const pointer = /^http:\/\/127\.0\.0\.1:\d+\/\S+$/m;
     const before = pointer.exec(await terminal.waitForText(pointer))?.[0];
 
@@ -61,23 +60,25 @@ describe('access in the editor', () => {
     await ana.showSideBar();
     await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
     const again = await ana.workbench.openTerminal();
-    await again.run('clear; echo "$DATABRICKS_METADATA_SERVICE_URL"');
+    await again.runAlone('echo "$DATABRICKS_METADATA_SERVICE_URL"');
     assert.equal(pointer.exec(await again.waitForText(pointer))?.[0], before);
-    await again.run(`clear; ${me}`);
+    await again.runAlone(`${me}`);
     await again.waitForText(/^I am ana\.silva@example\.com/m);
 
     await ana.workbench.command('Databricks ML OAM: Sign Out');
     await ana.access.getByRole('button', { name: 'Sign In' }).waitFor();
-    await again.run(`clear; ${me} 2>&1 | tail -n 1; echo finished`);
-    const text = await again.waitForText(/^finished$/m);
-    assert.doesNotMatch(text, /^I am/m);
+    await again.runAlone("python score.py 2>&1 | grep -c '^I am'");
+    await again.waitForText(/^0$/m);
   });
 
-  it('gives back a role early, and Databricks knows at once', async () => {
-    const ana = await there().open('ana-return', { signedInAs: PEOPLE.ana });
-    await ana.request(QUERY_ROLE, PURPOSE, 30);
+  it('takes a double click for one, and gives back a role early, and Databricks knows at once', async () => {
+    const ana = await there().open('ana-return', { trusted: false, signedInAs: PEOPLE.ana });
+    await ana.request(QUERY_ROLE, PURPOSE, 30, { doubleClicks: true });
     const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${QUERY_ROLE}.*left`));
     assert.equal(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id).length, 1);
+    assert.equal(await ana.workbench.row(ana.access, new RegExp(`${QUERY_ROLE}.*left`)).count(), 1);
+    assert.equal(await ana.workbench.errors().count(), 0);
+    assert.equal(await ana.workbench.quickInput().root.count(), 0);
     await grant.hover();
     await grant.getByRole('button', { name: 'Return Access' }).click();
     await ana.workbench
@@ -99,18 +100,45 @@ describe('access in the editor', () => {
     const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${DEPLOY_ROLE}.*left`));
     await grant.hover();
     await grant.getByRole('button', { name: 'Open Terminal as Role' }).click();
-    const me = `clear; python -c 'from databricks.sdk import WorkspaceClient; print("I am", WorkspaceClient().current_user.me().user_name)'`;
     const asRole = ana.workbench.terminal();
     await asRole.waitForText(/[$#] ?$/m);
-    await asRole.run(me);
+    await asRole.runAlone('python score.py');
     await asRole.waitForText(new RegExp(`^I am ${SEED.servicePrincipals.recsysDeployer.applicationId}`, 'm'));
     const asAna = await ana.workbench.openTerminal();
-    await asAna.run(me);
+    await asAna.runAlone('python score.py');
     await asAna.waitForText(/^I am ana\.silva@example\.com/m);
   });
 
+  it('shows Approvals to nobody who approves nothing', async () => {
+    const aude = await there().open('aude', { trusted: false, signedInAs: PEOPLE.aude });
+    assert.equal(await aude.approvals.count(), 0);
+  });
+
+  it('tells the person that the lead revoked, and Databricks refuses at once', async () => {
+    const ana = await there().open('ana-revoked', { signedInAs: PEOPLE.ana });
+    await ana.useInFolder('ml-prod');
+    await ana.request(QUERY_ROLE, PURPOSE, 30);
+    const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${QUERY_ROLE}.*left`));
+    const terminal = await ana.workbench.openTerminal();
+    await terminal.runAlone('python score.py');
+    await terminal.waitForText(/The ranker answers/);
+
+    const lena = await there().open('lena-revokes', { trusted: false, signedInAs: PEOPLE.lena });
+    const line = lena.workbench.row(lena.approvals, new RegExp(`Ana Silva.*${QUERY_ROLE}`)).first();
+    await line.hover();
+    await line.getByRole('button', { name: 'Revoke Access' }).click();
+    await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The experiment is over');
+    await line.waitFor({ state: 'detached' });
+
+    await grant.waitFor({ state: 'detached' });
+    await ana.workbench.notification(`Revoked: ${QUERY_ROLE}`).waitFor();
+    assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
+    await terminal.runAlone('python score.py');
+    await terminal.waitForText(/PERMISSION_DENIED/);
+  });
+
   it('tells the requester that the lead denied, with the reason', async () => {
-    const ana = await there().open('ana-denied', { signedInAs: PEOPLE.ana });
+    const ana = await there().open('ana-denied', { trusted: false, signedInAs: PEOPLE.ana });
     await ana.request('Promote the recsys ranker', PURPOSE, 30);
     const request = await ana.line('ml-prod', 'Waiting for approval', /Promote the recsys ranker.*waits for/);
     const lena = await there().open('lena-denies', { trusted: false, signedInAs: PEOPLE.lena });

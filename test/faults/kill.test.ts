@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { type RunningControlPlane, startControlPlane } from '../../demo/stage/controlPlane.ts';
+import { ROOT } from '../../demo/stage/folders.ts';
 import { hasCode } from '../../src/domain/errors.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
 import type { GrantView, RequestView } from '../../src/protocol/schemas.ts';
@@ -74,6 +75,7 @@ describe('a control plane that is killed with kill -9', function () {
     databricks.tune({ membershipLagMs: 150 });
     controlPlane = await startControlPlane({
       folder,
+      policyFolder: path.join(ROOT, 'demo/policy'),
       identity: {
         issuer: identityProvider.issuer,
         clientId: EDITOR_CLIENT_ID,

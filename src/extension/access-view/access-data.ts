@@ -19,7 +19,7 @@ export interface AccessData {
 export async function loadAccess(client: ControlPlaneClient, signal?: AbortSignal): Promise<AccessData> {
   const withSignal = signal === undefined ? {} : { signal };
   const me = await client.call('getMe', withSignal);
-  const leads = me.teams.some((team) => team.lead);
+  const leads = leadsTeam(me);
   const [roles, requests, grants, toApprove, teamGrants] = await Promise.all([
     client.call('listRoles', withSignal),
     client.call('listRequests', { query: { scope: 'mine' }, ...withSignal }),
@@ -39,6 +39,13 @@ export async function loadAccess(client: ControlPlaneClient, signal?: AbortSigna
       ({ principal }) => principal.iss !== me.iss || principal.sub !== me.sub,
     ),
   };
+}
+
+const leadsTeam = (me: Me): boolean => me.teams.some((team) => team.lead);
+
+/** True for somebody who leads a team, or whose word a request waits for. */
+export function approves({ me, toApprove }: Pick<AccessData, 'me' | 'toApprove'>): boolean {
+  return toApprove.length > 0 || leadsTeam(me);
 }
 
 /** True for a request that still waits for somebody. */

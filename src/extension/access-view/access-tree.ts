@@ -110,7 +110,10 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
       if (list.assets.length === 0) return [{ kind: 'words', id, words: { kind: 'none' } }];
       const rows = list.assets.map((asset) => ({ kind: 'asset', asset, workspace: node.workspace }) as const);
       if (node.assetKind === 'endpoints') {
-        void this.#readLevels(rows.filter(({ asset }) => asset.level === undefined));
+        void this.#readLevels(
+          node,
+          rows.filter(({ asset }) => asset.level === undefined),
+        );
       }
       return rows;
     } catch (error) {
@@ -129,7 +132,7 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     return rights.levels.map(({ level }) => level).join(', ') || vscode.l10n.t('no level');
   }
 
-  async #readLevels(rows: readonly AssetNode[]): Promise<void> {
+  async #readLevels(parent: AccessNode, rows: readonly AssetNode[]): Promise<void> {
     const waiting = [...rows];
     let isNews = false;
     const reader = async (): Promise<void> => {
@@ -146,7 +149,8 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
       }
     };
     await Promise.all(Array.from({ length: RIGHTS_AT_A_TIME }, reader));
-    if (isNews) this.redraw();
+    // Only these lines: a line that is drawn anew in the moment of a click does not know what was clicked.
+    if (isNews) this.#changed.fire(parent);
   }
 }
 

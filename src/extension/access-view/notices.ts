@@ -6,7 +6,7 @@ import { latestGrant } from '../../protocol/latest-grant.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { instantWords, momentWords } from '../time-words.ts';
 import type { Notice } from './access-data.ts';
-import { credentialWords, outlivingWords } from './node-words.ts';
+import { outlivingWords } from './node-words.ts';
 
 /** Tells a person what happened to their access while they looked elsewhere. */
 export async function showNotice(notice: Notice, client: ControlPlaneClient, clock: Clock): Promise<void> {
@@ -17,8 +17,9 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
     case 'grantActive': {
       const { grant } = notice;
       void vscode.window.showInformationMessage(
+        // One line: more would be cut, until somebody points at it.
         grant.extends === null
-          ? `${l10n.t('Active until {0}: {1}.', at(grant.endsAt), grant.role.title)} ${credentialWords(l10n, grant.role.credential)}`
+          ? l10n.t('Active until {0}: {1}.', at(grant.endsAt), grant.role.title)
           : l10n.t('Extended until {0}: {1}.', at(grant.endsAt), grant.role.title),
       );
       return;
@@ -90,7 +91,7 @@ function endedWords(grant: GrantView, at: (timestamp: string | null) => string):
   const removed =
     grant.membershipAbsentAt === null
       ? ''
-      : ` ${l10n.t('Seen removed on Databricks at {0}.', instantWords(vscode.env.language, Date.parse(grant.membershipAbsentAt)))}`;
+      : ` ${l10n.t('Removed at {0}.', instantWords(vscode.env.language, Date.parse(grant.membershipAbsentAt)))}`;
   const residue = grant.outlives === null ? '' : ` ${outlivingWords(l10n, grant.outlives, at)}`;
   return ended + removed + residue;
 }

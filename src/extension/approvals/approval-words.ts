@@ -1,4 +1,4 @@
-import type { RequestView } from '../../protocol/schemas.ts';
+import type { GrantView, RequestView } from '../../protocol/schemas.ts';
 import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
 import {
   credentialWords,
@@ -7,7 +7,7 @@ import {
   type Reader,
   reviewWords,
 } from '../access-view/node-words.ts';
-import { durationWords, momentWords } from '../time-words.ts';
+import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
 import type { ApprovalNode } from './approval-tree.ts';
 
 /** What an approver has to know of a request, line by line. */
@@ -44,9 +44,10 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
         `${request.requester.displayName} (${request.requester.userName})`,
         ...requestLines(reader, request),
       ];
-      const label = l10n.t('{0}: {1}', request.requester.displayName, request.role.title);
+      const label = request.requester.displayName;
       const duration = durationWords(l10n, request.minutes);
-      const description = request.extends === null ? duration : l10n.t('{0} more', duration);
+      const time = request.extends === null ? duration : l10n.t('{0} more', duration);
+      const description = l10n.t('{0} · {1}', request.role.title, time);
       return {
         label,
         description,
@@ -69,11 +70,13 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
     }
     case 'teamGrant': {
       const { grant } = node;
-      const label = l10n.t('{0}: {1}', grant.principal.displayName, grant.role.title);
-      const description = grantStateWords(reader, grant);
+      const label = grant.principal.displayName;
+      // What is left comes first: the end of a line is cut in a narrow side bar.
+      const description = l10n.t('{0} · {1}', shortStateWords(reader, grant), grant.role.title);
       const tooltip = [
         `${grant.principal.displayName} (${grant.principal.userName})`,
         l10n.t('Purpose: {0}', grant.purpose),
+        grantStateWords(reader, grant),
         ...reviewWords(l10n, grant),
         ...(grant.trouble === null ? [] : [grant.trouble]),
       ];
@@ -86,6 +89,12 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
       };
     }
   }
+}
+
+function shortStateWords(reader: Reader, grant: GrantView): string {
+  return grant.state === 'active' && grant.endsAt !== null
+    ? timeLeftWords(reader.l10n, Date.parse(grant.endsAt), reader.nowMs)
+    : grantStateWords(reader, grant);
 }
 
 /** What can be done with a line, as flags for the manifest's menus. */

@@ -188,7 +188,7 @@ function sentWords(request: RequestView): string {
   switch (request.state) {
     case 'pending':
     case 'awaiting_requester':
-      return l10n.t('Sent: {0} waits for the approval of {1}.', title, waitsFor(l10n, request));
+      return l10n.t('Sent: {0} waits for {1}.', title, waitsFor(l10n, request));
     case 'approved':
       return l10n.t(
         'Granted: {0} is being set up and lasts {1} from then on.',

@@ -4,7 +4,7 @@ import { OamWindow } from '../../../demo/tour/oamWindow.ts';
 import { launchBrowser } from '../../../demo/stage/browser.ts';
 import { installTools } from '../../../demo/stage/tools.ts';
 import { orSkip } from '../../reporting/skip.ts';
-import { startDemo } from './demo-process.ts';
+import { startWatched } from '../../reporting/watched-process.ts';
 
 /** Of the ports that the tests take for a demo: away from its own, which somebody may be using. */
 const PORT = 17_654;
@@ -16,7 +16,7 @@ describe('npm run demo', () => {
       const { installation } = await installTools(console.log);
       return launchBrowser(installation.fonts);
     });
-    const demo = await startDemo(['--port', String(PORT)]);
+    const demo = await startWatched('demo/main.ts', ['--port', String(PORT)]);
     try {
       const [, url = ''] = await demo.process.waitForLine(/Your editor\s+(http\S+)/, 60_000);
       await demo.process.waitForLine(/Ctrl-C stops everything/, 10_000);
@@ -27,7 +27,7 @@ describe('npm run demo', () => {
       const ana = await OamWindow.open(browser, url);
       const { page, workbench } = ana;
       await page.getByRole('tab', { name: 'notebook.ipynb', selected: true }).waitFor();
-      await page.locator('.notebook-editor .view-line', { hasText: 'WorkspaceClient()' }).waitFor();
+      await workbench.notebook('WorkspaceClient()').waitFor();
       await workbench.trustFolder();
       await page.getByRole('tab', { name: 'notebook.ipynb', selected: true }).waitFor();
       await ana.showSideBar();

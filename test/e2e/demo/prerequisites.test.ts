@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { MissingPrerequisite, requirePython } from '../../../demo/stage/preflight.ts';
 import { freshCheckout, type FreshCheckout } from '../../reporting/fresh-checkout.ts';
 import { skipAloud } from '../../reporting/skip.ts';
-import { startDemo, type DemoProcess } from './demo-process.ts';
+import { startWatched, type WatchedProcess } from '../../reporting/watched-process.ts';
 
 /** Away from the other tests' ports. */
 const PORT = 17_854;
@@ -17,7 +17,7 @@ const PORT = 17_854;
 describe('npm run demo on a machine that lacks something', function () {
   this.timeout(30_000);
   let checkout: FreshCheckout;
-  let demo: DemoProcess | undefined;
+  let demo: WatchedProcess | undefined;
 
   before(async () => {
     checkout = await freshCheckout('demo', 'src', 'package.json');
@@ -29,7 +29,7 @@ describe('npm run demo on a machine that lacks something', function () {
   });
 
   /** Nothing was installed, nothing runs, and no file is left. */
-  const assertUntouched = async (touched: DemoProcess): Promise<void> => {
+  const assertUntouched = async (touched: WatchedProcess): Promise<void> => {
     assert.deepEqual(touched.others(), []);
     assert.deepEqual(await readdir(touched.temporary), []);
     const installed = await readdir(join(checkout.path, '.vscode-test')).catch(() => []);
@@ -38,7 +38,7 @@ describe('npm run demo on a machine that lacks something', function () {
 
   /** What it says before it gives up. */
   const says = async (words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> => {
-    demo = await startDemo(words, { checkout: checkout.path, env });
+    demo = await startWatched('demo/main.ts', words, { checkout: checkout.path, env });
     const { code } = await demo.process.ended;
     await demo.process.drained;
     assert.equal(code, 1);
@@ -131,7 +131,7 @@ describe('npm run demo on a machine that lacks something', function () {
     const silent = createServer();
     const asked = once(silent, 'request');
     try {
-      demo = await startDemo(['--port', String(PORT)], {
+      demo = await startWatched('demo/main.ts', ['--port', String(PORT)], {
         checkout: checkout.path,
         env: { npm_config_registry: `http://127.0.0.1:${String(await listening(silent))}/` },
       });

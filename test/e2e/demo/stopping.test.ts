@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 
 import { installTools } from '../../../demo/stage/tools.ts';
 import { orSkip } from '../../reporting/skip.ts';
-import { startDemo, type DemoProcess } from './demo-process.ts';
+import { startWatched, type WatchedProcess } from '../../reporting/watched-process.ts';
 
 /** Away from the other tests' ports. */
 const PORT = 17_754;
@@ -22,7 +22,7 @@ const MOMENTS: readonly (readonly [string, RegExp])[] = [
 
 describe('Ctrl-C in npm run demo', function () {
   this.timeout(120_000);
-  let demo: DemoProcess | undefined;
+  let demo: WatchedProcess | undefined;
 
   before(async function () {
     this.timeout(600_000);
@@ -33,7 +33,7 @@ describe('Ctrl-C in npm run demo', function () {
     demo = undefined;
   });
 
-  const assertStopped = async (stopped: DemoProcess): Promise<void> => {
+  const assertStopped = async (stopped: WatchedProcess): Promise<void> => {
     const asked = performance.now();
     process.kill(stopped.process.pid, 'SIGINT');
     assert.deepEqual(await stopped.process.ended, { code: 130, signal: null });
@@ -44,14 +44,14 @@ describe('Ctrl-C in npm run demo', function () {
 
   for (const [moment, pattern] of MOMENTS) {
     it(`during ${moment} leaves nothing running and no file`, async () => {
-      demo = await startDemo(['--port', String(PORT)]);
+      demo = await startWatched('demo/main.ts', ['--port', String(PORT)]);
       await demo.seen(pattern);
       await assertStopped(demo);
     });
   }
 
   it('in the middle of the tour leaves nothing running and no file', async () => {
-    demo = await startDemo(['--tour']);
+    demo = await startWatched('demo/main.ts', ['--tour', '--pictures', '.demo/stopped-tour']);
     await demo.process.waitForLine(/"step":"sign-in","ok":true/, 60_000);
     await assertStopped(demo);
   });

@@ -7,7 +7,7 @@ import * as z from 'zod/mini';
 import { ROOT } from '../../../demo/stage/folders.ts';
 import { installTools } from '../../../demo/stage/tools.ts';
 import { orSkip } from '../../reporting/skip.ts';
-import { startDemo } from './demo-process.ts';
+import { startWatched } from '../../reporting/watched-process.ts';
 
 const StepLine = z.object({ step: z.string(), ok: z.boolean(), ms: z.number(), detail: z.string() });
 
@@ -16,7 +16,10 @@ describe('npm run demo -- --tour', () => {
     this.timeout(600_000);
     await orSkip(this, () => installTools(console.log));
     const lines: string[] = [];
-    const demo = await startDemo(['--tour'], { onLine: (line) => lines.push(line) });
+    const pictures = join(ROOT, '.demo/tour');
+    const demo = await startWatched('demo/main.ts', ['--tour', '--pictures', pictures], {
+      onLine: (line) => lines.push(line),
+    });
     try {
       const { code } = await demo.process.ended;
       await demo.process.drained;
@@ -29,8 +32,8 @@ describe('npm run demo -- --tour', () => {
       );
       assert.equal(code, 0);
       assert.ok(steps.length >= 14, `only ${String(steps.length)} steps`);
-      const pictures = await readdir(join(ROOT, '.demo/tour'));
-      assert.ok(pictures.filter((name) => /^\d\d-/.test(name)).length >= steps.length);
+      const names = await readdir(pictures);
+      assert.ok(names.filter((name) => /^\d\d-/.test(name)).length >= steps.length);
       assert.deepEqual(demo.others(), []);
       assert.deepEqual(await readdir(demo.temporary), []);
     } finally {

@@ -125,7 +125,7 @@ describe('times in words', () => {
     const left = (ms: number): string => timeLeftWords(english, 1_000_000 + ms, 1_000_000);
     assert.equal(left(0), 'ending now');
     assert.equal(left(-5), 'ending now');
-    assert.equal(left(59_999), 'less than a minute left');
+    assert.equal(left(59_999), 'under 1 min left');
     assert.equal(left(119_999), '1 min left');
     assert.equal(left(3_600_000), '1 h 0 min left');
     assert.equal(left(3 * 86_400_000), '3 days left');

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { ROOT, temporaryFolder } from '../../../demo/stage/folders.ts';
-import { startProcess, type RunningProcess } from '../../../demo/stage/processes.ts';
+import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
+import { startProcess, type RunningProcess } from '../../demo/stage/processes.ts';
 
-/** `npm run demo`, and all that it starts, told from all other processes by a temporary folder of its own. */
-export interface DemoProcess {
+/** A program of ours and all that it starts, told from all other processes by a temporary folder of its own. */
+export interface WatchedProcess {
   readonly process: RunningProcess;
   readonly temporary: string;
   /** The command lines of all that it started and that still runs. */
@@ -15,16 +15,17 @@ export interface DemoProcess {
   close(): Promise<void>;
 }
 
-/** Starts it with the words, from the checkout or a copy of it. */
-export async function startDemo(
+/** Starts a program from the checkout or a copy of it. */
+export async function startWatched(
+  program: string,
   words: readonly string[],
   o: { checkout?: string; env?: NodeJS.ProcessEnv; onLine?: (line: string) => void } = {},
-): Promise<DemoProcess> {
+): Promise<WatchedProcess> {
   const folder = await temporaryFolder('d');
   const running = startProcess({
-    name: 'npm run demo',
+    name: program,
     command: process.execPath,
-    arguments: ['demo/main.ts', ...words],
+    arguments: [program, ...words],
     cwd: o.checkout ?? ROOT,
     // npm would keep its compiled code in the temporary folder.
     env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1', ...o.env, TMPDIR: folder.path },
@@ -42,7 +43,7 @@ export async function startDemo(
       let hasEnded = false;
       void running.ended.then(() => (hasEnded = true));
       while (!others().some((command) => pattern.test(command))) {
-        if (hasEnded) throw new Error(`The demo ended before ${String(pattern)} ran:\n${running.tail()}`);
+        if (hasEnded) throw new Error(`${program} ended before ${String(pattern)} ran:\n${running.tail()}`);
         await delay(5);
       }
     },
