@@ -1,11 +1,12 @@
 import * as vscode from 'vscode';
 
 import { CancelledError, OamError } from '../domain/errors.ts';
+import { cancellable } from '../identity/index.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { decisions } from './approvals/decisions.ts';
 import { grantOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
-import { signalOf } from './commands/progress.ts';
+import { signalOf, withCancellableProgress } from './commands/progress.ts';
 import type { CommandTable } from './commands/register.ts';
 import type { Container } from './container.ts';
 import { editorFolders } from './injection/editor-folders.ts';
@@ -41,7 +42,7 @@ export function commandTable(container: Container): CommandTable {
     },
     signInWithCode: () => signIn.runWithCode(),
     async signOut() {
-      await connection.signOut();
+      await vscode.window.withProgress({ location: { viewId: ACCESS_VIEW } }, () => connection.signOut());
     },
     requestAccess: (argument) => own.request(roleOf(argument)),
     cancelRequest: (argument) => own.cancel(requestOf(argument)),
@@ -58,7 +59,9 @@ export function commandTable(container: Container): CommandTable {
             'You hold no role that acts as a service of its own. Other roles work in every terminal.',
           ),
         ));
-      await terminals.open(grant);
+      await withCancellableProgress(vscode.l10n.t('Opening a terminal as {0}', grant.role.title), (signal) =>
+        terminals.open(grant, signal),
+      );
     },
     approve: (argument) => decide.approve(requestOf(argument)),
     deny: (argument) => decide.deny(requestOf(argument)),
@@ -70,7 +73,11 @@ export function commandTable(container: Container): CommandTable {
       const workspace = await pickWorkspace(pinned.workspaces);
       if (workspace === undefined) throw new CancelledError();
       if (!trust().isTrusted(workspace.host)) throw untrustedHost(workspace.host);
-      await injection.use(folder, workspace);
+      await withCancellableProgress(
+        vscode.l10n.t('Pointing {0} to {1}', folder.name, workspace.name),
+        // What has begun goes on: only the waiting is called off.
+        (signal) => cancellable(injection.use(folder, workspace), signal),
+      );
     },
     async stopInFolder() {
       const folder = await chooseFolder();

@@ -2,7 +2,7 @@ import * as path from 'node:path';
 
 import * as vscode from 'vscode';
 
-import { type PersonTokenOptions, personTokenSource, startBroker } from '../broker/index.ts';
+import { type PersonTokenOptions, personTokenSource, type Refusal, startBroker } from '../broker/index.ts';
 import { type HostTrust, hostTrust } from '../databricks/index.ts';
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
@@ -13,13 +13,17 @@ import { fileRefreshLock } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
-import { machineKey, secretSessionStore, sessionKey } from './authentication/secret-session-store.ts';
+import type { Stoppable } from './changes.ts';
+import { editorSessions, type EditorSessions } from './authentication/editor-sessions.ts';
+import { machineKey } from './authentication/secret-session-store.ts';
 import { SignIn } from './authentication/sign-in.ts';
 import { readWantedFlow } from './authentication/sign-in-flow.ts';
 import { UriCallbacks } from './authentication/uri-callbacks.ts';
 import { showError } from './commands/show-error.ts';
+import { tellNowAndThen } from './commands/tell-now-and-then.ts';
 import { confirmTrustChange } from './connection/consent.ts';
 import { Connection } from './connection/connection.ts';
+import { KeepFresh } from './connection/keep-fresh.ts';
 import { PinBoard } from './connection/pinned-trust.ts';
 import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor-folders.ts';
 import { FolderInjection } from './injection/folder-injection.ts';
@@ -27,7 +31,6 @@ import { FolderMemory } from './injection/folder-memory.ts';
 import { FolderQuestions } from './injection/folder-questions.ts';
 import { personOf } from './injection/person.ts';
 import { processTarget } from './injection/pointer-target.ts';
-import { refusalFilter } from './injection/refusal-notices.ts';
 import { RolePaths } from './injection/role-paths.ts';
 import { RoleTerminals } from './injection/role-terminal.ts';
 import { WindowBroker } from './injection/window-broker.ts';
@@ -46,6 +49,7 @@ export interface Container extends vscode.Disposable {
   readonly channel: vscode.LogOutputChannel;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly sessions: EditorSessions;
   readonly connection: Connection;
   readonly signIn: SignIn;
   readonly uriCallbacks: UriCallbacks;
@@ -55,6 +59,8 @@ export interface Container extends vscode.Disposable {
   readonly rolePaths: RolePaths;
   readonly terminals: RoleTerminals;
   readonly trust: () => HostTrust;
+  /** Tells the person of an error, but not of the same one again and again. */
+  readonly tellOnce: (error: OamError) => void;
   /** True while a view of ours can be seen. */
   readonly watching: Set<string>;
   /**
@@ -78,11 +84,17 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const storage = context.globalStorageUri.fsPath;
   const machine = machineKey(storage);
   const watching = new Set<string>();
+  const sessions = editorSessions(context, machine);
+
+  const later = (work: () => void, delayMs: number): Stoppable => {
+    const timer = setTimeout(work, delayMs);
+    return { dispose: () => clearTimeout(timer) };
+  };
 
   const connection = new Connection({
     address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
     pins: new PinBoard(context.globalState),
-    store: (url, identity) => secretSessionStore(context.secrets, sessionKey(machine, url, identity)),
+    store: sessions.store,
     lock: fileRefreshLock(path.join(storage, 'session')),
     transport,
     confirmChange: confirmTrustChange,
@@ -90,6 +102,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     logger,
     redactor,
   });
+
+  const keepFresh = new KeepFresh({ connection, clock, logger, later });
 
   const uriCallbacks = new UriCallbacks({
     redirectUri: () => `${vscode.env.uriScheme}://${EXTENSION_ID}/callback`,
@@ -119,17 +133,15 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     clock,
     logger,
     redactor,
-    later: (work, delayMs) => {
-      const timer = setTimeout(work, delayMs);
-      return { dispose: () => clearTimeout(timer) };
-    },
+    later,
     isWatched: () => watching.size > 0,
   });
 
-  const onRefusal = refusalFilter(clock, (refusal) => {
+  const tellOnce = tellNowAndThen(clock, (error) => void showError(error, logger));
+  const onRefusal = (refusal: Refusal): void => {
     const detail = vscode.l10n.t('a program got no token');
-    void showError(new OamError(refusal.code, refusal.sentence, { detail }), logger);
-  });
+    tellOnce(new OamError(refusal.code, refusal.sentence, { detail }));
+  };
 
   const broker = new WindowBroker({
     start: (port) => startBroker({ ...(port !== undefined && { port }), clock, logger, redactor }),
@@ -185,6 +197,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     channel,
     logger,
     clock,
+    sessions,
     connection,
     signIn,
     uriCallbacks,
@@ -194,6 +207,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     rolePaths,
     terminals,
     trust,
+    tellOnce,
     watching,
     client,
     dispose() {
@@ -201,7 +215,9 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       terminals.dispose();
       injection.dispose();
       model.dispose();
+      keepFresh.dispose();
       connection.dispose();
+      sessions.dispose();
       void broker.close();
       // Last, so that whatever the others say on their way is still written.
       channel.dispose();

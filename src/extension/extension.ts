@@ -4,6 +4,7 @@ import { OamAuthenticationProvider } from './authentication/provider.ts';
 import { uriHandler } from './authentication/uri-handler.ts';
 import { commandTable } from './command-table.ts';
 import { registerCommands } from './commands/register.ts';
+import { showError } from './commands/show-error.ts';
 import { createContainer } from './container.ts';
 import { EXTENSION, PRODUCT } from './product.ts';
 import { wireReactions } from './reactions.ts';
@@ -28,7 +29,11 @@ export function activate(context: vscode.ExtensionContext): void {
 }
 
 async function start({ connection, logger }: ReturnType<typeof createContainer>): Promise<void> {
-  await connection.start();
+  try {
+    await connection.start();
+  } catch (error) {
+    void showError(error, logger);
+  }
   if (connection.state.kind !== 'signedIn') return;
   try {
     await connection.checkTrust(AbortSignal.timeout(60_000));

@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 
 import { type Clock, SECOND_MS } from '../domain/time.ts';
+import { sessionExpired } from '../identity/index.ts';
 import { showNotice } from './access-view/notices.ts';
+import { showError } from './commands/show-error.ts';
 import type { Container } from './container.ts';
 import type { ConnectionState } from './connection/connection.ts';
 import { editorFolders } from './injection/editor-folders.ts';
@@ -21,8 +23,19 @@ export function wireReactions(
   context: vscode.ExtensionContext,
   redrawViews: () => void,
 ): vscode.Disposable {
-  const { client, clock, connection, injection, logger, model, questions, rolePaths, uriCallbacks } =
-    container;
+  const {
+    client,
+    clock,
+    connection,
+    injection,
+    logger,
+    model,
+    questions,
+    rolePaths,
+    sessions,
+    tellOnce,
+    uriCallbacks,
+  } = container;
   const statusBar = new StatusBar();
   const warned = new Set<string>();
 
@@ -56,6 +69,7 @@ export function wireReactions(
     rolePaths.setPerson(person);
     const settled = injection.setPerson(person);
     drawStatus();
+    if (person.kind === 'expired') tellOnce(sessionExpired());
     await settled;
     await questions.askAll();
   };
@@ -97,13 +111,16 @@ export function wireReactions(
     vscode.workspace.onDidGrantWorkspaceTrust(() => void reconcile()),
     vscode.workspace.onDidChangeWorkspaceFolders(() => void reconcile()),
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration(`${EXTENSION}.${CONTROL_PLANE_URL}`)) void connection.start();
-      else if (event.affectsConfiguration(EXTENSION)) void reconcile();
+      if (event.affectsConfiguration(`${EXTENSION}.${CONTROL_PLANE_URL}`)) {
+        connection.start().catch((error: unknown) => void showError(error, logger));
+      } else if (event.affectsConfiguration(EXTENSION)) void reconcile();
     }),
     context.secrets.onDidChange(({ key }) => {
       uriCallbacks.secretChanged(key).catch((error: unknown) => {
         logger.warn('An answer of the browser could not be read', { error: String(error) });
       });
+    }),
+    sessions.onDidChange(() => {
       connection.storeChanged().catch((error: unknown) => {
         logger.warn('The changed session could not be read', { error: String(error) });
       });

@@ -3,6 +3,7 @@ export {
   type Callback,
   signInWithAuthorizationCode,
 } from './authorization-code.ts';
+export { cancellable } from './cancellation.ts';
 export type { IdentityConfiguration } from './configuration.ts';
 export { signInWithDeviceCode, type DeviceCodeOptions, type DeviceCodePrompt } from './device-code.ts';
 export {
@@ -10,6 +11,7 @@ export {
   type DiscoveredIdentityProvider,
   type DiscoveryOptions,
 } from './discovery.ts';
+export { sessionExpired } from './failures.ts';
 export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
 export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
 export {

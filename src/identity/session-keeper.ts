@@ -20,12 +20,16 @@ export interface SessionKeeperOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly redactor: Redactor;
+  /** A number from 0 to below 1: how early this window refreshes among the others; at random unless given. */
+  readonly random?: () => number;
 }
 
 /** Keeps the one session of this machine: in memory, in its store, and fresh. */
 export interface SessionKeeper {
   /** What is known without waiting. */
   readonly state: SessionState;
+  /** When the access token is due for a refresh; undefined while nobody is known to be signed in. */
+  readonly refreshAtMs: EpochMs | undefined;
   /** Who is signed in, without asking the network. */
   current(): Promise<Session | undefined>;
   /**
@@ -35,7 +39,7 @@ export interface SessionKeeper {
    */
   accept(session: Session): Promise<void>;
   /**
-   * The access token for the control plane, refreshed ahead of its end (a minute, or half its life if that is less).
+   * The access token for the control plane, refreshed ahead of its end (a minute and a bit, or half its life if that is less).
    *
    * @throws {OamError} `not_signed_in`; `session_expired` where the provider has ended the session;
    *   `identity_provider_unavailable` where it cannot be asked and the token has run out (nobody is signed out then);
@@ -71,6 +75,9 @@ export type SessionState =
 
 /** Tokens are refreshed this long before they end, or half their life before if that is less. */
 const REFRESH_AHEAD_MS = MINUTE_MS;
+
+/** Up to so much earlier, in each window by another while, so that they do not all ask in the same second. */
+const JITTER_MS = MINUTE_MS / 2;
 
 /** A token with less left than this is not handed out: it would run out on its way. */
 const MINIMUM_LEFT_MS = 5 * SECOND_MS;
@@ -133,11 +140,14 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   };
   const sessionKind = (): SessionState['kind'] => state.kind;
 
-  const fresh = (session: Session, door: Door): boolean => {
+  const aheadMs = REFRESH_AHEAD_MS + (options.random ?? Math.random)() * JITTER_MS;
+
+  const dueAtMs = (session: Session, door: Door): EpochMs => {
     const { token, expiresAtMs } = tokenFor(session, door);
-    const life = lifeOf(token) ?? Infinity;
-    return expiresAtMs - clock.nowMs() > Math.min(REFRESH_AHEAD_MS, life / 2);
+    return expiresAtMs - Math.min(aheadMs, (lifeOf(token) ?? Infinity) / 2);
   };
+
+  const fresh = (session: Session, door: Door): boolean => clock.nowMs() < dueAtMs(session, door);
 
   /** What to refresh: the store's session, which another window may have renewed, unless the store is behind. */
   const newest = async (): Promise<Session | undefined> =>
@@ -274,6 +284,10 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   return {
     get state() {
       return state;
+    },
+    get refreshAtMs() {
+      const session = sessionIn(state);
+      return session && dueAtMs(session, 'access');
     },
     async current() {
       return sessionIn(await load());

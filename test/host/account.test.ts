@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { EXTENSION } from '../../src/extension/product.ts';
+import { hostFacts } from './facts.ts';
 import { atDevicePage, PersonAtWindow } from './person.ts';
 import { watchStatusBar } from './status-bar.ts';
 import { until } from './until.ts';
@@ -53,5 +54,22 @@ describe('signing in with the commands', () => {
     assert.equal(nobody.told.length, 1);
     assert.match(nobody.told[0] ?? '', /Your sign-in code is/);
     assert.deepEqual(await vscode.authentication.getAccounts(EXTENSION), []);
+  });
+
+  it('says once, with one button, that the provider has ended the session, without being asked', async () => {
+    const { company } = await hostFacts();
+    using ana = new PersonAtWindow().signsInAs(PEOPLE.ana);
+    using status = watchStatusBar('databricksMlOam.status');
+    await vscode.commands.executeCommand('databricksMlOam.signIn');
+    await ana.browsed();
+    await fetch(`${company}/revoke-sessions/${PEOPLE.ana.sub}`, { method: 'POST' });
+    await until('the window says it', () =>
+      ana.told.some((text) => text.startsWith('Your session has ended')),
+    );
+    assert.equal(status.text, '$(key) OAM: sign in');
+    assert.deepEqual(await vscode.authentication.getAccounts(EXTENSION), []);
+    await vscode.commands.executeCommand('databricksMlOam.refresh');
+    assert.equal(ana.told.filter((text) => text.startsWith('Your session has ended')).length, 1);
+    assert.deepEqual(ana.offered(/^Your session has ended/), ['Sign In']);
   });
 });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 import type { Cleanup } from '../../demo/stage/cleanup.ts';
@@ -18,14 +20,24 @@ export interface Company {
   readonly factsFile: string;
 }
 
+const ACCESS_TOKEN_SECONDS = 20;
+
 /** Starts it. */
 export async function startCompany(cleanup: Cleanup, log: (line: string) => void): Promise<Company> {
   const python = await pythonOrReason(log);
-  const stage = await startStage({ cleanup, absenceConfirmMs: 500 });
+  // Tokens so short that the tests see them replaced, and ended, without waiting long.
+  const stage = await startStage({
+    cleanup,
+    absenceConfirmMs: 500,
+    accessTokenSeconds: ACCESS_TOKEN_SECONDS,
+  });
+  const control = await startControl(stage);
+  cleanup.add(() => control.close());
   const facts: HostFacts = {
     noPython: typeof python === 'string' ? python : undefined,
     controlPlane: stage.controlPlane.url,
     issuer: stage.identityProvider.issuer,
+    company: control.url,
     workspaces: { prod: stage.databricks.workspaces.prod.host, dev: stage.databricks.workspaces.dev.host },
   };
   const factsFile = join(stage.folder, 'facts.json');
@@ -41,6 +53,33 @@ export async function startCompany(cleanup: Cleanup, log: (line: string) => void
       'security.workspace.trust.banner': 'never',
     },
     factsFile,
+  };
+}
+
+/** Lets the tests inside VS Code do what an administrator of the company does. */
+async function startControl(stage: Stage): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const sub = /^\/revoke-sessions\/([^/]+)$/.exec(request.url ?? '')?.[1];
+    if (request.method !== 'POST' || sub === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
+    void stage.identityProvider.revokeSessions(decodeURIComponent(sub)).then(() => {
+      response.writeHead(204).end();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The company has no port.');
+  return {
+    url: `http://127.0.0.1:${String(address.port)}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 

@@ -19,6 +19,8 @@ export interface HostFacts {
   readonly noPython: string | undefined;
   readonly controlPlane: string;
   readonly issuer: string;
+  /** `POST /revoke-sessions/<sub>` ends everything that the identity provider knows of somebody. */
+  readonly company: string;
   /** The hosts of the two workspaces. */
   readonly workspaces: { readonly prod: string; readonly dev: string };
 }

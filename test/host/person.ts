@@ -17,6 +17,7 @@ type Credentials = Pick<Person, 'userName' | 'password'>;
 export class PersonAtWindow implements Disposable {
   /** Everything that the window said, in its order. */
   readonly told: string[] = [];
+  readonly #offered: (readonly string[])[] = [];
   readonly #stubs: Disposable[];
   readonly #presses: { readonly text: RegExp; readonly button: string | RegExp }[] = [];
   readonly #picks: string[] = [];
@@ -63,6 +64,11 @@ export class PersonAtWindow implements Disposable {
     return this;
   }
 
+  /** The buttons of the first message like `text`. */
+  offered(text: RegExp): readonly string[] | undefined {
+    return this.#offered[this.told.findIndex((told) => text.test(told))];
+  }
+
   /** Waits for what is done in the browser; throws what went wrong there. */
   async browsed(): Promise<void> {
     await this.#browsing;
@@ -73,8 +79,9 @@ export class PersonAtWindow implements Disposable {
   }
 
   #read(text: string, rest: readonly unknown[]): unknown {
-    this.told.push(text);
     const buttons = rest.filter((item) => typeof item === 'string' || titleOf(item) !== undefined);
+    this.told.push(text);
+    this.#offered.push(buttons.map((item) => titleOf(item) ?? String(item)));
     for (const press of this.#presses) {
       if (!press.text.test(text)) continue;
       const found = buttons.find((item) => {

@@ -73,7 +73,7 @@ describe('the account that other extensions see', () => {
     for (const secret of [kept.idToken, kept.refreshToken]) assert(!JSON.stringify(session).includes(secret));
 
     // Close to the end of its life the token is replaced, and whoever holds the session is told.
-    own.hurry(570_000);
+    own.hurry(kept.accessTokenExpiresAtMs - Date.now() - 1_000);
     assert(own.connection.state.kind === 'signedIn');
     await own.connection.state.client.call('getMe');
     const [renewed] = await provider.getSessions();

@@ -29,6 +29,9 @@ export function machineKey(folder: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
+/** With this the keys of sessions begin. */
+export const SESSION_PREFIX = 'session:';
+
 /** The key of one session: this machine, this control plane, this identity provider and client. */
 export function sessionKey(
   machine: string,
@@ -39,7 +42,7 @@ export function sessionKey(
     .update(JSON.stringify([controlPlaneUrl, issuer, clientId, audience]))
     .digest('hex')
     .slice(0, 32);
-  return `session:${machine}:${parties}`;
+  return `${SESSION_PREFIX}${machine}:${parties}`;
 }
 
 /** Keeps a session as one secret of VS Code. */

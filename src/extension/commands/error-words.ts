@@ -14,6 +14,9 @@ export interface ErrorWords {
 
 const REMEDIES: Readonly<Record<string, Remedy>> = {
   not_signed_in: 'signIn',
+  session_unreadable: 'signIn',
+  session_not_kept: 'signIn',
+  session_locked: 'retry',
   session_expired: 'signIn',
   sign_in_again: 'signIn',
   wrong_issuer: 'signIn',

@@ -95,10 +95,16 @@ export class Connection implements Stoppable {
     return url === undefined ? undefined : this.#options.pins.read(url);
   }
 
-  /** Reads the session of the address in the settings, without asking the network. */
+  /**
+   * Reads the session of the address in the settings, without asking the network.
+   *
+   * @throws {OamError} `session_unreadable` where the secret storage does not give it; nobody is signed in then.
+   */
   start(): Promise<void> {
-    this.#restored = this.#restore();
-    return this.#restored;
+    const restoring = this.#restore();
+    // Whoever asks for a token meanwhile waits for the end of it, and is told by the state what came out.
+    this.#restored = restoring.catch(() => undefined);
+    return restoring;
   }
 
   /**
@@ -141,6 +147,20 @@ export class Connection implements Stoppable {
     await this.#options.pins.write(keeping.url, trust);
     if (needsNewSession(changes)) await keeping.keeper.signOut();
     await this.start();
+  }
+
+  /** When the session is due for a refresh; undefined while nobody is signed in. */
+  get refreshAtMs(): number | undefined {
+    return this.#keeping?.keeper.refreshAtMs;
+  }
+
+  /**
+   * Refreshes the session where it is due.
+   *
+   * @throws {OamError} the keeper's, such as `session_expired` and `identity_provider_unavailable`.
+   */
+  async refresh(): Promise<void> {
+    await this.#keeping?.keeper.accessToken();
   }
 
   /** The store was changed by another window. */
@@ -186,8 +206,13 @@ export class Connection implements Stoppable {
       await keeping.keeper.current();
       if (generation === this.#generation) this.#settle(keeping);
     } catch (failure) {
-      this.#options.logger.error('The session could not be read', { error: String(failure) });
-      if (generation === this.#generation) this.#become({ kind: 'signedOut', url, expired: false });
+      if (generation !== this.#generation) return;
+      this.#become({ kind: 'signedOut', url, expired: false });
+      throw new OamError(
+        'session_unreadable',
+        'Your session could not be read from the secret storage of this machine. Unlock its keychain, or sign in again.',
+        { cause: failure },
+      );
     }
   }
 

@@ -39,6 +39,7 @@ function readDotenv(folder: vscode.Uri): string | undefined {
     // Not waited for: pointers have to be there before the first kernel starts.
     return readFileSync(vscode.Uri.joinPath(folder, '.env').fsPath, 'utf8');
   } catch {
+    // Not there; or not readable for us, nor then for the programs that would read it.
     return undefined;
   }
 }

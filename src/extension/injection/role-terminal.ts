@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 
 import { type BrokerPath, pointerEnvironment } from '../../broker/index.ts';
-import { OamError } from '../../domain/errors.ts';
+import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import type { Stoppable } from '../changes.ts';
 import type { RolePaths } from './role-paths.ts';
@@ -22,8 +22,11 @@ export class RoleTerminals implements Stoppable {
     });
   }
 
-  /** @throws {OamError} `untrusted_workspace`, and what {@link RolePaths.open} throws. */
-  async open(grant: GrantView): Promise<void> {
+  /**
+   * @throws {OamError} `untrusted_workspace`, and what {@link RolePaths.open} throws.
+   * @throws {CancelledError} where the signal fired before the terminal was there.
+   */
+  async open(grant: GrantView, signal: AbortSignal): Promise<void> {
     if (!vscode.workspace.isTrusted) {
       throw new OamError(
         'untrusted_workspace',
@@ -31,6 +34,10 @@ export class RoleTerminals implements Stoppable {
       );
     }
     const path = await this.#paths.open(grant);
+    if (signal.aborted) {
+      this.#paths.close(path);
+      throw new CancelledError();
+    }
     const { host } = grant.role.workspace;
     const shell: RoleShell = roleShell(
       process.platform,

@@ -68,6 +68,7 @@ describe('the session keeper', () => {
       clock,
       logger: silentLogger,
       redactor: createRedactor(),
+      random: () => 0,
       ...changes,
     });
 
@@ -115,6 +116,21 @@ describe('the session keeper', () => {
     const renewed = await keeper.accessToken();
     assert.notEqual(renewed, session.accessToken);
     assert.equal(claimsOf(renewed)['sub'], PEOPLE.ana.sub);
+  });
+
+  it('refreshes in each window by another while earlier, half a minute at most', async () => {
+    const dueAt = async (random: number): Promise<number | undefined> => {
+      const keeper = keeperWith({ random: () => random });
+      assert.equal(keeper.refreshAtMs, undefined);
+      await keeper.accept(session);
+      return keeper.refreshAtMs;
+    };
+    assert.equal(await dueAt(0), session.accessTokenExpiresAtMs - 60_000);
+    assert.equal(await dueAt(0.999), session.accessTokenExpiresAtMs - 89_970);
+    const early = keeperWith({ random: () => 0.5 });
+    await early.accept(session);
+    clock.aheadMs = session.accessTokenExpiresAtMs - Date.now() - 70_000;
+    assert.notEqual(await early.accessToken(), session.accessToken);
   });
 
   it('refreshes a token that lives shortly at half its life', async () => {

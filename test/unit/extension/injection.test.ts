@@ -6,9 +6,9 @@ import { type Broker, type PointerEnvironment, startBroker } from '../../../src/
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
+import { tellNowAndThen } from '../../../src/extension/commands/tell-now-and-then.ts';
 import { findAlreadySet } from '../../../src/extension/injection/already-set.ts';
 import { processTarget, terminalTarget } from '../../../src/extension/injection/pointer-target.ts';
-import { refusalFilter } from '../../../src/extension/injection/refusal-notices.ts';
 import { roleShell } from '../../../src/extension/injection/role-shell.ts';
 import { WindowBroker } from '../../../src/extension/injection/window-broker.ts';
 
@@ -101,16 +101,16 @@ describe('a shell that acts as a role', () => {
   });
 });
 
-describe('refusals', () => {
+describe('errors that come again and again', () => {
   it('are told once in a while for each reason', () => {
     let nowMs = 0;
     const told: string[] = [];
-    const tell = refusalFilter({ nowMs: () => nowMs }, ({ code }) => told.push(code));
-    tell({ code: 'session_expired', sentence: '' });
-    tell({ code: 'session_expired', sentence: '' });
-    tell({ code: 'untrusted_host', sentence: '' });
+    const tell = tellNowAndThen({ nowMs: () => nowMs }, ({ code }) => told.push(code));
+    tell(new OamError('session_expired', 'Ended.'));
+    tell(new OamError('session_expired', 'Ended.', { detail: 'a program got no token' }));
+    tell(new OamError('untrusted_host', 'No.'));
     nowMs = 300_000;
-    tell({ code: 'session_expired', sentence: '' });
+    tell(new OamError('session_expired', 'Ended.'));
     assert.deepEqual(told, ['session_expired', 'untrusted_host', 'session_expired']);
   });
 });

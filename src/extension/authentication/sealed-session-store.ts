@@ -1,0 +1,116 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import * as z from 'zod/mini';
+
+import type { SessionStore } from '../../identity/index.ts';
+import type { Secrets } from './secret-session-store.ts';
+
+/** What {@link sealedSessionStore} needs. */
+export interface SealedSessionOptions {
+  /** A folder that all windows on this machine share. */
+  readonly folder: string;
+  readonly secrets: Secrets;
+  /** Names the session, as {@link sessionKey} does. */
+  readonly key: string;
+}
+
+const ALGORITHM = 'aes-256-gcm';
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+
+const Sealed = z.object({ nonce: z.string(), tag: z.string(), text: z.string() });
+
+/**
+ * Keeps a session sealed in a file, and the key in VS Code's secret storage.
+ *
+ * In a browser each page reads the secrets once, when it is loaded, and hears of no change by another page. A refresh
+ * token that rotates is good for one use: the second page would use the first one's old token, and the identity
+ * provider would end the session for both. The key never changes, so every page has it; the session, which does, lies
+ * where all of them see it. Another browser has another key, hence another file and a session of its own.
+ */
+export function sealedSessionStore({ folder, secrets, key }: SealedSessionOptions): SessionStore {
+  const secretName = `seal:${key}`;
+
+  const presentKey = async (): Promise<Buffer | undefined> => {
+    const bytes = Buffer.from((await secrets.get(secretName)) ?? '', 'base64url');
+    return bytes.length === KEY_BYTES ? bytes : undefined;
+  };
+
+  const ensureKey = async (): Promise<Buffer> => {
+    const present = await presentKey();
+    if (present !== undefined) return present;
+    const made = randomBytes(KEY_BYTES);
+    await secrets.store(secretName, made.toString('base64url'));
+    return made;
+  };
+
+  const fileOf = (sealingKey: Buffer): string =>
+    path.join(folder, `${digest(Buffer.from(key))}-${digest(sealingKey)}`);
+
+  return {
+    async read() {
+      // Made with the first look, long before a sign-in, so that pages that are opened meanwhile have it too.
+      const sealingKey = await ensureKey();
+      const text = await readIfThere(fileOf(sealingKey));
+      return text === undefined ? undefined : unseal(text, sealingKey);
+    },
+    async write(value) {
+      const sealingKey = await ensureKey();
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const file = fileOf(sealingKey);
+      const scratch = `${file}.${randomBytes(6).toString('hex')}`;
+      try {
+        await writeFile(scratch, seal(value, sealingKey), { mode: 0o600 });
+        await rename(scratch, file);
+      } catch (error) {
+        await rm(scratch, { force: true });
+        throw error;
+      }
+    },
+    async clear() {
+      const sealingKey = await presentKey();
+      if (sealingKey !== undefined) await rm(fileOf(sealingKey), { force: true });
+    },
+  };
+}
+
+function digest(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+}
+
+function seal(text: string, key: Buffer): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(ALGORITHM, key, nonce);
+  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  const parts: z.infer<typeof Sealed> = {
+    nonce: nonce.toString('base64url'),
+    tag: cipher.getAuthTag().toString('base64url'),
+    text: sealed.toString('base64url'),
+  };
+  return JSON.stringify(parts);
+}
+
+/** What is not sealed with this key is nothing, whoever put it there. */
+function unseal(sealed: string, key: Buffer): string | undefined {
+  try {
+    const { nonce, tag, text } = Sealed.parse(JSON.parse(sealed));
+    const decipher = createDecipheriv(ALGORITHM, key, Buffer.from(nonce, 'base64url'), { authTagLength: 16 });
+    decipher.setAuthTag(Buffer.from(tag, 'base64url'));
+    return Buffer.concat([decipher.update(Buffer.from(text, 'base64url')), decipher.final()]).toString(
+      'utf8',
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
