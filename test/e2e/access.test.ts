@@ -47,7 +47,7 @@ describe('access in the editor', () => {
     const ana = await there().open('ana-reload', { signedInAs: PEOPLE.ana });
     await ana.useInFolder('ml-prod');
     const terminal = await ana.workbench.openTerminal();
-    await terminal.runAlone(`${me}`);
+    await terminal.runAlone('python score.py');
     await terminal.waitForText(/^I am ana\.silva@example\.com/m);
     await terminal.runAlone('echo "$DATABRICKS_METADATA_SERVICE_URL"');
     const pointer = /^http:\/\/127\.0\.0\.1:\d+\/\S+$/m;
@@ -62,7 +62,7 @@ describe('access in the editor', () => {
     const again = await ana.workbench.openTerminal();
     await again.runAlone('echo "$DATABRICKS_METADATA_SERVICE_URL"');
     assert.equal(pointer.exec(await again.waitForText(pointer))?.[0], before);
-    await again.runAlone(`${me}`);
+    await again.runAlone('python score.py');
     await again.waitForText(/^I am ana\.silva@example\.com/m);
 
     await ana.workbench.command('Databricks ML OAM: Sign Out');
