@@ -86,7 +86,7 @@ describe('role tokens while the keys change', function () {
       ['current'],
     );
     const { items } = await world.client('aude').call('listAudit');
-    assert.equal(items.filter(({ event }) => event === 'signing_key.refused').length, 2);
+    assert.equal(items.filter(({ event }) => event === 'signing_key.refused').length, 3);
 
     const once = { ...ROTATE, idempotencyKey: 'rotate-once' };
     const first = await world.client('omar').call('rotateKeys', once);
