@@ -1,58 +1,48 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
-import * as z from 'zod/mini';
-
+import type { EmbeddedPostgres } from '../../../src/control-plane/store/embedded/server.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 
-/** The database that is migrated once, and that every fresh one is copied from. */
-export const TEMPLATE = 'template_oam';
+/** The environment variable that names the folder in which mocha's processes keep their servers. */
+const FOLDER = 'OAM_TEST_DATABASES';
 
-/** The environment variable that tells mocha's worker processes how to connect. */
-const CONNECTION = 'OAM_TEST_DATABASE_SERVER';
+/** Servers end with their processes, a moment later. */
+const GONE_WITHIN_MS = 20_000;
 
-const Connection = z.object({
-  host: z.string(),
-  port: z.int(),
-  user: z.string(),
-  password: z.string(),
-  ssl: z.literal(false),
-});
-
-let wanted = false;
-
-/** Says, while test files are loaded, that one of them needs the server. */
-export function wantDatabaseServer(): void {
-  wanted = true;
-}
-
-/** How to connect to the server of this run. */
-export function databaseServer(): z.infer<typeof Connection> {
-  return Connection.parse(JSON.parse(process.env[CONNECTION] ?? 'null'));
-}
-
-let stop: (() => Promise<void>) | undefined;
+let server: Promise<EmbeddedPostgres> | undefined;
 
 /**
- * One PostgreSQL for a whole run of mocha, for all its worker processes (`.mocharc.json` names this file). Where
- * workers load the tests, the process that starts them cannot know whether one needs it.
+ * The PostgreSQL of this process, started when it is first wanted. Each of mocha's workers has one of its own: what
+ * one of them leaves open holds back the events of all databases of a server.
  */
-export async function mochaGlobalSetup(this: { isParallelMode(): boolean }): Promise<void> {
-  if (!wanted && !this.isParallelMode()) return;
+export function databaseServer(): Promise<EmbeddedPostgres> {
+  return (server ??= start());
+}
+
+async function start(): Promise<EmbeddedPostgres> {
+  const folder = process.env[FOLDER];
+  if (folder === undefined) throw new Error('Only mocha can start the database server of the tests.');
   // Most runs need none of this.
   const { startEmbeddedPostgres } = await import('../../../src/control-plane/store/embedded/server.ts');
-  const { createMigrated } = await import('./database.ts');
-  const folder = await mkdtemp(join(tmpdir(), 'oam-test-'));
-  const postgres = await startEmbeddedPostgres({ dataFolder: folder, logger: silentLogger });
-  process.env[CONNECTION] = JSON.stringify(postgres.connection);
-  stop = async () => {
-    await postgres.close();
-    await rm(folder, { recursive: true, force: true });
-  };
-  await createMigrated(TEMPLATE);
+  return startEmbeddedPostgres({ dataFolder: join(folder, String(process.pid)), logger: silentLogger });
+}
+
+/** `.mocharc.json` names this file. */
+export async function mochaGlobalSetup(): Promise<void> {
+  process.env[FOLDER] = await mkdtemp(join(tmpdir(), 'oam-test-'));
 }
 
 export async function mochaGlobalTeardown(): Promise<void> {
-  await stop?.();
+  await (await server)?.close();
+  const folder = process.env[FOLDER];
+  if (folder === undefined) return;
+  const runs = async (): Promise<boolean> =>
+    (await readdir(folder)).some((name) => existsSync(join(folder, name, 'database/data/postmaster.pid')));
+  const deadline = performance.now() + GONE_WITHIN_MS;
+  while (performance.now() < deadline && (await runs())) await delay(20);
+  await rm(folder, { recursive: true, force: true });
 }

@@ -8,21 +8,28 @@ import { migrations } from '../../../src/control-plane/store/migrations/index.ts
 import { createPool, type Store } from '../../../src/control-plane/store/store.ts';
 import type { Database } from '../../../src/control-plane/store/tables.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
-import { databaseServer, TEMPLATE, wantDatabaseServer } from './database-server.ts';
+import { databaseServer } from './database-server.ts';
 
-wantDatabaseServer();
+/** The database that is migrated once, and that every fresh one is copied from. */
+const TEMPLATE = 'template_oam';
 
-/** Makes a database with all migrations. */
-export async function createMigrated(name: string): Promise<void> {
-  await administer(`create database ${name}`);
-  const pool = createPool({ ...databaseServer(), database: name }, silentLogger);
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+let template: Promise<void> | undefined;
+
+async function makeTemplate(): Promise<void> {
+  await administer(`create database ${TEMPLATE}`);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: await poolOf(TEMPLATE) }) });
   await migrate(db, migrations, silentLogger);
   await db.destroy();
 }
 
+async function poolOf(database: string): Promise<pg.Pool> {
+  const { connection } = await databaseServer();
+  return createPool({ ...connection, database, max: 10 }, silentLogger);
+}
+
 async function administer(statement: string): Promise<void> {
-  const client = new pg.Client({ ...databaseServer(), database: 'postgres' });
+  const { connection } = await databaseServer();
+  const client = new pg.Client({ ...connection, database: 'postgres' });
   await client.connect();
   try {
     await client.query(statement);
@@ -41,12 +48,13 @@ export interface TestStore extends Store {
   nowMs(): Promise<number>;
 }
 
-/** A fresh, migrated store on the server of this run. `close` drops it. */
+/** A fresh, migrated store on the server of this process. `close` drops it. */
 export async function freshStore(): Promise<TestStore> {
+  await (template ??= makeTemplate());
   const name = `test_${randomBytes(6).toString('hex')}`;
   await administer(`create database ${name} template ${TEMPLATE}`);
-  const pool = createPool({ ...databaseServer(), database: name, max: 10 }, silentLogger);
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('oam');
+  const dialect = new PostgresDialect({ pool: await poolOf(name) });
+  const db = new Kysely<Database>({ dialect }).withSchema('oam');
   let closed = false;
   return {
     db,
