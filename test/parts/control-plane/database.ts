@@ -17,19 +17,19 @@ let template: Promise<void> | undefined;
 
 async function makeTemplate(): Promise<void> {
   await administer(`create database ${TEMPLATE}`);
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: await poolOf(TEMPLATE) }) });
+  const pool = createPool(await connectionTo(TEMPLATE), silentLogger);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   await migrate(db, migrations, silentLogger);
   await db.destroy();
 }
 
-async function poolOf(database: string): Promise<pg.Pool> {
+async function connectionTo(database: string) {
   const { connection } = await databaseServer();
-  return createPool({ ...connection, database, max: 10 }, silentLogger);
+  return { ...connection, database };
 }
 
 async function administer(statement: string): Promise<void> {
-  const { connection } = await databaseServer();
-  const client = new pg.Client({ ...connection, database: 'postgres' });
+  const client = new pg.Client(await connectionTo('postgres'));
   await client.connect();
   try {
     await client.query(statement);
@@ -53,12 +53,13 @@ export async function freshStore(): Promise<TestStore> {
   await (template ??= makeTemplate());
   const name = `test_${randomBytes(6).toString('hex')}`;
   await administer(`create database ${name} template ${TEMPLATE}`);
-  const dialect = new PostgresDialect({ pool: await poolOf(name) });
-  const db = new Kysely<Database>({ dialect }).withSchema('oam');
+  const connection = await connectionTo(name);
+  const pool = createPool({ ...connection, max: 10 }, silentLogger);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('oam');
   let closed = false;
   return {
     db,
-    connection: { ...databaseServer(), database: name },
+    connection,
     async advance(ms) {
       await sql`update oam.clock set ahead_ms = ahead_ms + ${ms}`.execute(db);
     },
