@@ -208,6 +208,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         {
           ...core,
           workspaces,
+          accountId: config.databricks.accountId,
           redactor,
           absenceConfirmMs: config.effects.absenceConfirmMs,
           random: ingredients.random,

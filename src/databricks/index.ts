@@ -9,4 +9,5 @@ export {
   type TokenExchange,
 } from './tokens.ts';
 export type * from './workspace.ts';
+export { MEMBERS_AT_ONCE } from './workspace.ts';
 export { createWorkspaceClient, type WorkspaceClientOptions } from './workspace-client.ts';

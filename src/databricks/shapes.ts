@@ -253,3 +253,12 @@ export const GroupRead = z.pipe(
     members: (group.members ?? []).map((member) => ({ value: member.value, display: member.display })),
   })),
 );
+
+/** `GET /account/scim/v2/Groups` with a filter on one name: one page holds them all. */
+export const GroupList = z.pipe(
+  z.object({ Resources: z.optional(z.array(z.object({ id: z.string() }))) }),
+  z.transform((list) => list.Resources ?? []),
+);
+
+/** `GET /.well-known/databricks-config`. */
+export const HostConfig = z.object({ account_id: optionalText });

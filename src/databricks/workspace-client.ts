@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
 
-import { hasCode } from '../domain/errors.ts';
+import { hasCode, OamError } from '../domain/errors.ts';
 import type { HttpRequest, HttpTransport } from '../protocol/transport.ts';
 import { DatabricksError, isRefusal, readRefusal, unexpectedAnswer } from './errors.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from './retry.ts';
 import * as shapes from './shapes.ts';
-import type { CallOptions, WorkspaceClient } from './workspace.ts';
+import { type CallOptions, MEMBERS_AT_ONCE, type WorkspaceClient } from './workspace.ts';
 
 /** What {@link createWorkspaceClient} needs. */
 export interface WorkspaceClientOptions {
@@ -100,12 +100,20 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
   const groupPath = (groupId: string): string =>
     `/api/2.0/account/scim/v2/Groups/${encodeURIComponent(groupId)}`;
 
-  const patchGroup = async (groupId: string, operation: object, callOptions?: CallOptions): Promise<void> => {
+  const patchGroup = async (
+    groupId: string,
+    principalIds: readonly string[],
+    operationsOf: () => readonly object[],
+    callOptions?: CallOptions,
+  ): Promise<void> => {
+    if (principalIds.length < 1 || principalIds.length > MEMBERS_AT_ONCE) {
+      throw new RangeError(`Members of one call: ${principalIds.length}`);
+    }
     await send(
       {
         method: 'PATCH',
         path: groupPath(groupId),
-        body: { schemas: [PATCH_OP], Operations: [operation] },
+        body: { schemas: [PATCH_OP], Operations: operationsOf() },
         contentType: SCIM_MEDIA_TYPE,
       },
       callOptions,
@@ -208,15 +216,50 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
     group: (groupId, o) =>
       read(shapes.GroupRead, { method: 'GET', path: groupPath(groupId), contentType: SCIM_MEDIA_TYPE }, o),
 
-    addGroupMember: (groupId, principalId, o) =>
-      patchGroup(groupId, { op: 'add', path: 'members', value: [{ value: principalId }] }, o),
-
-    removeGroupMember: (groupId, principalId, o) => {
-      // The id goes into a filter; anything but digits could reach other members.
-      if (!/^\d+$/.test(principalId)) throw new TypeError(`Not a principal id: ${principalId}`);
-      return patchGroup(groupId, { op: 'remove', path: `members[value eq "${principalId}"]` }, o);
+    groupIdsNamed: async (displayName, o) => {
+      const filter = `displayName eq ${JSON.stringify(displayName)}`;
+      const call: Call = {
+        method: 'GET',
+        path: '/api/2.0/account/scim/v2/Groups',
+        query: { filter, attributes: 'id,displayName' },
+        contentType: SCIM_MEDIA_TYPE,
+      };
+      return (await read(shapes.GroupList, call, o)).map((group) => group.id);
     },
+
+    accountId: async (o) =>
+      (await read(shapes.HostConfig, { method: 'GET', path: '/.well-known/databricks-config' }, o))
+        .account_id,
+
+    addGroupMembers: (groupId, principalIds, o) =>
+      patchGroup(
+        groupId,
+        principalIds,
+        () => [{ op: 'add', path: 'members', value: principalIds.map((value) => ({ value })) }],
+        o,
+      ),
+
+    removeGroupMembers: (groupId, principalIds, o) =>
+      patchGroup(
+        groupId,
+        principalIds,
+        () =>
+          principalIds.map((principalId) => {
+            // The id goes into a filter; anything but digits could reach other members.
+            if (!/^\d+$/.test(principalId)) throw malformedId(principalId);
+            return { op: 'remove', path: `members[value eq "${principalId}"]` };
+          }),
+        o,
+      ),
   };
+}
+
+function malformedId(principalId: string): OamError {
+  return new OamError(
+    'principal_id_malformed',
+    'A member of a group is known by something that is no id of Databricks. Remove them there by hand, and tell your administrator.',
+    { detail: principalId },
+  );
 }
 
 function queryOf(query: Call['query']): string {

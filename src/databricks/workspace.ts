@@ -116,6 +116,13 @@ export interface GroupMember {
 }
 
 /**
+ * The most members that one call adds or removes. Each removal is an operation with a filter of its own: a hundred of
+ * them stay far from the 200 nodes that a SCIM filter may have and from any limit on a body. Source:
+ * reference/databricks-apis.md §0, §3.
+ */
+export const MEMBERS_AT_ONCE = 100;
+
+/**
  * A typed client of one workspace, acting as whoever the token stands for. Every method throws
  * `DatabricksError` for a refusal, `databricks_unexpected_answer` for an answer of another shape, and the
  * transport's `unreachable`, `timed_out` and `cancelled`. Lists are read to their end.
@@ -153,8 +160,20 @@ export interface WorkspaceClient {
   ): Promise<{ readonly id: string; readonly userName: string }>;
   /** An account group, through the workspace's account proxy. */
   group(groupId: string, options?: CallOptions): Promise<Group>;
-  /** Adds one direct member. Databricks takes adding somebody who is in as done. Reads may lag behind. */
-  addGroupMember(groupId: string, principalId: string, options?: CallOptions): Promise<void>;
-  /** Removes one direct member. Removing somebody who is out is done too. Reads may lag behind. */
-  removeGroupMember(groupId: string, principalId: string, options?: CallOptions): Promise<void>;
+  /** The ids of the account groups of this name, through the workspace's account proxy. */
+  groupIdsNamed(displayName: string, options?: CallOptions): Promise<string[]>;
+  /** The account that the workspace says it belongs to; undefined where it says nothing. */
+  accountId(options?: CallOptions): Promise<string | undefined>;
+  /**
+   * Adds direct members, at most {@link MEMBERS_AT_ONCE}: all of them or, where Databricks refuses, none. It takes
+   * adding somebody who is in as done. Reads may lag behind.
+   */
+  addGroupMembers(groupId: string, principalIds: readonly string[], options?: CallOptions): Promise<void>;
+  /**
+   * Removes direct members, at most {@link MEMBERS_AT_ONCE}, in one call. Removing somebody who is out is done too.
+   * Reads may lag behind.
+   *
+   * @throws {OamError} `principal_id_malformed`, before anything is sent.
+   */
+  removeGroupMembers(groupId: string, principalIds: readonly string[], options?: CallOptions): Promise<void>;
 }

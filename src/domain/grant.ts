@@ -260,10 +260,15 @@ export function unstick<G extends Grant>(grant: G): G {
   };
 }
 
+/** What is said of a grant that ended because its group was deleted behind OAM's back. */
+const GROUP_GONE =
+  "The role's group does not exist in Databricks any more, and the membership went with it. Tell your administrator.";
+
 /** How a membership came to be no longer this grant's. */
 export type Departure =
   | {
-      readonly kind: 'absent';
+      /** `groupGone`: the group itself is gone from Databricks, and every membership of it. */
+      readonly kind: 'absent' | 'groupGone';
       readonly absentAtMs: EpochMs;
       /** See `tokensKeepRight` in `role.ts`. */
       readonly tokensKeepRight: boolean;
@@ -284,7 +289,7 @@ export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): 
     state: grant.givenUp ? 'failed' : 'ended',
     membershipAbsentAtMs: departure.absentAtMs,
     outlives: leftAfter(grant.outlives, departure),
-    trouble: grant.givenUp ? grant.trouble : undefined,
+    trouble: grant.givenUp ? grant.trouble : departure.kind === 'groupGone' ? GROUP_GONE : undefined,
   };
 }
 

@@ -8,7 +8,7 @@ import type { Change } from '../changes/change.ts';
 import type { Database } from '../store/tables.ts';
 import { appendLines } from './append-lines.ts';
 import { countLines, type OwedRow, readOwedRows } from './owed-rows.ts';
-import { type AuditEntry, auditRow } from './record.ts';
+import { type AuditEntry, type NewAuditRow, auditRow } from './record.ts';
 
 /** Rows that the audit trail could not take yet. */
 export interface AuditDebt {
@@ -17,6 +17,8 @@ export interface AuditDebt {
    * change happens all the same. For what takes access away: ending access is never refused for want of a record.
    */
   record(change: Change, entry: AuditEntry): Promise<void>;
+  /** As {@link AuditDebt.record}, for many rows at once. */
+  recordAll(change: Change, entries: readonly AuditEntry[]): Promise<void>;
   /**
    * Writes what waits into the trail. Safe to repeat, and to be killed in the middle: rows are known by their ids, and
    * those whose change did not happen after all are left out.
@@ -50,18 +52,17 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
           rows.map((row) => JSON.stringify(row)),
         );
 
-  const owe = async (row: OwedRow): Promise<void> => {
+  const owe = async (rows: readonly OwedRow[]): Promise<void> => {
     try {
-      await inTurn(() => write(file, [row]));
+      await inTurn(() => write(file, rows));
     } catch (error) {
-      unwritten.push(row);
-      logger.error(
-        'An audit row can be written neither to the trail nor to its file; it is kept in memory.',
-        {
-          reason: reasonOf(error),
-          row: JSON.stringify(row),
-        },
-      );
+      unwritten.push(...rows);
+      for (const row of rows) {
+        logger.error(
+          'An audit row can be written neither to the trail nor to its file; it is kept in memory.',
+          { reason: reasonOf(error), row: JSON.stringify(row) },
+        );
+      }
     }
   };
 
@@ -75,22 +76,31 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
     return (await readOwedRows(draining, logger)) ?? [];
   };
 
+  const recordAll: AuditDebt['recordAll'] = async (change, entries) => {
+    if (entries.length === 0) return;
+    const rows = entries.map((entry) => auditRow(entry, change.nowMs));
+    const { refusal } = await tryToWrite(change, rows);
+    if (refusal === undefined) return;
+    const refused: NewAuditRow[] = [];
+    // One that the trail refuses does not keep the others out of it.
+    for (const row of rows) {
+      const alone = rows.length === 1 ? { refusal } : await tryToWrite(change, [row]);
+      if (alone.refusal !== undefined) refused.push(row);
+    }
+    if (refused.length === 0) return;
+    logger.error('The audit trail cannot be written; rows of ending access wait in a file.', {
+      rows: refused.length,
+      event: refused[0]?.event,
+      reason: reasonOf(refusal),
+    });
+    const transaction_id = await transactionId(change);
+    await owe(refused.map((row) => ({ ...row, at: row.at.toISOString(), transaction_id })));
+  };
+
   return {
-    async record(change, entry) {
-      const row = auditRow(entry, change.nowMs);
-      await sql`savepoint audit_row`.execute(change.trx);
-      try {
-        await change.trx.insertInto('audit').values(row).execute();
-        await sql`release savepoint audit_row`.execute(change.trx);
-      } catch (error) {
-        await sql`rollback to savepoint audit_row`.execute(change.trx);
-        logger.error('The audit trail cannot be written; a row of an ending access waits in a file.', {
-          event: entry.event,
-          reason: reasonOf(error),
-        });
-        await owe({ ...row, at: row.at.toISOString(), transaction_id: await transactionId(change) });
-      }
-    },
+    record: (change, entry) => recordAll(change, [entry]),
+
+    recordAll,
 
     async drain(db) {
       const inMemory = unwritten.splice(0);
@@ -129,6 +139,22 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
       return counts.reduce((sum, count) => sum + count, unwritten.length);
     },
   };
+}
+
+/** Writes rows behind a savepoint: what the trail refuses does not take the change with it. */
+async function tryToWrite(
+  change: Change,
+  rows: readonly NewAuditRow[],
+): Promise<{ readonly refusal?: unknown }> {
+  await sql`savepoint audit_rows`.execute(change.trx);
+  try {
+    await change.trx.insertInto('audit').values(rows).execute();
+    await sql`release savepoint audit_rows`.execute(change.trx);
+    return {};
+  } catch (refusal) {
+    await sql`rollback to savepoint audit_rows`.execute(change.trx);
+    return { refusal };
+  }
 }
 
 /** A row waits beside its change: whether that came true is known by the transaction only. */

@@ -62,6 +62,9 @@ function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
+/** See {@link auditRow}. */
+export type NewAuditRow = ReturnType<typeof auditRow>;
+
 /**
  * Writes a row in the change that it tells of: neither is true without the other.
  *

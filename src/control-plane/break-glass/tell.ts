@@ -2,7 +2,7 @@ import type { JsonObject } from '../../domain/canonical.ts';
 import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { announce } from '../events/announce.ts';
-import type { StoredGrant } from '../grants/rows.ts';
+import type { NewGrant } from '../grants/rows.ts';
 
 /**
  * Puts what happens to an emergency access on the record, and tells all who could have approved it: they are the ones
@@ -13,7 +13,7 @@ import type { StoredGrant } from '../grants/rows.ts';
 export async function tellOfBreakGlass(
   change: Change,
   kind: 'grant.break_glass' | 'grant.reviewed',
-  grant: StoredGrant,
+  grant: NewGrant,
   actor: Actor | undefined,
   detail: JsonObject,
 ): Promise<void> {
@@ -30,17 +30,19 @@ export async function tellOfBreakGlass(
       ...detail,
     },
   });
-  await announce(change, {
-    kind,
-    requestId: grant.requestId,
-    grantId: grant.id,
-    concerns: grant.principal,
-    approverGroups: approversOf(grant),
-    team: grant.team,
-  });
+  await announce(change, [
+    {
+      kind,
+      requestId: grant.requestId,
+      grantId: grant.id,
+      concerns: grant.principal,
+      approverGroups: approversOf(grant),
+      team: grant.team,
+    },
+  ]);
 }
 
 /** The groups whose members may look at an emergency access: those that could have approved it. */
-export function approversOf({ role }: Pick<StoredGrant, 'role'>): string[] {
+export function approversOf({ role }: Pick<NewGrant, 'role'>): string[] {
   return [...new Set(role.approval.flatMap((stage) => stage.approverGroups))];
 }

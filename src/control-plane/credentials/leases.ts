@@ -11,7 +11,7 @@ import type { LeaseView } from '../../protocol/leases.ts';
 import { type Change, storeNowMs, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
-import { findGrant, idsOfChain } from '../grants/rows.ts';
+import { findGrant, idsOfChains } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
 import { timestamp } from '../requests/view.ts';
@@ -73,8 +73,11 @@ export async function openLease(
   return renewed;
 }
 
-/** The end of a grant, for its leases and those of the grants that it extends: what the rules' `endWithGrant` says, for all of them in one statement. */
-export async function endLeases(change: Change, grant: Pick<Grant, 'chainId'>): Promise<void> {
+/**
+ * The end of grants, for their leases and those of the grants that they extend: what the rules' `endWithGrant` says, for
+ * all of them in one statement.
+ */
+export async function endLeases(change: Change, grants: readonly Pick<Grant, 'chainId'>[]): Promise<void> {
   const over = sql<boolean>`expires_at <= ${toDate(change.nowMs)}`;
   await change.trx
     .updateTable('credential_lease')
@@ -82,7 +85,7 @@ export async function endLeases(change: Change, grant: Pick<Grant, 'chainId'>): 
       state: sql`case when ${over} then 'expired' else 'outlives' end`,
       outlives_what: sql`case when ${over} then null else 'right' end`,
     })
-    .where('grant_id', 'in', idsOfChain(grant))
+    .where('grant_id', 'in', idsOfChains(grants))
     .where('state', 'in', ['issued', 'renewed'])
     .execute();
 }

@@ -27,7 +27,10 @@ export async function registerGroups(core: Pick<Core, 'db' | 'policy'>): Promise
       on conflict (group_id) do update set
         workspace_host = excluded.workspace_host,
         name = excluded.name,
-        adoption = case when jit_group.name = excluded.name then jit_group.adoption else 'unchecked' end,
+        adoption = case
+          when jit_group.name = excluded.name and jit_group.workspace_host = excluded.workspace_host
+            then jit_group.adoption
+          else 'unchecked' end,
         next_check_at = oam.now()`.execute(core.db);
   }
 }
@@ -50,8 +53,11 @@ export async function adoptGroup(
       .set((eb) => ({
         adoption: reason === undefined ? 'adopted' : 'refused',
         reason: reason ?? null,
-        adopted_at: reason === undefined ? toDate(change.nowMs) : null,
-        epoch: reason === undefined ? eb.selectFrom('store').select('epoch') : null,
+        // What was once seen stays seen: a group that is gone can be told from one that never was.
+        ...(reason === undefined && {
+          adopted_at: toDate(change.nowMs),
+          epoch: eb.selectFrom('store').select('epoch'),
+        }),
         next_check_at: toDate(change.nowMs + RECHECK_MS),
       }))
       .where('group_id', '=', group.group_id)

@@ -1,53 +1,135 @@
-import type { Kysely, Selectable } from 'kysely';
-import { sql } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 
-import { fromRow, type StoredGrant } from '../grants/rows.ts';
+import type { EpochMs } from '../../domain/time.ts';
+import { toMs } from '../changes/change.ts';
+import { HELD_COLUMNS, type HeldGrant, heldFromRow, LIVE_STATES } from '../grants/rows.ts';
 import type { Database, EffectTable } from '../store/tables.ts';
 
 /** One write to Databricks that a grant's state demands. */
 export interface DueEffect {
   readonly row: Selectable<EffectTable>;
-  readonly grant: StoredGrant;
+  readonly grant: HeldGrant;
+  /** True where a write is to be made; false where one was taken and a read is to show it. */
+  readonly isWriteDue: boolean;
 }
 
-const BATCH = 100;
+/** A membership that is to go. */
+export interface DueRemoval extends DueEffect {
+  /** Why there is nothing to remove; undefined where there is. */
+  readonly idleBecause: string | undefined;
+}
 
-/** The due effects of a group, removals first. */
-export async function dueEffects(db: Kysely<Database>, groupId: string): Promise<DueEffect[]> {
+/** How many removals of a group are taken up at once; more wait for the next turn. */
+const REMOVALS_AT_ONCE = 500;
+
+/** Fewer: each is looked at again before it is written, and a removal that becomes due waits as long. */
+const ADDITIONS_AT_ONCE = 25;
+
+/** A write is repeated where reads have not shown it for this long, in milliseconds. */
+export const WRITE_AGAIN_MS = 15_000;
+
+/** The due removals of a group, the most urgent first. */
+export async function dueRemovals(db: Kysely<Database>, groupId: string): Promise<DueRemoval[]> {
+  const effects = await dueEffects(db, groupId, 'remove_member', REMOVALS_AT_ONCE);
+  if (effects.length === 0) return [];
+  const ids = effects.map(({ grant }) => grant.id);
+  const begun = await additionsBegun(db, ids);
+  const kept = await demandedByOthers(db, ids);
+  return effects.map((effect) => ({ ...effect, idleBecause: idleBecause(effect.grant, begun, kept) }));
+}
+
+/** The due additions of a group, the oldest first. */
+export async function dueAdditions(db: Kysely<Database>, groupId: string): Promise<DueEffect[]> {
+  return dueEffects(db, groupId, 'add_member', ADDITIONS_AT_ONCE);
+}
+
+async function dueEffects(
+  db: Kysely<Database>,
+  groupId: string,
+  kind: EffectTable['kind'],
+  limit: number,
+): Promise<DueEffect[]> {
   const rows = await db
     .selectFrom('effect')
     .selectAll()
+    .select(sql<Date>`(select oam.now())`.as('now'))
     .where('group_id', '=', groupId)
+    .where('kind', '=', kind)
     .where('state', '=', 'due')
-    .where('next_attempt_at', '<=', sql<Date>`oam.now()`)
-    .orderBy('kind', 'desc')
+    .where('next_attempt_at', '<=', sql<Date>`(select oam.now())`)
+    .orderBy('urgency')
     .orderBy('id')
-    .limit(BATCH)
+    .limit(limit)
     .execute();
   if (rows.length === 0) return [];
   const grants = await db
     .selectFrom('access_grant')
-    .selectAll()
+    .select(HELD_COLUMNS)
     .where(
       'id',
       'in',
       rows.map((row) => row.grant_id),
     )
     .execute();
-  const byId = new Map(grants.map((grant) => [grant.id, fromRow(grant)]));
-  return rows.flatMap((row) => {
+  const byId = new Map(grants.map((grant) => [grant.id, heldFromRow(grant)]));
+  return rows.flatMap(({ now, ...row }) => {
     const grant = byId.get(row.grant_id);
-    return grant === undefined ? [] : [{ row, grant }];
+    return grant === undefined ? [] : [{ row, grant, isWriteDue: isWriteDue(row, now.getTime()) }];
   });
 }
 
-/** True if a write that adds the grant's member was ever begun: only then can there be something to remove. */
-export async function wasAdditionBegun(db: Kysely<Database>, grantId: string): Promise<boolean> {
-  const row = await db
+/**
+ * A write whose answer was lost is repeated at once, which does no harm; one that Databricks took, when reads have had
+ * time to show it.
+ */
+function isWriteDue(row: Selectable<EffectTable>, nowMs: EpochMs): boolean {
+  const writtenAtMs = toMs(row.written_at);
+  if (writtenAtMs === undefined) return true;
+  return row.first_absent_at === null && nowMs - writtenAtMs >= WRITE_AGAIN_MS;
+}
+
+function idleBecause(
+  grant: HeldGrant,
+  begun: ReadonlySet<string>,
+  kept: ReadonlySet<string>,
+): string | undefined {
+  if (!begun.has(grant.id) || grant.memberId === undefined) return 'nothing was written';
+  return kept.has(grant.id) ? 'another live grant keeps the membership' : undefined;
+}
+
+/** The grants for which a write that adds their member was ever begun: only then can there be something to remove. */
+async function additionsBegun(
+  db: Kysely<Database>,
+  grantIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db
     .selectFrom('effect')
-    .select('begun_at')
-    .where('grant_id', '=', grantId)
+    .select('grant_id')
+    .where('grant_id', 'in', grantIds)
     .where('kind', '=', 'add_member')
-    .executeTakeFirst();
-  return row !== undefined && row.begun_at !== null;
+    .where('begun_at', 'is not', null)
+    .execute();
+  return new Set(rows.map((row) => row.grant_id));
+}
+
+/** The grants whose membership another grant demands. */
+async function demandedByOthers(
+  db: Kysely<Database>,
+  grantIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom('access_grant as mine')
+    .innerJoin('access_grant as other', (join) =>
+      join
+        .onRef('other.group_id', '=', 'mine.group_id')
+        .onRef('other.member_key', '=', 'mine.member_key')
+        .onRef('other.id', '<>', 'mine.id')
+        .on('other.state', 'in', LIVE_STATES),
+    )
+    // As `demandsMembership` has it: what lies ahead keeps nothing.
+    .where((eb) => eb.or([eb('other.state', '<>', 'scheduled'), eb('other.starts_at', 'is', null)]))
+    .select('mine.id')
+    .where('mine.id', 'in', grantIds)
+    .execute();
+  return new Set(rows.map((row) => row.id));
 }

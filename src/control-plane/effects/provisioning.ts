@@ -3,10 +3,10 @@ import { areFactsFresh } from '../../domain/freshness.ts';
 import { isAhead, isLive, startProvisioning } from '../../domain/grant.ts';
 import type { WorkspaceClient } from '../../databricks/index.ts';
 import { findPrincipal } from '../authentication/principals.ts';
-import { inChange, toDate } from '../changes/change.ts';
+import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { abandonGrant } from '../grants/close.ts';
-import { lockGrant, saveGrant, type StoredGrant } from '../grants/rows.ts';
+import { lockGrant, lockHeldGrants, saveGrant, type StoredGrant } from '../grants/rows.ts';
 import { tellOfOpening } from '../grants/tell.ts';
 import { withoutFallenWords } from '../requests/fallen-words.ts';
 import { judge } from '../requests/judgement.ts';
@@ -34,7 +34,9 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
     if (effect.row.begun_at !== null) return grant;
     if (isAhead(grant, change.nowMs)) return undefined;
     const role = core.policy.catalogue.roles.find((candidate) => candidate.id === grant.roleId);
-    if (role === undefined || roleHash(role) !== grant.roleHash) {
+    // A workspace that moved to another host is another place: what was approved was the old one.
+    const host = core.policy.catalogue.workspaces.find(({ name }) => name === role?.workspace)?.host;
+    if (role === undefined || roleHash(role) !== grant.roleHash || host !== grant.workspaceHost) {
       await abandonGrant(
         change,
         core.debt,
@@ -94,20 +96,8 @@ export async function memberIdOf(
 /** Gives a grant up in a change of its own. */
 export async function abandon(core: Core, grantId: string, trouble: string): Promise<void> {
   await inChange(core.db, async (change) => {
-    const grant = await lockGrant(change, grantId);
+    const [grant] = await lockHeldGrants(change, [grantId]);
     if (grant !== undefined) await abandonGrant(change, core.debt, grant, trouble);
-  });
-}
-
-/** Settles an effect that has nothing to do any more. */
-export async function dropEffect(core: Pick<Core, 'db'>, effectId: number): Promise<void> {
-  await inChange(core.db, async (change) => {
-    await change.trx
-      .updateTable('effect')
-      .set({ state: 'dropped', settled_at: toDate(change.nowMs) })
-      .where('id', '=', effectId)
-      .where('state', '=', 'due')
-      .execute();
   });
 }
 

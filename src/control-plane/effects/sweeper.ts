@@ -1,6 +1,7 @@
-import { closeOverdue } from '../grants/close.ts';
-import { leaseGroups } from './group-lease.ts';
+import { closeOverdue } from '../grants/overdue.ts';
+import { type GroupLease, leaseGroups } from './group-lease.ts';
 import { startLoop } from './loop.ts';
+import { createPace, type Pace } from './pace.ts';
 import { serveGroup, type ServingParts } from './serve-group.ts';
 
 /** Ends what is due and writes what the state demands, until it is stopped. */
@@ -11,6 +12,9 @@ export interface Sweeper {
   stop(): Promise<void>;
 }
 
+/** What the sweeper needs. */
+export type SweeperParts = Omit<ServingParts, 'pace'>;
+
 /** Groups that one replica writes to at the same time. */
 const GROUPS_AT_ONCE = 8;
 
@@ -18,32 +22,52 @@ const GROUPS_AT_ONCE = 8;
  * Starts the sweeper. Deadlines have a loop of their own: however slow Databricks is, a grant begins to end when its
  * time has come.
  */
-export function startSweeper(parts: ServingParts, pollMs: number): Sweeper {
+export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
   const serving = new Map<string, Promise<void>>();
+  const pace = createPace(() => {
+    effects.wake();
+  });
+
+  const serve = (lease: GroupLease, groupPace: Pace): void => {
+    const served = serveGroup({ ...parts, pace: groupPace }, lease)
+      .then(() => true)
+      .catch((error: unknown) => {
+        parts.logger.warn('Serving a group ended early; what is left stays due.', {
+          group: lease.group.group_id,
+          reason: parts.redactor.redact(error instanceof Error ? error.message : 'unknown'),
+        });
+        return false;
+      })
+      .then(async (isDone) => {
+        await lease.release().catch(() => undefined);
+        serving.delete(lease.group.group_id);
+        // What ended early waits for the next beat: whatever ended it is likely to be there still.
+        if (isDone) effects.wake();
+      });
+    serving.set(lease.group.group_id, served);
+  };
+
+  /** Where Databricks lets only few writes through, each goes to whatever is the most urgent at that moment. */
+  const writeMostUrgent = async (host: string): Promise<void> => {
+    if (!pace.take(host)) return;
+    const exceptGroupIds = [...serving.keys()];
+    const [lease] = await leaseGroups(parts.db, { limit: 1, exceptGroupIds, work: { kind: 'write', host } });
+    if (lease === undefined) pace.giveBack(host);
+    else serve(lease, withOneWrite(pace, host));
+  };
 
   const effects = startLoop({
     name: 'effects',
     pollMs,
     logger: parts.logger,
     work: async () => {
-      const free = GROUPS_AT_ONCE - serving.size;
-      if (free <= 0) return false;
-      const leases = await leaseGroups(parts.db, free, [...serving.keys()]);
-      for (const lease of leases) {
-        const served = serveGroup(parts, lease)
-          .catch((error: unknown) => {
-            parts.logger.warn('Serving a group ended early; what is left stays due.', {
-              group: lease.group.group_id,
-              reason: parts.redactor.redact(error instanceof Error ? error.message : 'unknown'),
-            });
-          })
-          .finally(async () => {
-            serving.delete(lease.group.group_id);
-            await lease.release().catch(() => undefined);
-            effects.wake();
-          });
-        serving.set(lease.group.group_id, served);
-      }
+      const slowHosts = pace.slowHosts();
+      for (const host of slowHosts) await writeMostUrgent(host);
+      const limit = GROUPS_AT_ONCE - serving.size;
+      if (limit <= 0) return false;
+      const exceptGroupIds = [...serving.keys()];
+      const leases = await leaseGroups(parts.db, { limit, exceptGroupIds, work: { kind: 'any', slowHosts } });
+      for (const lease of leases) serve(lease, withoutWrites(pace, slowHosts));
       return false;
     },
   });
@@ -53,8 +77,7 @@ export function startSweeper(parts: ServingParts, pollMs: number): Sweeper {
     pollMs,
     logger: parts.logger,
     work: async () => {
-      const closed = await closeOverdue(parts);
-      if (closed > 0) effects.wake();
+      const closed = await closeOverdue(parts, () => effects.wake());
       return closed > 0;
     },
   });
@@ -62,8 +85,28 @@ export function startSweeper(parts: ServingParts, pollMs: number): Sweeper {
   return {
     wake: () => effects.wake(),
     async stop() {
+      pace.stop();
       await Promise.all([deadlines.stop(), effects.stop()]);
       await Promise.all(serving.values());
     },
   };
+}
+
+/** The right to one write was taken already. */
+function withOneWrite(pace: Pace, host: string): Pace {
+  let isLeft = true;
+  return {
+    ...pace,
+    take(wanted) {
+      if (wanted !== host) return pace.take(wanted);
+      const taken = isLeft;
+      isLeft = false;
+      return taken;
+    },
+  };
+}
+
+/** Writes to slow hosts have a turn of their own. */
+function withoutWrites(pace: Pace, slowHosts: readonly string[]): Pace {
+  return { ...pace, take: (host) => !slowHosts.includes(host) && pace.take(host) };
 }

@@ -17,19 +17,22 @@ export interface Announcement {
   readonly team: string;
 }
 
-/** Tells of a change in the change itself. */
-export async function announce(change: Change, what: Announcement): Promise<void> {
+/** Tells of changes in the change itself. */
+export async function announce(change: Change, whats: readonly Announcement[]): Promise<void> {
+  if (whats.length === 0) return;
   await change.trx
     .insertInto('event')
-    .values({
-      kind: what.kind,
-      at: toDate(change.nowMs),
-      request_id: what.requestId ?? null,
-      grant_id: what.grantId ?? null,
-      iss: what.concerns.iss,
-      sub: what.concerns.sub,
-      approver_groups: [...what.approverGroups],
-      team: what.team,
-    })
+    .values(
+      whats.map((what) => ({
+        kind: what.kind,
+        at: toDate(change.nowMs),
+        request_id: what.requestId ?? null,
+        grant_id: what.grantId ?? null,
+        iss: what.concerns.iss,
+        sub: what.concerns.sub,
+        approver_groups: [...what.approverGroups],
+        team: what.team,
+      })),
+    )
     .execute();
 }

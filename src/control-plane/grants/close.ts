@@ -1,13 +1,10 @@
-import { atDeadline, beginRevoking, type Ending as EndingReason, giveUp } from '../../domain/grant.ts';
+import { beginRevoking, type Ending as EndingReason, giveUp } from '../../domain/grant.ts';
 import type { AuditDebt } from '../audit/debt.ts';
 import type { Actor } from '../audit/record.ts';
-import { type Change, inChange, toDate } from '../changes/change.ts';
-import type { Core } from '../core.ts';
+import { type Change, toDate } from '../changes/change.ts';
 import { endLeases } from '../credentials/leases.ts';
-import { lastTokenExpiry, lockOverdueGrants, saveGrant, type StoredGrant } from './rows.ts';
-import { tellOfEnding } from './tell.ts';
-
-const BATCH = 100;
+import { type GrantChange, type HeldGrant, lastTokenExpiries, saveGrants } from './rows.ts';
+import { tellOfEndings } from './tell.ts';
 
 /** Why a grant is ended, and at whose word. */
 export interface Ending {
@@ -22,16 +19,16 @@ export interface Ending {
  *
  * @throws {OamError} `grant_not_active`.
  */
-export async function closeGrant(
+export async function closeGrant<G extends HeldGrant>(
   change: Change,
   debt: AuditDebt,
-  grant: StoredGrant,
+  grant: G,
   ending: Ending,
-): Promise<StoredGrant> {
-  const next = beginRevoking(grant, ending.reason, await lastTokenExpiry(change, grant));
-  await commitToRemoval(change, debt, grant, next, ending.actor, {
-    ...(ending.comment !== undefined && { reason: ending.comment }),
-  });
+): Promise<G> {
+  const expiries = await lastTokenExpiries(change, [grant]);
+  const next = beginRevoking(grant, ending.reason, expiries.get(grant.chainId));
+  const detail = ending.comment === undefined ? {} : { reason: ending.comment };
+  await beginRemovals(change, debt, [{ previous: grant, next, actor: ending.actor, detail }]);
   return next;
 }
 
@@ -39,55 +36,59 @@ export async function closeGrant(
 export async function abandonGrant(
   change: Change,
   debt: AuditDebt,
-  grant: StoredGrant,
+  grant: HeldGrant,
   trouble: string,
 ): Promise<void> {
   const next = giveUp(grant, trouble);
-  if (next !== grant) await commitToRemoval(change, debt, grant, next);
+  if (next !== grant) await beginRemovals(change, debt, [{ previous: grant, next }]);
 }
 
-/** Begins the end of every grant whose deadline has come, up to a hundred in one change. Returns how many. */
-export async function closeOverdue(core: Pick<Core, 'db' | 'debt'>): Promise<number> {
-  return inChange(core.db, async (change) => {
-    const overdue = await lockOverdueGrants(change, BATCH);
-    for (const grant of overdue) {
-      const next = atDeadline(grant, change.nowMs, await lastTokenExpiry(change, grant));
-      if (next !== grant) await commitToRemoval(change, core.debt, grant, next);
-    }
-    return overdue.length;
-  });
+/** An end that begins, at whose word, and what is told of it besides. */
+export interface BeginningEnd extends GrantChange {
+  readonly actor?: Actor | undefined;
+  readonly detail?: Readonly<Record<string, string>>;
 }
 
-async function commitToRemoval(
+/** Commits to the removals that ends demand: states, effects, what is left of tokens, and the record. */
+export async function beginRemovals(
   change: Change,
   debt: AuditDebt,
-  grant: StoredGrant,
-  next: StoredGrant,
-  actor?: Actor,
-  detail: Readonly<Record<string, string>> = {},
+  endings: readonly BeginningEnd[],
 ): Promise<void> {
-  await saveGrant(change, grant, next);
+  if (endings.length === 0) return;
+  const ids = endings.map(({ next }) => next.id);
+  await saveGrants(change, endings);
   await change.trx
     .updateTable('effect')
     .set({ state: 'dropped', settled_at: toDate(change.nowMs) })
-    .where('grant_id', '=', grant.id)
+    .where('grant_id', 'in', ids)
     .where('kind', '=', 'add_member')
     .where('state', '=', 'due')
     .execute();
   await change.trx
     .insertInto('effect')
-    .values({
-      grant_id: grant.id,
-      kind: 'remove_member',
-      group_id: grant.membership.groupId,
-      next_attempt_at: toDate(change.nowMs),
-      begun_at: null,
-      written_at: null,
-      first_absent_at: null,
-      created_at: toDate(change.nowMs),
-      settled_at: null,
-    })
+    .values(
+      endings.map(({ next }) => ({
+        grant_id: next.id,
+        kind: 'remove_member' as const,
+        group_id: next.membership.groupId,
+        urgency: next.urgency,
+        next_attempt_at: toDate(change.nowMs),
+        begun_at: null,
+        written_at: null,
+        first_absent_at: null,
+        created_at: toDate(change.nowMs),
+        settled_at: null,
+      })),
+    )
     .execute();
-  await endLeases(change, grant);
-  await tellOfEnding(change, debt, 'grant.revoking', next, actor, detail);
+  await endLeases(
+    change,
+    endings.map(({ next }) => next),
+  );
+  await tellOfEndings(
+    change,
+    debt,
+    endings.map(({ next, actor, detail }) => ({ kind: 'grant.revoking', grant: next, actor, detail })),
+  );
 }

@@ -4,10 +4,11 @@ import { OamError } from '../../domain/errors.ts';
 import { type Principal, samePrincipal } from '../../domain/principal.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { isAskedToReview } from '../break-glass/reviewers.ts';
+import { toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
 import { groupsOf, isAuditor, ledTeams } from '../roles/teams.ts';
-import { findGrant, fromRow, type StoredGrant } from './rows.ts';
+import { findGrant, readableGrants, type StoredGrant } from './rows.ts';
 import { viewGrant, viewGrants } from './view.ts';
 
 /** What a list of grants is asked for; `to_review`: emergency access that waits for the caller's word. */
@@ -63,9 +64,9 @@ export async function listGrants(
     if (teams.length === 0) return { items: [], nextCursor: null };
     rows = rows.where('team', 'in', teams);
   }
-  const grants = (await rows.execute()).map(fromRow);
-  const views = await viewGrants(core.db, grants.slice(0, query.limit));
-  return toPage(grants, query.limit, (grant) => [grant.endsAtMs ?? NO_END_MS, grant.id], views);
+  const found = await rows.execute();
+  const views = await viewGrants(core.db, readableGrants(found.slice(0, query.limit), core.logger));
+  return toPage(found, query.limit, (row) => [toMs(row.ends_at) ?? NO_END_MS, row.id], views);
 }
 
 /**

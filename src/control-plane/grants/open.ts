@@ -7,7 +7,7 @@ import { findPrincipal } from '../authentication/principals.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { StoredRequest } from '../requests/rows.ts';
-import { insertGrant, type StoredGrant } from './rows.ts';
+import { insertGrant, type NewGrant } from './rows.ts';
 import { tellOfOpening } from './tell.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function openGrant(
   catalogue: Catalogue,
   request: StoredRequest,
   actor: Actor | undefined,
-): Promise<StoredGrant> {
+): Promise<NewGrant> {
   const { grantId, role, requester } = request;
   if (grantId === undefined) throw new TypeError(`A grant needs an approved request: ${request.id}`);
   const workspace = catalogue.workspaces.find((candidate) => candidate.name === role.workspace);
@@ -36,7 +36,7 @@ export async function openGrant(
     startsAtMs: request.startsAtMs,
     review: reviewDue(request.breakGlass),
   };
-  const grant: StoredGrant = {
+  const grant: NewGrant = {
     ...scheduleGrant(seed, change.nowMs),
     role,
     roleHash: request.roleHash,

@@ -188,7 +188,7 @@ async function removeStrangers(
     });
     if (wanted) continue;
     try {
-      await client.removeGroupMember(groupId, memberId, {});
+      await client.removeGroupMembers(groupId, [memberId]);
     } catch (error) {
       if (!hasCode(error, 'databricks_not_found')) throw error;
     }

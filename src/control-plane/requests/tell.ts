@@ -20,12 +20,14 @@ export async function tellOfRequest(
     roleId: request.roleId,
     detail: { version: request.version, hash: request.hash, ...detail },
   });
-  await announce(change, {
-    kind,
-    requestId: request.id,
-    grantId: request.grantId,
-    concerns: request.requester,
-    approverGroups: [...new Set(request.stages.flatMap((stage) => stage.approverGroups))],
-    team: request.team,
-  });
+  await announce(change, [
+    {
+      kind,
+      requestId: request.id,
+      grantId: request.grantId,
+      concerns: request.requester,
+      approverGroups: [...new Set(request.stages.flatMap((stage) => stage.approverGroups))],
+      team: request.team,
+    },
+  ]);
 }

@@ -141,6 +141,10 @@ export interface AccessGrantTable {
   reviewer_sub: string | null;
   review_comment: string | null;
   reviewed_at: Date | null;
+  /** How soon its removal is due among others; 0 first. */
+  urgency: ColumnType<number, never, never>;
+  /** Of the role; null where it cannot be read. */
+  credential: ColumnType<string | null, never, never>;
 }
 
 /** The Databricks groups that OAM writes to, once adopted, and who writes at the moment. */
@@ -167,6 +171,8 @@ export interface EffectTable {
   grant_id: string;
   kind: 'add_member' | 'remove_member';
   group_id: string;
+  /** Which of a group's writes comes first: a removal's is its grant's, additions have 3. */
+  urgency: Generated<number>;
   state: ColumnType<'due' | 'done' | 'dropped', 'due' | undefined, 'due' | 'done' | 'dropped'>;
   attempts: Generated<number>;
   next_attempt_at: Date;

@@ -1,9 +1,12 @@
 export type {
   InjectedFailure,
+  RateClass,
+  RateLimit,
   RecordedRequest,
   RunningSandboxDatabricks,
   SandboxCredentials,
   SandboxDatabricksOptions,
+  SandboxJitGroup,
   SandboxPerson,
   Tuning,
 } from './options.ts';

@@ -13,6 +13,28 @@ export interface SandboxPerson {
   readonly password?: string;
 }
 
+/** A group that OAM's own service principal manages. */
+export interface SandboxJitGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly memberIds: readonly string[];
+}
+
+/** The areas that Databricks limits each for itself. */
+export type RateClass =
+  | 'account-scim-write'
+  | 'account-scim-read'
+  | 'workspace-scim-write'
+  | 'permissions-read'
+  | 'permissions-write'
+  | 'mlflow-search';
+
+/** So many calls in any stretch of time of this length. */
+export interface RateLimit {
+  readonly calls: number;
+  readonly perMs: number;
+}
+
 /** What {@link startSandboxDatabricks} takes. */
 export interface SandboxDatabricksOptions {
   /** What the account-wide federation policy accepts: its issuer, and the audience of its ID tokens. */
@@ -24,6 +46,8 @@ export interface SandboxDatabricksOptions {
   /** The longest life of an issued OAuth token, in seconds; 3600 unless given. */
   readonly tokenSeconds?: number;
   readonly people: readonly SandboxPerson[];
+  /** More groups made for roles, beside those of the seed, with members who need be nobody that the account knows. */
+  readonly jitGroups?: readonly SandboxJitGroup[];
   /** The machine's unless given. */
   readonly clock?: Clock;
 }
@@ -55,6 +79,10 @@ export interface Tuning {
    * in milliseconds. Zero at the start: such a token makes it look at once.
    */
   readonly keepIssuerKeysMs?: number;
+  /** Limits of areas in the place of Databricks' own; `null` lifts one. */
+  readonly limits?: Readonly<Partial<Record<RateClass, RateLimit | null>>>;
+  /** How long every answer takes, in milliseconds. */
+  readonly answerDelayMs?: number;
   readonly failNext?: InjectedFailure;
 }
 
@@ -98,6 +126,8 @@ export interface RunningSandboxDatabricks {
   setControlPlaneIssuer(issuer: string): void;
   /** A group's direct members as written: ahead of what lagging reads show. */
   members(groupId: string): readonly string[];
+  /** Deletes a group with its memberships, as an administrator does behind OAM's back. */
+  deleteGroup(groupId: string): void;
   /** A personal access token such as a person makes in the web page, for tests of clients. */
   personalAccessToken(workspace: 'prod' | 'dev', userName: string): string;
   requests(): readonly RecordedRequest[];

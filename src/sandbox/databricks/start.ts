@@ -58,6 +58,7 @@ export async function startSandboxDatabricks(
     clock: world.clock,
     throttle,
     failures,
+    answerDelayMs: 0,
     record: (request) => {
       recorded.push(request);
       if (recorded.length > MAX_RECORDED) recorded.shift();
@@ -108,10 +109,16 @@ export async function startSandboxDatabricks(
       if (tuning.membershipLagMs !== undefined) world.memberships.lagMs = tuning.membershipLagMs;
       if (tuning.rateLimitPerMinute !== undefined) throttle.perPrincipalAMinute = tuning.rateLimitPerMinute;
       if (tuning.keepIssuerKeysMs !== undefined) world.federation.issuerKeys.keepMs = tuning.keepIssuerKeysMs;
+      if (tuning.limits !== undefined) throttle.limit(tuning.limits);
+      if (tuning.answerDelayMs !== undefined) doorway.answerDelayMs = tuning.answerDelayMs;
       if (tuning.failNext !== undefined && tuning.failNext.count > 0) failures.push(tuning.failNext);
     },
     setControlPlaneIssuer,
     members: (groupId) => [...world.memberships.written(groupId)],
+    deleteGroup: (groupId) => {
+      world.directory.groups.delete(groupId);
+      world.memberships.forget(groupId);
+    },
     personalAccessToken: (workspace, userName) => {
       const principal = world.directory.userByName(userName);
       if (principal === undefined) throw new TypeError(`No such user: ${userName}`);
@@ -131,7 +138,9 @@ export async function startSandboxDatabricks(
 async function createWorld(options: SandboxDatabricksOptions): Promise<World> {
   const clock = options.clock ?? { nowMs: () => Date.now() };
   const memberships = new Memberships(clock);
-  const directory = new Directory(options.people, memberships);
+  const jitGroups = [...Object.values(SEED.jitGroups), ...(options.jitGroups ?? [])];
+  const directory = new Directory(options.people, jitGroups, memberships);
+  for (const { id, memberIds } of options.jitGroups ?? []) memberships.seed(id, memberIds);
   const securables = new Securables(directory);
   const federation = new Federation(directory, clock);
   federation.accountWide.push({
@@ -150,7 +159,7 @@ async function createWorld(options: SandboxDatabricksOptions): Promise<World> {
     tokens: await TokenBook.create(clock),
     secrets: new Secrets(directory),
     federation,
-    ruleSets: new RuleSets(),
+    ruleSets: new RuleSets(jitGroups),
     securables,
     accountAssets: seedUnityCatalog(securables),
     rights,

@@ -27,6 +27,7 @@ import type { CredentialView, GrantView, RequestView } from '../../../src/protoc
 import { axiosTransport, type HttpRequest, type HttpResponse } from '../../../src/protocol/transport.ts';
 import {
   type RunningSandboxDatabricks,
+  type SandboxDatabricksOptions,
   SEED,
   startSandboxDatabricks,
 } from '../../../src/sandbox/databricks/index.ts';
@@ -68,6 +69,8 @@ export interface WorldOptions {
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
   readonly issuer?: Partial<ServerConfiguration['issuer']>;
+  /** What is in the stand-in besides its seed. */
+  readonly seed?: Pick<SandboxDatabricksOptions, 'jitGroups'>;
   /** Called before each exchange of the control plane with others. */
   readonly beforeExchange?: (request: HttpRequest) => Promise<void>;
   /** What happens in Databricks before the control plane comes. */
@@ -127,6 +130,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
           identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
           people: Object.values(PEOPLE),
           clock: { nowMs: () => Date.now() + aheadMs },
+          ...options.seed,
         })
       : undefined;
   stack.defer(() => ownDatabricks?.close());

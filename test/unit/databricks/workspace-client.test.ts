@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { createWorkspaceClient, type RetryPolicy } from '../../../src/databricks/index.ts';
+import { createWorkspaceClient, MEMBERS_AT_ONCE, type RetryPolicy } from '../../../src/databricks/index.ts';
 import { CancelledError, hasCode } from '../../../src/domain/errors.ts';
 import type { HttpRequest, HttpResponse } from '../../../src/protocol/transport.ts';
 
@@ -118,8 +118,8 @@ describe('workspace client', () => {
 
   it('adds and removes a member in the only form that is safe', async () => {
     const { client, sent } = clientOver([{ status: 204, text: '' }]);
-    await client.addGroupMember('9101', '7001', { userAgentSuffix: 'grant/5' });
-    await client.removeGroupMember('9101', '7001');
+    await client.addGroupMembers('9101', ['7001'], { userAgentSuffix: 'grant/5' });
+    await client.removeGroupMembers('9101', ['7001']);
     const operations = sent.map((request): unknown => JSON.parse(request.body ?? ''));
     const schemas = ['urn:ietf:params:scim:api:messages:2.0:PatchOp'];
     assert.deepEqual(operations, [
@@ -133,9 +133,39 @@ describe('workspace client', () => {
   it('lets no id reach into the filter of a removal', async () => {
     const { client, sent } = clientOver([{}]);
     for (const id of ['7001" or value ne "', '', '*', '70 01']) {
-      await assert.rejects(async () => client.removeGroupMember('9101', id), TypeError);
+      await assert.rejects(client.removeGroupMembers('9101', ['7001', id]), (error) =>
+        hasCode(error, 'principal_id_malformed'),
+      );
     }
     assert.equal(sent.length, 0);
+  });
+
+  it('changes many members in one call, and not more than are safe', async () => {
+    const { client, sent } = clientOver([{ status: 204, text: '' }]);
+    const ids = Array.from({ length: MEMBERS_AT_ONCE + 1 }, (_, index) => String(7_000 + index));
+    await client.removeGroupMembers('9101', ids.slice(1));
+    const body = JSON.parse(sent[0]?.body ?? '') as { Operations: { path: string }[] };
+    assert.deepEqual(
+      body.Operations.map(({ path }) => path),
+      ids.slice(1).map((id) => `members[value eq "${id}"]`),
+    );
+    await assert.rejects(client.removeGroupMembers('9101', ids), RangeError);
+    await assert.rejects(client.addGroupMembers('9101', []), RangeError);
+    assert.equal(sent.length, 1);
+  });
+
+  it('finds groups by name, whatever the name is, and the account of a host', async () => {
+    const { client, sent } = clientOver([
+      json({ Resources: [{ id: '9101' }], totalResults: 1 }),
+      json({ totalResults: 0 }),
+      json({ account_id: 'a-1', workspace_id: '4' }),
+      json({}),
+    ]);
+    assert.deepEqual(await client.groupIdsNamed('say "jit"'), ['9101']);
+    assert.equal(new URL(sent[0]?.url ?? '').searchParams.get('filter'), 'displayName eq "say \\"jit\\""');
+    assert.deepEqual(await client.groupIdsNamed('none'), []);
+    assert.equal(await client.accountId(), 'a-1');
+    assert.equal(await client.accountId(), undefined);
   });
 
   it('lets no name reach into another path', async () => {

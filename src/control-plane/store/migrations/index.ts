@@ -12,6 +12,7 @@ import { leases } from './0010-leases.ts';
 import { reconciliation } from './0011-reconciliation.ts';
 import { scheduledStart } from './0012-scheduled-start.ts';
 import { breakGlass } from './0013-break-glass.ts';
+import { urgency } from './0014-urgency.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   reconciliation,
   scheduledStart,
   breakGlass,
+  urgency,
 ];

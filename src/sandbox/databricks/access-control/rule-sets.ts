@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { nameOf, type Principal } from '../account/directory.ts';
 import { apiFailure, doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
 import { type AuthenticatedCall, ok, parseBody, type Reply, type Route } from '../http/router.ts';
-import { SEED } from '../seed/identities.ts';
+import { SEED, type SeededGroup } from '../seed/identities.ts';
 import { managesGroup, type World } from '../world.ts';
 
 const GrantRule = z.object({ role: z.string(), principals: z.array(z.string()) });
@@ -15,9 +15,10 @@ type GrantRule = z.infer<typeof GrantRule>;
 export class RuleSets {
   readonly #rules = new Map<string, readonly GrantRule[]>();
 
-  constructor() {
+  /** @param jitGroups managed by OAM's own service principal. */
+  constructor(jitGroups: readonly SeededGroup[]) {
     const core = `servicePrincipals/${SEED.servicePrincipals.core.applicationId}`;
-    for (const group of Object.values(SEED.jitGroups)) {
+    for (const group of jitGroups) {
       this.#rules.set(group.id, [{ role: 'roles/group.manager', principals: [core] }]);
     }
   }

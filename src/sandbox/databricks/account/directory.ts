@@ -76,10 +76,10 @@ export class Directory {
   readonly servicePrincipals = new Map<string, ServicePrincipal>();
   readonly groups = new Map<string, AccountGroup>();
 
-  constructor(people: readonly SandboxPerson[], memberships: Memberships) {
+  constructor(people: readonly SandboxPerson[], jitGroups: readonly SeededGroup[], memberships: Memberships) {
     this.memberships = memberships;
     for (const group of Object.values(SEED.groups)) this.#addGroup(group, 'IDENTITY_PROVIDER');
-    for (const group of Object.values(SEED.jitGroups)) this.#addGroup(group, 'INTERNAL');
+    for (const group of jitGroups) this.#addGroup(group, 'INTERNAL');
     for (const seeded of Object.values(SEED.servicePrincipals)) {
       this.servicePrincipals.set(seeded.id, { kind: 'service-principal', ...seeded, active: true });
     }

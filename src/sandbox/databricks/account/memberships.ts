@@ -49,6 +49,16 @@ export class Memberships {
     members.pending.push({ memberId, present, visibleAtMs });
   }
 
+  /** Puts members into a group from the start: everybody sees them at once. */
+  seed(groupId: string, memberIds: readonly string[]): void {
+    this.#groups.set(groupId, { visible: new Set(memberIds), pending: [] });
+  }
+
+  /** Lets a group's members go with the group. */
+  forget(groupId: string): void {
+    this.#groups.delete(groupId);
+  }
+
   /** The groups that the member is in directly, as everybody sees it now. */
   groupsOf(memberId: string): string[] {
     return [...this.#groups.keys()].filter((groupId) => this.visible(groupId).has(memberId));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 import { OamError } from '../../../domain/errors.ts';
@@ -25,6 +26,8 @@ export interface Doorway {
   readonly clock: Clock;
   readonly throttle: Throttle;
   readonly failures: InjectedFailure[];
+  /** How long every answer takes, in milliseconds. */
+  answerDelayMs: number;
   readonly record: (request: RecordedRequest) => void;
 }
 
@@ -101,6 +104,7 @@ async function serve(
     text,
   };
   const caller = callerOf(doorway.world, call);
+  if (doorway.answerDelayMs > 0) await delay(doorway.answerDelayMs);
   const reply = await answer(doorway, router, call, caller);
   doorway.record({
     atMs,

@@ -1,3 +1,4 @@
+import type { RateClass } from '../options.ts';
 import type * as z from 'zod/mini';
 
 import type { Principal } from '../account/directory.ts';
@@ -32,15 +33,6 @@ export interface AuthenticatedCall extends Call {
   readonly caller: Principal;
   readonly token: IssuedToken;
 }
-
-/** The areas whose rates Databricks limits apart from each other. */
-export type RateClass =
-  | 'account-scim-write'
-  | 'account-scim-read'
-  | 'workspace-scim-write'
-  | 'permissions-read'
-  | 'permissions-write'
-  | 'mlflow-search';
 
 interface RouteBase {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

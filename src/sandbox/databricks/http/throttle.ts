@@ -1,13 +1,8 @@
 import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS } from '../../../domain/time.ts';
-import type { RateClass } from './router.ts';
-
-interface Limit {
-  readonly calls: number;
-  readonly perMs: number;
-}
+import type { RateClass, RateLimit } from '../options.ts';
 
 /** Source: databricks-apis.md §0 (secondary: UCX and a copy of Databricks' limits page). */
-const LIMITS: Readonly<Record<RateClass, Limit>> = {
+const LIMITS: Readonly<Record<RateClass, RateLimit>> = {
   'account-scim-write': { calls: 2, perMs: SECOND_MS },
   'account-scim-read': { calls: 20, perMs: SECOND_MS },
   'workspace-scim-write': { calls: 10, perMs: MINUTE_MS },
@@ -22,9 +17,15 @@ export class Throttle {
   readonly #calls = new Map<string, EpochMs[]>();
   /** The most calls a minute of one principal over all areas; null for no limit. */
   perPrincipalAMinute: number | null = null;
+  #limits: Readonly<Record<RateClass, RateLimit | null>> = LIMITS;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Puts other limits in the place of Databricks' own. */
+  limit(limits: Readonly<Partial<Record<RateClass, RateLimit | null>>>): void {
+    this.#limits = { ...this.#limits, ...limits };
   }
 
   /** Seconds to wait, whole, at least one; undefined if the call may go on. */
@@ -33,8 +34,9 @@ export class Throttle {
     rate: RateClass | undefined,
     principal: string | undefined,
   ): number | undefined {
-    const checks: [string, Limit][] = [];
-    if (rate !== undefined) checks.push([`${place}:${rate}`, LIMITS[rate]]);
+    const checks: [string, RateLimit][] = [];
+    const limit = rate === undefined ? null : this.#limits[rate];
+    if (limit !== null) checks.push([`${place}:${rate}`, limit]);
     if (this.perPrincipalAMinute !== null && principal !== undefined) {
       checks.push([`principal:${principal}`, { calls: this.perPrincipalAMinute, perMs: MINUTE_MS }]);
     }

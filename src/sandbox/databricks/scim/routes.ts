@@ -1,4 +1,4 @@
-import { type AccountGroup, nameOf } from '../account/directory.ts';
+import { type AccountGroup, nameOf, type ServicePrincipal, type User } from '../account/directory.ts';
 import { scimFailure } from '../http/failures.ts';
 import { type AuthenticatedCall, param, type Route } from '../http/router.ts';
 import { SEED } from '../seed/identities.ts';
@@ -8,6 +8,7 @@ import { scimList, scimOne } from './lists.ts';
 import {
   groupResource,
   meResource,
+  type Resource,
   servicePrincipalResource,
   systemGroupResources,
   userResource,
@@ -86,29 +87,45 @@ function readRoutes(
     complains: 'scim',
     ...(base !== PREVIEW && { rate: 'account-scim-read' as const }),
   };
-  const collections = {
-    Users: () => [...directory.users.values()].map((user) => userResource(world, user)),
-    ServicePrincipals: () =>
-      [...directory.servicePrincipals.values()].map((each) => servicePrincipalResource(world, each)),
-    Groups: () => [
-      ...[...directory.groups.values()].map((group) => groupResource(world, group)),
-      ...systemGroups,
-    ],
-  };
-  return Object.entries(collections).flatMap(([name, resources]): Route[] => [
-    { method: 'GET', path: `${base}/${name}`, ...reads, handle: (call) => scimList(resources(), call) },
+  const user = (each: User): Resource => userResource(world, each);
+  const servicePrincipal = (each: ServicePrincipal): Resource => servicePrincipalResource(world, each);
+  const group = (each: AccountGroup): Resource => groupResource(world, each);
+  const collections = [
+    collection('Users', directory.users, user),
+    collection('ServicePrincipals', directory.servicePrincipals, servicePrincipal),
+    collection('Groups', directory.groups, group, systemGroups),
+  ];
+  return collections.flatMap(({ name, all, one }): Route[] => [
+    { method: 'GET', path: `${base}/${name}`, ...reads, handle: (call) => scimList(all(), call) },
     {
       method: 'GET',
       path: `${base}/${name}/{id}`,
       ...reads,
       handle: (call) => {
         const id = param(call, 'id');
-        const found = resources().find((resource) => resource['id'] === id);
+        const found = one(id);
         if (found === undefined) throw scimFailure(404, `${name.slice(0, -1)} with id ${id} not found.`);
         return scimOne(found, call);
       },
     },
   ]);
+}
+
+/** Resources of one kind, all of them or one. */
+function collection<Entry>(
+  name: string,
+  entries: ReadonlyMap<string, Entry>,
+  resourceOf: (entry: Entry) => Resource,
+  others: readonly Resource[] = [],
+) {
+  return {
+    name,
+    all: () => [...[...entries.values()].map(resourceOf), ...others],
+    one: (id: string): Resource | undefined => {
+      const entry = entries.get(id);
+      return entry === undefined ? others.find((other) => other['id'] === id) : resourceOf(entry);
+    },
+  };
 }
 
 function patchRoute(

@@ -93,7 +93,7 @@ describe('while Databricks is in trouble', function () {
       if (row !== undefined && row.first_absent_at !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    await admin.addGroupMember(GROUP, SEED.users.ana.id);
+    await admin.addGroupMembers(GROUP, [SEED.users.ana.id]);
     assert.equal(
       (await world.until(id, 'revoking', 'ended')).state,
       'revoking',
@@ -111,7 +111,7 @@ describe('a group that is not OAM’s alone', function () {
     const world = await startWorld({
       beforeStart: async (w) => {
         const admin = await administrator(w);
-        await admin.addGroupMember(GROUP, SEED.users.omar.id);
+        await admin.addGroupMembers(GROUP, [SEED.users.omar.id]);
       },
     });
     try {
@@ -124,7 +124,7 @@ describe('a group that is not OAM’s alone', function () {
       const problem = await refused(world.ask('ana', ROLE), 'role_unavailable');
       assert.match(problem.detail, /whom OAM did not add/);
       const admin = await administrator(world);
-      await admin.removeGroupMember(GROUP, SEED.users.omar.id);
+      await admin.removeGroupMembers(GROUP, [SEED.users.omar.id]);
       await world.store.advance(31_000);
       while ((await outlook())?.kind !== 'granted_at_once')
         await new Promise((resolve) => setTimeout(resolve, 10));

@@ -71,13 +71,15 @@ describe('the feed of events', function () {
     const client = world.client('ana');
     await client.call('getMe');
     const tell = (requestId: string) => (change: Parameters<typeof announce>[0]) =>
-      announce(change, {
-        kind: 'request.created',
-        requestId,
-        concerns: { iss: world.identityProvider.issuer, sub: PEOPLE.ana.sub },
-        approverGroups: [],
-        team: 'recsys',
-      });
+      announce(change, [
+        {
+          kind: 'request.created',
+          requestId,
+          concerns: { iss: world.identityProvider.issuer, sub: PEOPLE.ana.sub },
+          approverGroups: [],
+          team: 'recsys',
+        },
+      ]);
     const [early, late] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
     let cursor = (await client.call('listEvents')).nextCursor;
     const seen: (string | null)[] = [];

@@ -32,7 +32,7 @@ describe('stand-in: rights', () => {
 
   const grant = async (group: { readonly id: string }, principalId: string): Promise<void> => {
     clock.advance(1_000);
-    await core.addGroupMember(group.id, principalId);
+    await core.addGroupMembers(group.id, [principalId]);
   };
 
   const endpointId = async (name: string): Promise<string> => {
@@ -78,7 +78,7 @@ describe('stand-in: rights', () => {
     await grant(jitGroups.deployer, servicePrincipals.recsysDeployer.id);
     assert.equal((await deploy()).status, 200);
     clock.advance(1_000);
-    await core.removeGroupMember(jitGroups.deployer.id, servicePrincipals.recsysDeployer.id);
+    await core.removeGroupMembers(jitGroups.deployer.id, [servicePrincipals.recsysDeployer.id]);
     assert.equal((await deploy()).status, 403);
   });
 

@@ -72,7 +72,7 @@ describe('stand-in: role assumption', () => {
   it("gives a member the group's rights in the place of their own", async () => {
     const own = clientOf(standIn, ANA.userName);
     assert.ok((await own.experiments()).length > 0);
-    await core.addGroupMember(endpointQuery.id, SEED.users.ana.id);
+    await core.addGroupMembers(endpointQuery.id, [SEED.users.ana.id]);
     const token = await assume(endpointQuery.id);
     assert.equal((await query(token)).status, 200);
     const role = clientWith(token);
@@ -92,11 +92,11 @@ describe('stand-in: role assumption', () => {
   it('refuses who is not in the group, another group, and none', async () => {
     const refused = (error: unknown): boolean => hasCode(error, 'databricks_role_not_assumed');
     await assert.rejects(assume(endpointQuery.id), refused);
-    await core.addGroupMember(endpointQuery.id, SEED.users.ana.id);
+    await core.addGroupMembers(endpointQuery.id, [SEED.users.ana.id]);
     await assume(endpointQuery.id);
     await assert.rejects(assume(modelPromote.id), refused);
     await assert.rejects(assume('424242'), refused);
-    await core.removeGroupMember(endpointQuery.id, SEED.users.ana.id);
+    await core.removeGroupMembers(endpointQuery.id, [SEED.users.ana.id]);
     await assert.rejects(assume(endpointQuery.id), refused);
   });
 
@@ -118,16 +118,16 @@ describe('stand-in: role assumption', () => {
   });
 
   it('takes a token for as long as it lives, also after the membership: Databricks does not promise less', async () => {
-    await core.addGroupMember(endpointQuery.id, SEED.users.ana.id);
+    await core.addGroupMembers(endpointQuery.id, [SEED.users.ana.id]);
     const token = await assume(endpointQuery.id);
-    await core.removeGroupMember(endpointQuery.id, SEED.users.ana.id);
+    await core.removeGroupMembers(endpointQuery.id, [SEED.users.ana.id]);
     assert.equal((await query(token)).status, 200);
     clock.advance(301_000);
     assert.equal((await query(token)).status, 403);
   });
 
   it('answers /Me as Databricks does then: with 404, naming the group', async () => {
-    await core.addGroupMember(endpointQuery.id, SEED.users.ana.id);
+    await core.addGroupMembers(endpointQuery.id, [SEED.users.ana.id]);
     const { status, json } = await call(
       'GET',
       `${standIn.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`,

@@ -69,14 +69,14 @@ describe('stand-in: group membership over SCIM', () => {
     assert.equal(refused.json['error_code'], 'PERMISSION_DENIED');
 
     const core = await serviceClientOf(standIn, clock, standIn.coreCredentials);
-    await core.addGroupMember(endpointQuery.id, ana.id);
+    await core.addGroupMembers(endpointQuery.id, [ana.id]);
     const answered = await ask();
     assert.equal(answered.status, 200);
     assert.ok(Array.isArray(answered.json['predictions']));
     assert.equal((await query(OMAR.userName)).status, 403);
 
     clock.advance(1_000);
-    await core.removeGroupMember(endpointQuery.id, ana.id);
+    await core.removeGroupMembers(endpointQuery.id, [ana.id]);
     assert.equal((await ask()).status, 403);
   });
 
@@ -166,7 +166,7 @@ describe('stand-in: group membership over SCIM', () => {
   it('shows a membership, and lets it count, only after the lag', async () => {
     standIn.tune({ membershipLagMs: 5_000 });
     const core = await serviceClientOf(standIn, clock, standIn.coreCredentials);
-    await core.addGroupMember(endpointQuery.id, ana.id);
+    await core.addGroupMembers(endpointQuery.id, [ana.id]);
     assert.deepEqual(standIn.members(endpointQuery.id), [ana.id]);
     assert.deepEqual((await core.group(endpointQuery.id)).members, []);
     assert.equal((await query(ANA.userName)).status, 403);

@@ -34,7 +34,7 @@ describe('stand-in: trouble on demand', () => {
     const core = await serviceClientOf(standIn, clock, standIn.coreCredentials);
     standIn.tune({ failNext: { status: 0, count: 1, method: 'PATCH', when: 'after' } });
     const { endpointQuery } = SEED.jitGroups;
-    await assert.rejects(core.addGroupMember(endpointQuery.id, SEED.users.ana.id), (error) =>
+    await assert.rejects(core.addGroupMembers(endpointQuery.id, [SEED.users.ana.id]), (error) =>
       hasCode(error, 'unreachable'),
     );
     assert.deepEqual(standIn.members(endpointQuery.id), [SEED.users.ana.id]);

@@ -1,0 +1,94 @@
+import { type Kysely, sql } from 'kysely';
+
+import { atDeadline } from '../../domain/grant.ts';
+import { together } from '../changes/together.ts';
+import { type Change, inChange, toDate } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import type { Database } from '../store/tables.ts';
+import { beginRemovals } from './close.ts';
+import { HELD_COLUMNS, type HeldGrant, heldFromRow, lastTokenExpiries, LIVE_STATES } from './rows.ts';
+
+/** How many grants end in one change at most. */
+const BATCH = 100;
+
+/** How many are looked for at a time. */
+const LOOK_AHEAD = 2_000;
+
+/**
+ * Begins the end of every grant whose deadline has come, up to a hundred in one change. A grant that the store refuses to
+ * end is left out with an alarm, and the others end.
+ *
+ * @param onClosed called after each change that ended some.
+ * @returns how many began to end.
+ */
+export async function closeOverdue(
+  core: Pick<Core, 'db' | 'debt' | 'logger'>,
+  onClosed: () => void,
+): Promise<number> {
+  const overdue = await overdueGrantIds(core.db, LOOK_AHEAD);
+  let closed = 0;
+  for (let start = 0; start < overdue.length; start += BATCH) {
+    await together(
+      overdue.slice(start, start + BATCH),
+      async (ids) => {
+        closed += await close(core, ids);
+      },
+      (grantId, error) => {
+        core.logger.error('A grant whose time has come cannot be ended. It is tried again.', {
+          grantId,
+          reason: error.message,
+        });
+      },
+    );
+    onClosed();
+  }
+  return closed;
+}
+
+function close(core: Pick<Core, 'db' | 'debt'>, ids: readonly string[]): Promise<number> {
+  return inChange(core.db, async (change) => {
+    const grants = await lockOverdueGrants(change, ids);
+    const expiries = await lastTokenExpiries(change, grants);
+    const endings = grants.map((grant) => ({
+      previous: grant,
+      next: atDeadline(grant, change.nowMs, expiries.get(grant.chainId)),
+    }));
+    await beginRemovals(change, core.debt, endings);
+    return endings.length;
+  });
+}
+
+/**
+ * The live grants whose deadline has come, the most urgent first, then the longest overdue; those of one second group by
+ * group, so that one write to Databricks can end many.
+ */
+async function overdueGrantIds(db: Kysely<Database>, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('access_grant')
+    .select('id')
+    .where('state', 'in', LIVE_STATES)
+    .where('deadline_at', '<=', sql<Date>`(select oam.now())`)
+    .orderBy('urgency')
+    .orderBy(sql`date_trunc('second', deadline_at)`)
+    .orderBy('group_id')
+    .orderBy('deadline_at')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Locks those of the grants that are live and overdue still; those that another replica holds are left to it. */
+async function lockOverdueGrants(change: Change, ids: readonly string[]): Promise<HeldGrant[]> {
+  const rows = await change.trx
+    .selectFrom('access_grant')
+    .select(HELD_COLUMNS)
+    .where('id', 'in', ids)
+    .where('state', 'in', LIVE_STATES)
+    .where('deadline_at', '<=', toDate(change.nowMs))
+    .orderBy('id')
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  const held = new Map(rows.map((row) => [row.id, heldFromRow(row)]));
+  return ids.flatMap((id) => held.get(id) ?? []);
+}
