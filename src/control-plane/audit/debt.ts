@@ -4,6 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { type Kysely, sql } from 'kysely';
 
 import type { Logger } from '../../domain/logger.ts';
+import type { EpochMs } from '../../domain/time.ts';
 import type { Change } from '../changes/change.ts';
 import type { Database } from '../store/tables.ts';
 import { appendLines } from './append-lines.ts';
@@ -17,6 +18,10 @@ export interface AuditDebt {
    * change happens all the same. For what takes access away: ending access is never refused for want of a record.
    */
   record(change: Change, entry: AuditEntry): Promise<void>;
+  /**
+   * Keeps rows of what was done while the store was away, with the times of what they tell of: they wait in the file.
+   */
+  owe(entries: readonly (AuditEntry & { readonly atMs: EpochMs })[]): Promise<void>;
   /** As {@link AuditDebt.record}, for many rows at once. */
   recordAll(change: Change, entries: readonly AuditEntry[]): Promise<void>;
   /**
@@ -52,7 +57,7 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
           rows.map((row) => JSON.stringify(row)),
         );
 
-  const owe = async (rows: readonly OwedRow[]): Promise<void> => {
+  const keep = async (rows: readonly OwedRow[]): Promise<void> => {
     try {
       await inTurn(() => write(file, rows));
     } catch (error) {
@@ -94,13 +99,21 @@ export function createAuditDebt(dataFolder: string, logger: Logger): AuditDebt {
       reason: reasonOf(refusal),
     });
     const transaction_id = await transactionId(change);
-    await owe(refused.map((row) => ({ ...row, at: row.at.toISOString(), transaction_id })));
+    await keep(refused.map((row) => ({ ...row, at: row.at.toISOString(), transaction_id })));
   };
 
   return {
     record: (change, entry) => recordAll(change, [entry]),
 
     recordAll,
+
+    owe: (entries) =>
+      keep(
+        entries.map(({ atMs, ...entry }) => {
+          const row = auditRow(entry, atMs);
+          return { ...row, at: row.at.toISOString() };
+        }),
+      ),
 
     async drain(db) {
       const inMemory = unwritten.splice(0);

@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+
 import { DatabricksError } from '../../databricks/index.ts';
 import { backoffMs } from '../../domain/backoff.ts';
 import { hasCode, OamError } from '../../domain/errors.ts';
@@ -53,7 +55,8 @@ export async function sawAbsent(
     const firstSeen = (settling: Settling): number | undefined => toMs(settling.effect.row.first_absent_at);
     const first = settlings.filter((each) => firstSeen(each) === undefined);
     await updateEffects(change, effectsOf(first), {
-      first_absent_at: toDate(change.nowMs),
+      // Somebody may have told of an earlier look meanwhile: the first one counts.
+      first_absent_at: sql<Date>`coalesce(first_absent_at, ${toDate(change.nowMs)})`,
       next_attempt_at: toDate(change.nowMs + parts.absenceConfirmMs),
       attempts: 0,
     });

@@ -1,4 +1,4 @@
-import type { Updateable } from 'kysely';
+import type { UpdateObject } from 'kysely';
 
 import { backoffMs } from '../../domain/backoff.ts';
 import type { Redactor } from '../../domain/redaction.ts';
@@ -7,7 +7,7 @@ import { type Change, inChange, toDate } from '../changes/change.ts';
 import { together } from '../changes/together.ts';
 import type { Core } from '../core.ts';
 import { type HeldGrant, lockHeldGrants } from '../grants/rows.ts';
-import type { EffectTable } from '../store/tables.ts';
+import type { Database } from '../store/tables.ts';
 import type { DueEffect } from './due.ts';
 
 /** What turns what was seen into what is so. */
@@ -83,7 +83,7 @@ async function stillDue(change: Change, effects: readonly DueEffect[]): Promise<
 export async function updateEffects(
   change: Change,
   effects: readonly DueEffect[],
-  values: Updateable<EffectTable>,
+  values: UpdateObject<Database, 'effect'>,
 ): Promise<number> {
   if (effects.length === 0) return 0;
   const result = await change.trx

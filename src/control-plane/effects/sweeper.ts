@@ -1,6 +1,7 @@
 import { closeOverdue } from '../grants/overdue.ts';
 import { type GroupLease, leaseGroups } from './group-lease.ts';
 import { startLoop } from './loop.ts';
+import { guardAgainstOutage } from './outage.ts';
 import { createPace, type Pace } from './pace.ts';
 import { serveGroup, type ServingParts } from './serve-group.ts';
 
@@ -27,6 +28,8 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
   const pace = createPace(() => {
     effects.wake();
   });
+
+  const guard = guardAgainstOutage(parts, pollMs);
 
   const serve = (lease: GroupLease, groupPace: Pace): void => {
     const served = serveGroup({ ...parts, pace: groupPace }, lease)
@@ -61,6 +64,7 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     pollMs,
     logger: parts.logger,
     work: async () => {
+      await guard.settle();
       const slowHosts = pace.slowHosts();
       for (const host of slowHosts) await writeMostUrgent(host);
       const limit = GROUPS_AT_ONCE - serving.size;
@@ -77,6 +81,7 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     pollMs,
     logger: parts.logger,
     work: async () => {
+      await guard.settle();
       const closed = await closeOverdue(parts, () => effects.wake());
       return closed > 0;
     },
@@ -86,7 +91,7 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     wake: () => effects.wake(),
     async stop() {
       pace.stop();
-      await Promise.all([deadlines.stop(), effects.stop()]);
+      await Promise.all([guard.stop(), deadlines.stop(), effects.stop()]);
       await Promise.all(serving.values());
     },
   };

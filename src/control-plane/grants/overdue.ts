@@ -28,20 +28,30 @@ export async function closeOverdue(
   const overdue = await overdueGrantIds(core.db, LOOK_AHEAD);
   let closed = 0;
   for (let start = 0; start < overdue.length; start += BATCH) {
-    await together(
-      overdue.slice(start, start + BATCH),
-      async (ids) => {
-        closed += await close(core, ids);
-      },
-      (grantId, error) => {
-        core.logger.error('A grant whose time has come cannot be ended. It is tried again.', {
-          grantId,
-          reason: error.message,
-        });
-      },
-    );
+    closed += await closeOverdueOf(core, overdue.slice(start, start + BATCH));
     onClosed();
   }
+  return closed;
+}
+
+/** Begins the end of those of the grants whose deadline has come. Returns how many. */
+export async function closeOverdueOf(
+  core: Pick<Core, 'db' | 'debt' | 'logger'>,
+  grantIds: readonly string[],
+): Promise<number> {
+  let closed = 0;
+  await together(
+    grantIds,
+    async (ids) => {
+      closed += await close(core, ids);
+    },
+    (grantId, error) => {
+      core.logger.error('A grant whose time has come cannot be ended. It is tried again.', {
+        grantId,
+        reason: error.message,
+      });
+    },
+  );
   return closed;
 }
 

@@ -126,6 +126,8 @@ export interface RunningSandboxDatabricks {
   setControlPlaneIssuer(issuer: string): void;
   /** A group's direct members as written: ahead of what lagging reads show. */
   members(groupId: string): readonly string[];
+  /** Removes a member, as an administrator does behind OAM's back. */
+  removeMember(groupId: string, memberId: string): void;
   /** Deletes a group with its memberships, as an administrator does behind OAM's back. */
   deleteGroup(groupId: string): void;
   /** A personal access token such as a person makes in the web page, for tests of clients. */

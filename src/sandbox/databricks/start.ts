@@ -115,6 +115,9 @@ export async function startSandboxDatabricks(
     },
     setControlPlaneIssuer,
     members: (groupId) => [...world.memberships.written(groupId)],
+    removeMember: (groupId, memberId) => {
+      world.memberships.write(groupId, memberId, false);
+    },
     deleteGroup: (groupId) => {
       world.directory.groups.delete(groupId);
       world.memberships.forget(groupId);

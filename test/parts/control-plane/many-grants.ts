@@ -55,10 +55,10 @@ export async function giveGrants(db: Kysely<Database>, grants: readonly GivenGra
     await sql`
       insert into oam.access_grant (id, version, request_id, iss, sub, role_id, team, role, role_hash, workspace_host,
         group_id, member_key, member_id, minutes, purpose, state, given_up, created_at, deadline_at, activated_at,
-        ends_at, membership_present_at)
+        ends_at, membership_present_at, chain_id, held_since)
       select id, 3, request_id, iss, sub, role_id, team, role::jsonb, '', workspace_host, group_id, member_key,
         member_id, 60, 'Given', 'active', false, oam.now(), ends_at, ends_at - interval '1 hour', ends_at,
-        ends_at - interval '1 hour' from ${given}`.execute(trx);
+        ends_at - interval '1 hour', id, ends_at - interval '1 hour' from ${given}`.execute(trx);
     await sql`
       insert into oam.effect (grant_id, kind, group_id, state, next_attempt_at, begun_at, written_at, created_at,
         settled_at)

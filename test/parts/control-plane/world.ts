@@ -74,7 +74,7 @@ export interface WorldOptions {
   /** Called before each exchange of the control plane with others. */
   readonly beforeExchange?: (request: HttpRequest) => Promise<void>;
   /** What happens in Databricks before the control plane comes. */
-  readonly beforeStart?: (parts: Pick<World, 'databricks'>) => Promise<void>;
+  readonly beforeStart?: (parts: Pick<World, 'databricks' | 'store' | 'policy'>) => Promise<void>;
 }
 
 /** A control plane over a real store, the real identity provider and the stand-in Databricks. */
@@ -219,7 +219,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await assembly?.end();
   };
   stack.defer(() => end());
-  await options.beforeStart?.({ databricks });
+  await options.beforeStart?.({ databricks, store, policy });
   await begin();
 
   const token = async (name: Name, claims: Record<string, unknown> = {}): Promise<string> => {

@@ -1,0 +1,81 @@
+import { type Kysely, sql } from 'kysely';
+
+import type { EpochMs } from '../../domain/time.ts';
+import { LIVE_STATES } from '../grants/rows.ts';
+import type { Database } from '../store/tables.ts';
+
+/** A membership that is to go at a moment that is known, with all that taking it away needs. */
+export interface UpcomingRemoval {
+  readonly groupId: string;
+  readonly host: string;
+  readonly memberId: string;
+  /** 0 first. */
+  readonly urgency: number;
+  /** When the last grant that demands it ends, by the store's time. */
+  readonly dueAtMs: EpochMs;
+  /** The grants that end with it. */
+  readonly grantIds: readonly string[];
+}
+
+/** What is to go, as the store knew it at one moment. */
+export interface UpcomingRemovals {
+  readonly storeNowMs: EpochMs;
+  /** The most urgent first, then the soonest due. */
+  readonly removals: readonly UpcomingRemoval[];
+}
+
+interface Row {
+  readonly group_id: string;
+  readonly host: string;
+  readonly member_id: string;
+  readonly urgency: number;
+  readonly due_at: Date;
+  readonly grant_ids: readonly string[];
+}
+
+/**
+ * The memberships that are to go within the time given, those included whose removal has begun and was not seen yet. One
+ * that a grant demands beyond that time is none of them.
+ */
+export async function loadUpcomingRemovals(
+  db: Kysely<Database>,
+  withinMs: number,
+): Promise<UpcomingRemovals> {
+  const { rows: present } = await sql<{ now: Date }>`select oam.now() as now`.execute(db);
+  const now = present[0]?.now;
+  if (now === undefined) throw new TypeError('The store did not tell the time.');
+  const until = new Date(now.getTime() + withinMs);
+  const live = sql`(${sql.join(LIVE_STATES.map((state) => sql.lit(state)))})`;
+  const { rows } = await sql<Row>`
+    with ending as (
+      select id, group_id, member_key, member_id, workspace_host, urgency, deadline_at as due_at
+      from oam.access_grant
+      where state in ${live} and deadline_at <= ${until} and member_id is not null
+      union all
+      select ended.id, ended.group_id, ended.member_key, ended.member_id, ended.workspace_host, ended.urgency, ${now}
+      from oam.effect join oam.access_grant ended on ended.id = effect.grant_id
+      where effect.state = 'due' and effect.kind = 'remove_member' and effect.first_absent_at is null
+        and ended.member_id is not null
+    )
+    select group_id, member_id, workspace_host as host, min(urgency) as urgency, max(due_at) as due_at,
+      array_agg(id) as grant_ids
+    from ending
+    where not exists (
+      select from oam.access_grant longer
+      where longer.group_id = ending.group_id and longer.member_key = ending.member_key
+        and longer.state in ${live} and longer.deadline_at > ${until}
+    )
+    group by group_id, member_key, member_id, workspace_host
+    order by min(urgency), max(due_at)`.execute(db);
+  return {
+    storeNowMs: now.getTime(),
+    removals: rows.map((row) => ({
+      groupId: row.group_id,
+      host: row.host,
+      memberId: row.member_id,
+      urgency: row.urgency,
+      dueAtMs: row.due_at.getTime(),
+      grantIds: row.grant_ids,
+    })),
+  };
+}
