@@ -34,6 +34,7 @@ export async function ownStore(): Promise<OwnStore> {
   const db = root.withSchema('oam');
   return {
     db,
+    connection: { ...connection, database: 'postgres' },
     async advance(ms) {
       await sql`update oam.clock set ahead_ms = ahead_ms + ${ms}`.execute(db);
     },
