@@ -37,8 +37,10 @@ export class Workbench {
         .getByRole('button', { name: 'Trust', exact: true })
         .click();
       await this.page.locator('.banner').waitFor({ state: 'hidden' });
-      // A middle click closes a tab.
-      await this.page.getByRole('tab', { name: 'Workspace Trust' }).click({ button: 'middle' });
+      // The page behind the banner lies over the others, and VS Code may close it itself.
+      const page = this.page.locator('.monaco-modal-editor-block');
+      if (await page.isVisible()) await this.command('View: Close Editor');
+      await page.waitFor({ state: 'hidden' });
     }
     await this.page.locator('.statusbar').getByText('Restricted Mode').waitFor({ state: 'hidden' });
   }
