@@ -22,7 +22,7 @@ export class OamWindow {
     this.workbench = new Workbench(page);
   }
 
-  /** Opens a window in a browser profile of its own: nobody is signed in there. */
+  /** Opens a window on the sample project in a browser profile of its own: nobody is signed in there. */
   static async open(browser: Browser, url: string): Promise<OamWindow> {
     const context = await browser.newContext({
       viewport: VIEWPORT,
@@ -30,6 +30,8 @@ export class OamWindow {
     });
     const window = new OamWindow(context, await context.newPage());
     await window.workbench.open(url);
+    // Until it shows its notebook, a window still takes the focus from who begins to work in it.
+    await window.workbench.notebook('WorkspaceClient()').waitFor();
     return window;
   }
 

@@ -67,7 +67,6 @@ export async function playTour(cleanup: Cleanup, folder?: string): Promise<boole
       await ana.showSideBar();
       await ana.workbench.widenSideBar(440);
       await ana.access.getByRole('button', { name: 'Sign In' }).waitFor();
-      await ana.workbench.notebook('WorkspaceClient()').waitFor();
       return 'The sample project is open with its notebook, and the side bar welcomes with a button to sign in.';
     });
 

@@ -81,7 +81,7 @@ describe('trouble, as the editor tells it', () => {
     const ana = await openAt('ana-address', 'http://oam.example.com');
     await ana.access.getByText('The control plane address must begin with https://.').waitFor();
     await ana.access.getByRole('button', { name: 'Correct It in the Settings' }).click();
-    await ana.page.getByRole('tab', { name: 'Settings' }).waitFor();
+    await ana.page.getByText('1 Setting Found').first().waitFor();
   });
 
   it('leaves somebody who cancels the sign-in where they were, without a word', async () => {
