@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import * as z from 'zod/mini';
 
 import { MINUTE_MS } from '../../domain/time.ts';
@@ -43,4 +43,16 @@ async function discover(issuer: string, transport: HttpTransport): Promise<strin
   const document = Discovery.parse(JSON.parse(answer.text));
   if (document.issuer !== issuer) throw new Error(`the discovery document names ${document.issuer}`);
   return document.jwks_uri;
+}
+
+/** True where a token is not signed by one of its issuer's keys, in a way that is taken: nothing in it may be believed. */
+export function isUnsigned(error: unknown): boolean {
+  return (
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JWSInvalid ||
+    error instanceof errors.JWTInvalid ||
+    error instanceof errors.JOSEAlgNotAllowed ||
+    error instanceof errors.JOSENotSupported ||
+    error instanceof errors.JWKSNoMatchingKey
+  );
 }

@@ -6,7 +6,7 @@ import { type EpochMs, fromUnixSeconds, MINUTE_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { ServerConfiguration } from '../configuration/configuration.ts';
 import { principalOf, textOf } from './claims.ts';
-import { createProviderKeys, SIGNATURE_ALGORITHMS } from './provider-keys.ts';
+import { createProviderKeys, isUnsigned, SIGNATURE_ALGORITHMS } from './provider-keys.ts';
 
 /** Somebody who presented a token that is good. */
 export interface Bearer {
@@ -155,14 +155,7 @@ function asRefusal(error: unknown, identity: ServerConfiguration['identity']): O
     if (error.claim === 'aud') return wrongAudience(error.payload, identity);
     return notSignedIn(principalOf(error.payload, identity.claims));
   }
-  if (
-    error instanceof errors.JWSSignatureVerificationFailed ||
-    error instanceof errors.JWSInvalid ||
-    error instanceof errors.JWTInvalid ||
-    error instanceof errors.JOSEAlgNotAllowed ||
-    error instanceof errors.JOSENotSupported ||
-    error instanceof errors.JWKSNoMatchingKey
-  ) {
+  if (isUnsigned(error)) {
     return notSignedIn();
   }
   return unavailable(error);

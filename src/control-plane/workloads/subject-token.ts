@@ -6,7 +6,7 @@ import { OamError } from '../../domain/errors.ts';
 import type { Principal, WorkloadFacts } from '../../domain/principal.ts';
 import { type EpochMs, fromUnixSeconds } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
-import { createProviderKeys, SIGNATURE_ALGORITHMS } from '../authentication/provider-keys.ts';
+import { createProviderKeys, isUnsigned, SIGNATURE_ALGORITHMS } from '../authentication/provider-keys.ts';
 import type { WorkloadIssuer, WorkloadTrust } from './configuration.ts';
 import type { ClaimPath } from './profiles.ts';
 
@@ -96,14 +96,7 @@ function asRefusal(error: unknown, audience: string): unknown {
   }
   if (error instanceof errors.JWTClaimValidationFailed)
     return refused(`Its claim '${error.claim}' is not right.`);
-  if (
-    error instanceof errors.JWSSignatureVerificationFailed ||
-    error instanceof errors.JWSInvalid ||
-    error instanceof errors.JWTInvalid ||
-    error instanceof errors.JOSEAlgNotAllowed ||
-    error instanceof errors.JOSENotSupported ||
-    error instanceof errors.JWKSNoMatchingKey
-  ) {
+  if (isUnsigned(error)) {
     return refused("It is not signed by its issuer's keys.");
   }
   return unavailable(error);
