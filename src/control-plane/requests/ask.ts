@@ -12,7 +12,7 @@ import { LIVE_STATES } from '../grants/rows.ts';
 import { type Intent, once } from '../http/idempotency.ts';
 import { seesRole, teamsOf } from '../roles/teams.ts';
 import { judgePurpose, judgeStart, judgeWindow } from './intake.ts';
-import { lockRequest, saveRequest, type StoredRequest } from './rows.ts';
+import { lockRequest, openRequestId, saveRequest, type StoredRequest } from './rows.ts';
 import {
   alreadyHeld,
   asSecondClick,
@@ -113,16 +113,8 @@ async function expectNotHeld(
 }
 
 async function withdrawOpenRequest(change: Change, caller: Principal, role: Role): Promise<void> {
-  const open = await change.trx
-    .selectFrom('access_request')
-    .select('id')
-    .where('iss', '=', caller.iss)
-    .where('sub', '=', caller.sub)
-    .where('role_id', '=', role.id)
-    .where('state', 'in', ['pending', 'awaiting_requester'])
-    .where('starts_at', 'is', null)
-    .executeTakeFirst();
-  const request = open && (await lockRequest(change, open.id));
+  const id = await openRequestId(change, caller, role.id, undefined);
+  const request = id === undefined ? undefined : await lockRequest(change, id);
   if (request === undefined || !isOpen(request) || hasLapsed(request, change.nowMs)) return;
   const cancelled = cancel(request, caller, change.nowMs);
   await saveRequest(change, request, cancelled);

@@ -4,7 +4,9 @@ import * as z from 'zod/mini';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type AccessRequest, awaitedGroups } from '../../domain/request.ts';
+import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
+import type { EpochMs } from '../../domain/time.ts';
 import { CodeContext } from '../../protocol/schemas.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
@@ -51,6 +53,25 @@ export async function lockRequest(change: Change, id: string): Promise<StoredReq
     .forUpdate()
     .executeTakeFirst();
   return row && fromRow(row);
+}
+
+/** The id of somebody's request for a role, for one start, that is not decided yet. */
+export async function openRequestId(
+  change: Change,
+  requester: PrincipalKey,
+  roleId: string,
+  startsAtMs: EpochMs | undefined,
+): Promise<string | undefined> {
+  const open = await change.trx
+    .selectFrom('access_request')
+    .select('id')
+    .where('iss', '=', requester.iss)
+    .where('sub', '=', requester.sub)
+    .where('role_id', '=', roleId)
+    .where('state', 'in', ['pending', 'awaiting_requester'])
+    .where('starts_at', 'is not distinct from', toDate(startsAtMs))
+    .executeTakeFirst();
+  return open?.id;
 }
 
 /** Reads a request. */

@@ -8,12 +8,12 @@ import { roleHash } from '../../domain/request-hash.ts';
 import type { Role } from '../../domain/role.ts';
 import { type EpochMs, minutesToMs } from '../../domain/time.ts';
 import type { Actor } from '../audit/record.ts';
-import { type Change, toDate } from '../changes/change.ts';
+import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { commitGrant } from '../grants/commit.ts';
 import { ExplainedRefusal } from '../http/problems.ts';
 import { hashOf, judge, type Wish } from './judgement.ts';
-import { insertRequest, type StoredRequest } from './rows.ts';
+import { insertRequest, openRequestId, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
 
 /** A wish that was looked at and can be put before policy. */
@@ -126,16 +126,8 @@ export async function expectNoOpenRequest(
   role: Role,
   startsAtMs: EpochMs | undefined,
 ): Promise<void> {
-  const open = await change.trx
-    .selectFrom('access_request')
-    .select('id')
-    .where('iss', '=', requester.iss)
-    .where('sub', '=', requester.sub)
-    .where('role_id', '=', role.id)
-    .where('state', 'in', ['pending', 'awaiting_requester'])
-    .where('starts_at', 'is not distinct from', toDate(startsAtMs))
-    .executeTakeFirst();
-  if (open !== undefined) throw alreadyRequested(open.id);
+  const id = await openRequestId(change, requester, role.id, startsAtMs);
+  if (id !== undefined) throw alreadyRequested(id);
 }
 
 function alreadyRequested(id?: string): OamError {
