@@ -20,11 +20,11 @@ interface Applied {
   readonly sha256: string;
 }
 
-/**
- * Held for one transaction by whoever changes the schema, so that replicas which start together queue up. It
- * dies with the transaction: nothing depends on a lock that outlives a connection.
- */
-const SCHEMA_LOCK = 0x6f616d;
+/** SQLSTATE of who makes what another replica is just making: its name is taken, or will be in a moment. */
+const MADE_BY_ANOTHER = new Set(['23505', '42P06', '42P07']);
+
+/** Nobody makes the same thing more often at once. */
+const ATTEMPTS_TO_MAKE = 20;
 
 /**
  * Brings the store's schema to this version.
@@ -42,18 +42,13 @@ export async function migrate<Tables>(
       throw new TypeError(`Migrations are numbered 1, 2, 3, …: ${migration.name} is ${migration.number}`);
     }
   });
+  await makeRecord(db);
   let next: Migration | undefined;
   do {
     next = await db.transaction().execute(async (transaction) => {
-      await sql`select pg_advisory_xact_lock(${SCHEMA_LOCK})`.execute(transaction);
-      await sql`create schema if not exists oam`.execute(transaction);
-      await sql`
-        create table if not exists oam.migration (
-          number integer primary key,
-          name text not null,
-          sha256 text not null,
-          applied_at timestamptz not null default clock_timestamp()
-        )`.execute(transaction);
+      // Replicas that start together queue up here. It goes with the transaction, whatever becomes of the connection, and
+      // whoever only reads does not wait.
+      await sql`lock table oam.migration in share row exclusive mode`.execute(transaction);
       const applied = await sql<Applied>`
         select number, name, sha256 from oam.migration order by number`.execute(transaction);
       const step = nextStep(migrations, applied.rows);
@@ -65,6 +60,38 @@ export async function migrate<Tables>(
     });
     if (next) logger.info('The schema moved forward.', { migration: next.number, name: next.name });
   } while (next);
+}
+
+/** Makes the record of what was applied, in a database that has none yet. */
+async function makeRecord<Tables>(db: Kysely<Tables>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await db.transaction().execute(async (transaction) => {
+        const { rows } = await sql<{ schema: boolean; record: boolean }>`
+          select to_regnamespace('oam') is not null as schema, to_regclass('oam.migration') is not null as record`.execute(
+          transaction,
+        );
+        const [there] = rows;
+        // Not "if not exists": that asks for the right to make it even where it is there.
+        if (there?.schema !== true) await sql`create schema oam`.execute(transaction);
+        if (there?.record === true) return;
+        await sql`
+          create table oam.migration (
+            number integer primary key,
+            name text not null,
+            sha256 text not null,
+            applied_at timestamptz not null default clock_timestamp()
+          )`.execute(transaction);
+      });
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS_TO_MAKE || !isMadeByAnother(error)) throw error;
+    }
+  }
+}
+
+function isMadeByAnother(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && MADE_BY_ANOTHER.has(String(error.code));
 }
 
 function nextStep(migrations: readonly Migration[], applied: readonly Applied[]): Migration | undefined {

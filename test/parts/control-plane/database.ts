@@ -28,8 +28,8 @@ async function connectionTo(database: string) {
   return { ...connection, database };
 }
 
-async function administer(statement: string): Promise<void> {
-  const client = new pg.Client(await connectionTo('postgres'));
+async function administer(statement: string, database = 'postgres'): Promise<void> {
+  const client = new pg.Client(await connectionTo(database));
   await client.connect();
   try {
     await client.query(statement);
@@ -46,6 +46,39 @@ export interface TestStore extends Store {
   advance(ms: number): Promise<void>;
   /** The present `oam.now()`, in epoch milliseconds. */
   nowMs(): Promise<number>;
+}
+
+/** A database of its own with nothing in it, on the server of this process. */
+export interface EmptyDatabase extends AsyncDisposable {
+  readonly connection: pg.ClientConfig;
+  /** The same as an address, which `openStore` takes. */
+  readonly url: string;
+  /** Runs a statement in it as its owner. */
+  run(statement: string): Promise<void>;
+}
+
+/** Makes an {@link EmptyDatabase}; disposing of it drops it. */
+export async function emptyDatabase(): Promise<EmptyDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(`create database ${name}`);
+  const connection = await connectionTo(name);
+  return {
+    connection,
+    url: addressOf(connection),
+    run: (statement) => administer(statement, name),
+    [Symbol.asyncDispose]: () => administer(`drop database ${name} with (force)`),
+  };
+}
+
+/** A connection through a socket as an address. */
+export function addressOf(connection: {
+  readonly host: string;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+}): string {
+  const [user, password] = [connection.user, connection.password].map(encodeURIComponent);
+  return `postgres://${user}:${password}@/${connection.database}?host=${encodeURIComponent(connection.host)}`;
 }
 
 /** A fresh, migrated store on the server of this process. `close` drops it. */
