@@ -4,6 +4,7 @@ import { cancellable } from './cancellation.ts';
 import { resourceParameter } from './configuration.ts';
 import type { DiscoveredIdentityProvider } from './discovery.ts';
 import { asIdentityFailure, signInTimedOut, wrongIssuer } from './failures.ts';
+import { whileWanted } from './granting.ts';
 import { receivedTokens } from './received-tokens.ts';
 import type { Session } from './session.ts';
 import { sessionOf } from './tokens.ts';
@@ -72,7 +73,8 @@ export async function signInWithAuthorizationCode(
       stop,
     );
     assertIssuer(idp, answer);
-    const tokens = await cancellable(
+    const tokens = await whileWanted(
+      idp,
       library.authorizationCodeGrant(
         client,
         answer,

@@ -6,6 +6,7 @@ import { cancellable } from './cancellation.ts';
 import { isSafeAddress, resourceParameter } from './configuration.ts';
 import type { DiscoveredIdentityProvider } from './discovery.ts';
 import { asIdentityFailure, isUnavailable, signInTimedOut, wrongIssuer } from './failures.ts';
+import { whileWanted } from './granting.ts';
 import { receivedTokens } from './received-tokens.ts';
 import type { Session } from './session.ts';
 import { sessionOf } from './tokens.ts';
@@ -58,7 +59,7 @@ export async function signInWithDeviceCode(
     );
     options.onPrompt(promptOf(started, options.clock));
     // The library looks at the signal only between two polls, and those may be seconds apart.
-    const tokens = await cancellable(poll(idp, started, options.signal), options.signal);
+    const tokens = await whileWanted(idp, poll(idp, started, options.signal), options.signal);
     return sessionOf(configuration, receivedTokens(tokens));
   } catch (error) {
     throw asIdentityFailure(library, error, 'device-code');

@@ -37,7 +37,10 @@ export async function refreshSession(idp: DiscoveredIdentityProvider, session: S
 }
 
 /** Asks the provider to forget the session. Best effort: false where that could not be done. */
-export async function revokeSession(idp: DiscoveredIdentityProvider, session: Session): Promise<boolean> {
+export async function revokeSession(
+  idp: DiscoveredIdentityProvider,
+  session: Pick<Session, 'refreshToken'>,
+): Promise<boolean> {
   if (session.refreshToken === undefined) return false;
   if (idp.client.serverMetadata().revocation_endpoint === undefined) return false;
   const revoked = idp.library

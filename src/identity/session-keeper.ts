@@ -33,11 +33,14 @@ export interface SessionKeeper {
   /** Who is signed in, without asking the network. */
   current(): Promise<Session | undefined>;
   /**
-   * Keeps the session of a sign-in that has just succeeded.
+   * Keeps the session of a sign-in that has just succeeded. Where it takes the place of somebody else's, that one is
+   * over in the order of a sign-out: in the store, here, and then the provider is asked to forget it. `formerAtProvider`
+   * tells whether it did. A former session of the same person is left to run out: many providers end a person's new
+   * tokens together with their old ones.
    *
-   * @throws {OamError} `session_not_kept` where the store does not take it; nobody is signed in then.
+   * @throws {OamError} `session_not_kept` where the store does not take it; who was signed in still is.
    */
-  accept(session: Session): Promise<void>;
+  accept(session: Session): Promise<{ readonly formerAtProvider: Promise<boolean> }>;
   /**
    * The access token for the control plane, refreshed ahead of its end (a minute and a bit, or half its life if that is less).
    *
@@ -170,14 +173,14 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     const expected = behind ?? session;
     const stored = await readStore().catch(() => expected);
     if (generation !== begunIn) {
-      await revokeSession(idp, refreshed);
       const present = sessionIn(state);
+      await endUnlessSamePerson(idp, refreshed, present);
       if (!present) throw notSignedIn();
       return present;
     }
     if (stored?.refreshToken !== expected.refreshToken) {
       // Another window ended or replaced the session while the provider was asked: what it brought must not undo that.
-      if (!stored) await revokeSession(idp, refreshed);
+      await endUnlessSamePerson(idp, refreshed, stored);
       behind = undefined;
       enter(stored ? { kind: 'signed-in', session: stored } : { kind: 'signed-out' });
       if (!stored) throw notSignedIn();
@@ -186,6 +189,16 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     enter({ kind: 'signed-in', session: refreshed });
     await write(refreshed, session);
     return refreshed;
+  };
+
+  /** Ends what a refresh brought too late, unless that would end the same person's new session too. */
+  const endUnlessSamePerson = async (
+    idp: DiscoveredIdentityProvider,
+    late: Session,
+    present: Session | undefined,
+  ): Promise<void> => {
+    if (present && samePrincipal(principalOf(present), principalOf(late))) return;
+    await revokeSession(idp, late);
   };
 
   const refresh = async (door: Door): Promise<Session> => {
@@ -293,6 +306,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       return sessionIn(await load());
     },
     async accept(session) {
+      const former = await newest();
       masks.cover(session);
       try {
         await store.write(serializeSession(session));
@@ -307,6 +321,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       left = undefined;
       generation += 1;
       enter({ kind: 'signed-in', session });
+      const isReplaced = former && !samePrincipal(principalOf(former), principalOf(session));
+      return { formerAtProvider: isReplaced ? revoke(former) : Promise.resolve(false) };
     },
     async accessToken(signal, person) {
       const session = await usable('access', signal);

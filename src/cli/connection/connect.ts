@@ -1,4 +1,5 @@
 import {
+  cancellable,
   createSessionKeeper,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
@@ -67,7 +68,7 @@ export async function connect(
   });
 
   const signIn = async (): Promise<Session> => {
-    const signedIn = await signInWithDeviceCode(await identityProvider(), {
+    const signedIn = await signInWithDeviceCode(await cancellable(identityProvider(), signals.stop), {
       clock,
       signal: signals.stop,
       onPrompt(prompt) {
@@ -78,7 +79,8 @@ export async function connect(
         invocation.note(`(the code is good until ${describeMoment(prompt.expiresAtMs, clock.nowMs())}).`);
       },
     });
-    await session.accept(signedIn);
+    const { formerAtProvider } = await session.accept(signedIn);
+    await formerAtProvider;
     return signedIn;
   };
 

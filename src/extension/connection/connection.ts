@@ -4,6 +4,7 @@ import { samePrincipal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { Clock } from '../../domain/time.ts';
 import {
+  cancellable,
   createSessionKeeper,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
@@ -117,8 +118,8 @@ export class Connection implements Stoppable {
     const url = this.#requireUrl();
     const generation = this.#generation;
     const trust = await this.#agreedTrust(url, signal);
-    const identityProvider = await discoverIdentityProvider(trust.identity);
-    if (signal.aborted) throw new CancelledError();
+    // Not waited for when it is called off: a provider that is silent would keep the person waiting for its time-out.
+    const identityProvider = await cancellable(discoverIdentityProvider(trust.identity), signal);
     const session = await perform(identityProvider);
     if (generation !== this.#generation) throw new CancelledError();
     await this.#options.pins.write(url, trust);

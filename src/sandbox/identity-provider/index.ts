@@ -44,6 +44,9 @@ export interface RunningIdentityProvider {
   readonly port: number;
   /** From now on every request is answered with 503, as a provider that is down behind its balancer does. */
   pause(): void;
+  /** From now on requests are taken and not answered, as by a provider that hangs; all of them, or those of one path. */
+  stall(path?: string): void;
+  /** Ends {@link RunningIdentityProvider.pause} and {@link RunningIdentityProvider.stall}: who waits is answered. */
   resume(): void;
   /** How many requests have been turned away while paused. */
   refusedRequests(): number;
@@ -89,13 +92,18 @@ export async function startIdentityProvider(
     Promise.resolve(answerUnavailable(response));
   let paused = false;
   let refusedRequests = 0;
+  let stalled: { readonly path: string | undefined; readonly over: PromiseWithResolvers<void> } | undefined;
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (stalled && request.url?.startsWith(stalled.path ?? '/') === true) await stalled.over.promise;
+    await answer(request, response);
+  };
   const server = createServer((request, response) => {
     if (paused) {
       refusedRequests += 1;
       answerUnavailable(response);
       return;
     }
-    answer(request, response).catch((error: unknown) => {
+    serve(request, response).catch((error: unknown) => {
       logger.error('identity provider: request failed', { error: String(error) });
       if (!response.headersSent) response.writeHead(500);
       response.end();
@@ -145,8 +153,13 @@ export async function startIdentityProvider(
     pause() {
       paused = true;
     },
+    stall(path) {
+      stalled = { path, over: Promise.withResolvers() };
+    },
     resume() {
       paused = false;
+      stalled?.over.resolve();
+      stalled = undefined;
     },
     refusedRequests: () => refusedRequests,
     revokeSessions(sub) {

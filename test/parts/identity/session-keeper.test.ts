@@ -420,6 +420,87 @@ describe('the session keeper', () => {
     await assert.rejects(refreshSession(discovered, session), expired);
   });
 
+  describe('over a session of somebody else', () => {
+    let lena: Session;
+    beforeEach(async () => {
+      lena = await signIn(discovered, PEOPLE.lena);
+    });
+
+    it('ends that one: in the store, here, and then at the provider', async () => {
+      const order: string[] = [];
+      const keeper = keeperWith({
+        identityProvider: async () => {
+          order.push(`provider, with ${(await stored())?.userName ?? 'nobody'} in the store`);
+          return discovered;
+        },
+      });
+      await keeper.accept(session);
+      keeper.onDidChange((changed) => order.push(`here: ${changed?.userName ?? 'nobody'}`));
+      const { formerAtProvider } = await keeper.accept(lena);
+      assert.equal(await formerAtProvider, true);
+      assert.deepEqual(order, [`here: ${lena.userName}`, `provider, with ${lena.userName} in the store`]);
+      await assert.rejects(refreshSession(discovered, session), expired);
+      await assert.doesNotReject(refreshSession(discovered, lena));
+    });
+
+    it('ends what another window had made of it', async () => {
+      const renewed = await refreshSession(discovered, session);
+      const keeper = keeperWith();
+      await keeper.accept(session);
+      await store.write(serializeSession(renewed));
+      const { formerAtProvider } = await keeper.accept(lena);
+      assert.equal(await formerAtProvider, true);
+      await assert.rejects(refreshSession(discovered, renewed), expired);
+    });
+
+    it('ends what a refresh brings after it', async () => {
+      const gate = Promise.withResolvers<undefined>();
+      const asked = Promise.withResolvers<undefined>();
+      const brought: Session[] = [];
+      const library = {
+        ...discovered.library,
+        refreshTokenGrant: async (...given: Parameters<typeof discovered.library.refreshTokenGrant>) => {
+          const answer = await discovered.library.refreshTokenGrant(...given);
+          brought.push({ ...session, refreshToken: answer.refresh_token });
+          asked.resolve(undefined);
+          await gate.promise;
+          return answer;
+        },
+      };
+      const keeper = keeperWith({ identityProvider: () => Promise.resolve({ ...discovered, library }) });
+      await keeper.accept(session);
+      nearTheEnd();
+      const token = keeper.accessToken(undefined, principalOf(session));
+      await asked.promise;
+      clock.aheadMs = 0;
+      await keeper.accept(lena);
+      gate.resolve(undefined);
+      await assert.rejects(token, { code: 'principal_changed' });
+      assert.equal((await stored())?.userName, lena.userName);
+      assert.equal(brought.length, 1);
+      for (const late of brought) await assert.rejects(refreshSession(discovered, late), expired);
+    });
+
+    it('leaves everything as it was where it cannot be kept', async () => {
+      const full = { ...store, write: (text: string) => store.write(text) };
+      const keeper = keeperWith({ store: full });
+      await keeper.accept(session);
+      full.write = () => Promise.reject(new Error('locked'));
+      await assert.rejects(keeper.accept(lena), { code: 'session_not_kept' });
+      assert.equal((await keeper.current())?.userName, session.userName);
+      await assert.doesNotReject(refreshSession(discovered, session));
+    });
+
+    it('ends nothing of the same person, whose new tokens would end with the old ones', async () => {
+      const again = await signIn(discovered, PEOPLE.ana);
+      const keeper = keeperWith({ identityProvider: () => assert.fail('the provider was asked') });
+      await keeper.accept(session);
+      const { formerAtProvider } = await keeper.accept(again);
+      assert.equal(await formerAtProvider, false);
+      await assert.doesNotReject(refreshSession(discovered, again));
+    });
+  });
+
   it('is signed out before anything is waited for, and stays so though the store cannot be cleared', async () => {
     const keeper = keeperWith({ store: { ...store, clear: () => Promise.reject(new Error('locked')) } });
     await keeper.accept(session);
