@@ -17,6 +17,7 @@ import { createTokenVerifier } from './authentication/token-verifier.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
 import type { Core } from './core.ts';
 import { admission } from './directory/admission.ts';
+import { createGraphGroups } from './directory/graph-groups.ts';
 import { addDirectory } from './directory/routes.ts';
 import { registerGroups } from './effects/adoption.ts';
 import { type Loop, startLoop } from './effects/loop.ts';
@@ -57,6 +58,8 @@ export interface Ingredients {
     readonly sealKeys: SealKeys;
     /** What the directory's provisioning client may present; empty where there is none. */
     readonly directoryTokens: readonly string[];
+    /** Of OAM's application in Entra ID, where lists of groups are completed from there. */
+    readonly graphClientSecret: string | undefined;
     /** What opens the doors of those outside who keep the audit trail. */
     readonly receiverHeaders: ReceiverHeaders;
   };
@@ -126,7 +129,16 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       }),
     }),
     verifier: withWorkloads(createTokenVerifier(config.identity, transport), db),
-    admit: admission(db, config.directory),
+    admit: admission(
+      db,
+      config.directory,
+      config.identity.graph &&
+        createGraphGroups({
+          access: config.identity.graph,
+          clientSecret: ingredients.secrets.graphClientSecret ?? '',
+          ...{ transport, redactor, logger },
+        }),
+    ),
     limits: createCallerLimits(config.limits),
     sessions: createSessionRecord(core),
     refusedTokens,
@@ -209,6 +221,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
           ...core,
           workspaces,
           accountId: config.databricks.accountId,
+          databricksAttribute: config.identity.claims.databricksAttribute,
           redactor,
           absenceConfirmMs: config.effects.absenceConfirmMs,
           random: ingredients.random,
@@ -246,11 +259,11 @@ function publicConfiguration(
   policy: PolicyVersion,
   version: string,
 ): Configuration {
-  const { issuer, clientId, audience, scopes } = config.identity;
+  const { issuer, clientId, audience, scopes, claims } = config.identity;
   return {
     product: 'databricks-ml-oam',
     version,
-    identity: { issuer, clientId, audience, scopes: [...scopes] },
+    identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim: claims.subject },
     workspaces: policy.catalogue.workspaces.map(({ name, host }) => ({ name, host })),
   };
 }

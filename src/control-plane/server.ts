@@ -52,10 +52,12 @@ export async function startControlPlane(
       previous: optionalSecretFromEnvironment(config.issuer.previousKeyEnv),
     },
     directoryTokens: directoryTokens(config.directory),
+    graphClientSecret: config.identity.graph && secretFromEnvironment(config.identity.graph.clientSecretEnv),
     receiverHeaders: (name: string | undefined) => receiverHeaders(name, redactor),
   };
   for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);
+  if (secrets.graphClientSecret !== undefined) redactor.register(secrets.graphClientSecret);
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });

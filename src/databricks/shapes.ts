@@ -254,8 +254,8 @@ export const GroupRead = z.pipe(
   })),
 );
 
-/** `GET /account/scim/v2/Groups` with a filter on one name: one page holds them all. */
-export const GroupList = z.pipe(
+/** `GET /account/scim/v2/Groups` and `Users` with a filter on one name: one page holds them all. */
+export const ResourceIds = z.pipe(
   z.object({ Resources: z.optional(z.array(z.object({ id: z.string() }))) }),
   z.transform((list) => list.Resources ?? []),
 );

@@ -213,6 +213,16 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
       return { id: user.user_id, userName: user.username };
     },
 
+    userIdsNamed: async (userName, o) => {
+      const call: Call = {
+        method: 'GET',
+        path: '/api/2.0/account/scim/v2/Users',
+        query: { filter: `userName eq ${JSON.stringify(userName)}`, attributes: 'id,userName' },
+        contentType: SCIM_MEDIA_TYPE,
+      };
+      return (await read(shapes.ResourceIds, call, o)).map((user) => user.id);
+    },
+
     group: (groupId, o) =>
       read(shapes.GroupRead, { method: 'GET', path: groupPath(groupId), contentType: SCIM_MEDIA_TYPE }, o),
 
@@ -224,7 +234,7 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
         query: { filter, attributes: 'id,displayName' },
         contentType: SCIM_MEDIA_TYPE,
       };
-      return (await read(shapes.GroupList, call, o)).map((group) => group.id);
+      return (await read(shapes.ResourceIds, call, o)).map((group) => group.id);
     },
 
     accountId: async (o) =>

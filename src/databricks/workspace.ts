@@ -158,6 +158,8 @@ export interface WorkspaceClient {
     externalId: string,
     options?: CallOptions,
   ): Promise<{ readonly id: string; readonly userName: string }>;
+  /** The ids of the account's users of this name, through the workspace's account proxy. */
+  userIdsNamed(userName: string, options?: CallOptions): Promise<string[]>;
   /** An account group, through the workspace's account proxy. */
   group(groupId: string, options?: CallOptions): Promise<Group>;
   /** The ids of the account groups of this name, through the workspace's account proxy. */

@@ -5,7 +5,7 @@ import { fromUnixSeconds, type EpochMs } from '../domain/time.ts';
 import type { IdentityConfiguration } from './configuration.ts';
 import type { Session } from './session.ts';
 
-const TokenClaims = z.object({
+const TokenClaims = z.looseObject({
   iss: z.string(),
   sub: z.string(),
   aud: z.union([z.string(), z.array(z.string())]),
@@ -63,7 +63,7 @@ export interface ReceivedTokens {
  * client, the ID token for the client and not for OAM.
  *
  * @throws {OamError} `wrong_audience` where a token is for neither or for both; `wrong_issuer` where somebody else
- *   issued the access token.
+ *   issued the access token; `wrong_token_kind` where the access token does not name the person.
  */
 export function sessionOf(configuration: IdentityConfiguration, tokens: ReceivedTokens): Session {
   const { issuer, audience, clientId } = configuration;
@@ -81,10 +81,18 @@ export function sessionOf(configuration: IdentityConfiguration, tokens: Received
   assertAudience('access token', access, audience, clientId);
   assertAudience('ID token', id, clientId, audience);
 
+  const subject = access[configuration.subjectClaim ?? 'sub'];
+  if (typeof subject !== 'string' || subject === '') {
+    throw new OamError(
+      'wrong_token_kind',
+      "The identity provider's access token does not say who you are. Ask the administrator of OAM to check the configuration of the identity provider.",
+      { detail: `the claim ${configuration.subjectClaim ?? 'sub'}` },
+    );
+  }
   const userName = id.preferred_username ?? id.email ?? id.sub;
   return {
     issuer,
-    subject: id.sub,
+    subject,
     userName,
     displayName: id.name ?? userName,
     accessToken: tokens.accessToken,

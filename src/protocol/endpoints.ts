@@ -350,6 +350,8 @@ const TO_CALLERS: readonly ProblemCode[] = [
   'wrong_issuer',
   'wrong_audience',
   'wrong_token_kind',
+  'wrong_client',
+  'token_lives_too_long',
   'account_disabled',
   'too_many_requests',
   'identity_provider_unavailable',

@@ -8,6 +8,8 @@ export const PROBLEM_CODES = [
   'wrong_issuer',
   'wrong_audience',
   'wrong_token_kind',
+  'wrong_client',
+  'token_lives_too_long',
   'account_disabled',
   'groups_overflowed',
   'not_allowed',

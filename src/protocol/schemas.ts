@@ -25,6 +25,8 @@ export const Configuration = z.object({
     /** The audience (RFC 8707 resource) of access tokens for this control plane. */
     audience: z.string(),
     scopes: z.array(z.string()),
+    /** The claim of the access token by which the control plane knows a person; `sub` where it is left out. */
+    subjectClaim: z.optional(z.string()),
   }),
   workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
 });

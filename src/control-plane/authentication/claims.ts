@@ -1,46 +1,81 @@
 import type { JWTPayload } from 'jose';
 import * as z from 'zod/mini';
 
-import { DUTIES, type GroupFacts, type Principal } from '../../domain/principal.ts';
+import type { Duty, GroupFacts, Principal } from '../../domain/principal.ts';
 import { fromUnixSeconds } from '../../domain/time.ts';
-import type { ServerConfiguration } from '../configuration/configuration.ts';
-
-/** Which claim says what. */
-export type ClaimNames = ServerConfiguration['identity']['claims'];
+import { claimAt } from './claim-path.ts';
+import type { IdentityProfile } from './identity-profiles.ts';
+import type { IdentityTrust } from './settings.ts';
 
 const Text = z.string().check(z.minLength(1));
-const Groups = z.array(z.string());
-const Duty = z.enum(DUTIES);
-const ClaimNamesOfOverflow = z.record(z.string(), z.string());
+const Texts = z.array(z.string());
+const ClaimsElsewhere = z.record(z.string(), z.string());
 
-/** Who a token speaks of. The token's signature must have been checked. */
-export function principalOf(claims: JWTPayload, names: ClaimNames): Principal {
-  const sub = claims.sub ?? '';
-  const userName = textOf(claims[names.userName]) ?? sub;
-  const duty = Duty.safeParse(claims[names.duty]);
+/** Whom a token speaks of. The token's signature must have been checked. */
+export function principalOf(
+  claims: JWTPayload,
+  { claims: places, duties }: Pick<IdentityTrust, 'claims' | 'duties'>,
+): Principal {
+  const sub = subjectOf(claims, places) ?? '';
+  const userName = textOf(claimAt(claims, places.userName)) ?? sub;
   return {
     iss: claims.iss ?? '',
     sub,
     userName,
-    displayName: textOf(claims[names.displayName]) ?? userName,
-    groups: groupsOf(claims, names.groups),
-    duty: duty.success ? duty.data : undefined,
+    displayName: textOf(claimAt(claims, places.displayName)) ?? userName,
+    groups: groupsOf(claims, places),
+    duty: dutyOf(claimAt(claims, places.duty), duties),
     seenAtMs: fromUnixSeconds(claims.iat ?? 0),
   };
 }
 
+/** The claim that names the person for good; undefined where the token has none that can be used. */
+export function subjectOf(
+  claims: JWTPayload,
+  { subject }: Pick<IdentityProfile, 'subject'>,
+): string | undefined {
+  return textOf(claims[subject]);
+}
+
 /**
- * Entra ID leaves the list out when it grows too long and says so in other claims: by `_claim_names`, or by
- * `hasgroups` in tokens that travel in a URL.
+ * A list that is not there is empty, unless there is a sign that it was too long to be sent. Entra ID says so by
+ * `_claim_names`, or by `hasgroups` in tokens that travel in a URL; Okta cuts it off without a word.
  */
-function groupsOf(claims: JWTPayload, name: string): GroupFacts {
-  const listed = Groups.safeParse(claims[name]);
-  if (listed.success) return { kind: 'listed', names: listed.data };
-  const elsewhere = ClaimNamesOfOverflow.safeParse(claims['_claim_names']);
-  if ((elsewhere.success && name in elsewhere.data) || claims['hasgroups'] === true) {
+function groupsOf(
+  claims: JWTPayload,
+  { groups: path, groupsCutAt, groupsElsewhere }: IdentityProfile,
+): GroupFacts {
+  if (groupsElsewhere) return { kind: 'overflowed' };
+  const listed = Texts.safeParse(claimAt(claims, path));
+  if (listed.success) {
+    const cut = groupsCutAt !== undefined && listed.data.length >= groupsCutAt;
+    return cut ? { kind: 'overflowed' } : { kind: 'listed', names: listed.data };
+  }
+  const elsewhere = ClaimsElsewhere.safeParse(claims['_claim_names']);
+  const [name = ''] = path;
+  if ((elsewhere.success && name in elsewhere.data) || isTrue(claims['hasgroups'])) {
     return { kind: 'overflowed' };
   }
   return { kind: 'listed', names: [] };
+}
+
+/** Entra ID writes some of its booleans as texts. */
+function isTrue(claim: unknown): boolean {
+  return claim === true || claim === 'true';
+}
+
+/** A text, or a list of texts of which exactly one duty follows: duties are kept apart, so two are none. */
+function dutyOf(claim: unknown, duties: ReadonlyMap<string, Duty>): Duty | undefined {
+  const listed = Texts.safeParse(typeof claim === 'string' ? [claim] : claim);
+  if (!listed.success) return undefined;
+  const found = new Set(
+    listed.data.flatMap((value) => {
+      const duty = duties.get(value);
+      return duty === undefined ? [] : [duty];
+    }),
+  );
+  const [duty] = found;
+  return found.size === 1 ? duty : undefined;
 }
 
 /** A claim that is a text, and not an empty one. */

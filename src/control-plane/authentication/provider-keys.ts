@@ -1,7 +1,7 @@
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 import * as z from 'zod/mini';
 
-import { MINUTE_MS } from '../../domain/time.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 
 /** The two algorithms that identity providers sign with; nothing symmetric, and never `none`. */
@@ -15,9 +15,36 @@ export interface ProviderKeysOptions {
   /** Where the keys are, for an issuer that has no discovery document. */
   readonly jwksUri?: string | undefined;
   readonly transport: HttpTransport;
+  /** How long keys are used before they are read anew: a key that the issuer withdrew is believed no longer than this. */
+  readonly freshMs?: number;
+  /** How long the last keys go on while the issuer cannot be asked. */
+  readonly outageMs?: number;
+  /** How long it is not asked again after it could not be, while the last keys do. */
+  readonly pauseMs?: number;
+  /** How long it is not asked for a key that is not known after it was last read: forgers must not make us ask. */
+  readonly unknownKeyMs?: number;
 }
 
-/** The published keys of an issuer: read when the first token comes, kept for an hour, and read anew for a new key. */
+const FRESH_MS = 10 * MINUTE_MS;
+
+/** Long enough for an issuer's bad afternoon; and a withdrawn key is not believed longer because somebody blocks the way. */
+const OUTAGE_MS = 4 * HOUR_MS;
+
+const PAUSE_MS = 10 * SECOND_MS;
+
+const UNKNOWN_KEY_MS = 5 * SECOND_MS;
+
+const READ_TIMEOUT_MS = 5 * SECOND_MS;
+
+type LocalJWKSet = ReturnType<typeof createLocalJWKSet>;
+
+const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+
+/**
+ * The published keys of an issuer: read when the first token comes, again every ten minutes, and at once for a key that is
+ * not known. While the issuer is away those that were read last go on, within a bound; a key that is not among them is
+ * neither good nor bad then.
+ */
 export function createProviderKeys(options: ProviderKeysOptions): () => Promise<JWTVerifyGetKey> {
   let keys: Promise<JWTVerifyGetKey> | undefined;
   return async () => {
@@ -31,9 +58,52 @@ export function createProviderKeys(options: ProviderKeysOptions): () => Promise<
   };
 }
 
-async function findKeys({ issuer, jwksUri, transport }: ProviderKeysOptions): Promise<JWTVerifyGetKey> {
+async function findKeys(options: ProviderKeysOptions): Promise<JWTVerifyGetKey> {
+  const { unknownKeyMs = UNKNOWN_KEY_MS } = options;
+  const {
+    issuer,
+    jwksUri,
+    transport,
+    freshMs = FRESH_MS,
+    outageMs = OUTAGE_MS,
+    pauseMs = PAUSE_MS,
+  } = options;
   const uri = jwksUri ?? (await discover(issuer, transport));
-  return createRemoteJWKSet(new URL(uri), { cacheMaxAge: 60 * MINUTE_MS });
+  let last: { readonly keys: LocalJWKSet; readonly atMs: number } | undefined;
+  const remote = createRemoteJWKSet(new URL(uri), {
+    cacheMaxAge: freshMs,
+    cooldownDuration: unknownKeyMs,
+    [customFetch]: async (url) => {
+      const { status, text } = await transport({ method: 'GET', url, timeoutMs: READ_TIMEOUT_MS });
+      if (status === 200) {
+        last = { keys: createLocalJWKSet(KeySet.parse(JSON.parse(text))), atMs: performance.now() };
+      }
+      return new Response(text, { status });
+    },
+  });
+  let failedAtMs = -Infinity;
+
+  return async (header, token) => {
+    const nowMs = performance.now();
+    const kept = last !== undefined && nowMs - last.atMs < outageMs ? last.keys : undefined;
+    // An issuer that hangs must not make everybody wait for it, call after call.
+    if (kept !== undefined && nowMs - failedAtMs < pauseMs) {
+      const key = await kept(header, token).catch(() => undefined);
+      if (key !== undefined) return key;
+    }
+    try {
+      return await remote(header, token);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
+        throw error;
+      }
+      failedAtMs = performance.now();
+      // A key that is not among the last ones may have been published while nobody could ask: that is not a forgery.
+      const key = await kept?.(header, token).catch(() => undefined);
+      if (key === undefined) throw error;
+      return key;
+    }
+  };
 }
 
 async function discover(issuer: string, transport: HttpTransport): Promise<string> {

@@ -1,12 +1,19 @@
-import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose';
+import {
+  decodeJwt,
+  errors,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+} from 'jose';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
-import { type EpochMs, fromUnixSeconds, MINUTE_MS } from '../../domain/time.ts';
+import { DAY_MS, type EpochMs, fromUnixSeconds, MINUTE_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
-import type { ServerConfiguration } from '../configuration/configuration.ts';
-import { principalOf, textOf } from './claims.ts';
+import { principalOf, subjectOf, textOf } from './claims.ts';
 import { createProviderKeys, isUnsigned, SIGNATURE_ALGORITHMS } from './provider-keys.ts';
+import type { IdentityTrust } from './settings.ts';
 
 /** Somebody who presented a token that is good. */
 export interface Bearer {
@@ -36,7 +43,7 @@ export class TokenRefused extends OamError {
 export interface TokenVerifier {
   /**
    * @throws {TokenRefused} `not_signed_in` (no token, or not one of the identity provider's), `wrong_issuer`,
-   * `wrong_audience`, `wrong_token_kind`, `session_expired`.
+   * `wrong_audience`, `wrong_token_kind`, `wrong_client`, `token_lives_too_long`, `session_expired`.
    * @throws {OamError} `identity_provider_unavailable` when its keys cannot be read.
    */
   verify(token: string, nowMs: EpochMs): Promise<Bearer>;
@@ -50,11 +57,13 @@ const CLOCK_TOLERANCE_SECONDS = 5;
  */
 const MAX_ISSUED_AHEAD_MS = 5 * MINUTE_MS;
 
+/** What lives longer is a password. */
+const MAX_LIFE_MS = DAY_MS;
+
+const MAX_SUBJECT_CHARACTERS = 1_000;
+
 /** Judges tokens by the identity provider's published keys, which are read when the first token comes. */
-export function createTokenVerifier(
-  identity: ServerConfiguration['identity'],
-  transport: HttpTransport,
-): TokenVerifier {
+export function createTokenVerifier(identity: IdentityTrust, transport: HttpTransport): TokenVerifier {
   const keysOfProvider = createProviderKeys({ issuer: identity.issuer, transport });
 
   return {
@@ -63,15 +72,19 @@ export function createTokenVerifier(
       const getKey = await keysOfProvider().catch((error: unknown) => {
         throw unavailable(error);
       });
-      const claims = await verifySignature(token, getKey, identity, nowMs);
+      const { payload: claims, protectedHeader } = await verifySignature(token, getKey, identity, nowMs);
+      expectSubject(claims, identity);
       expectIssuedByNow(claims, identity, nowMs);
-      expectAccessToken(claims, identity);
+      expectShortLife(claims, identity);
+      expectAccessToken(claims, protectedHeader, identity);
+      const clientId = clientOf(claims, identity);
+      expectOurClient(clientId, claims, identity);
       return {
-        principal: principalOf(claims, identity.claims),
+        principal: principalOf(claims, identity),
         expiresAtMs: fromUnixSeconds(claims.exp ?? 0),
         issuedAtMs: fromUnixSeconds(claims.iat ?? 0),
         tokenId: textOf(claims.jti),
-        clientId: textOf(claims['azp']) ?? textOf(claims['client_id']),
+        clientId,
       };
     },
   };
@@ -96,11 +109,11 @@ function expectOurIssuer(token: string, issuer: string): void {
 async function verifySignature(
   token: string,
   getKey: JWTVerifyGetKey,
-  identity: ServerConfiguration['identity'],
+  identity: IdentityTrust,
   nowMs: EpochMs,
-): Promise<JWTPayload> {
+): Promise<{ readonly payload: JWTPayload; readonly protectedHeader: JWTHeaderParameters }> {
   try {
-    const { payload } = await jwtVerify(token, getKey, {
+    return await jwtVerify(token, getKey, {
       issuer: identity.issuer,
       audience: identity.audience,
       algorithms: [...SIGNATURE_ALGORITHMS],
@@ -108,52 +121,103 @@ async function verifySignature(
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       currentDate: new Date(nowMs),
     });
-    return payload;
   } catch (error) {
     throw asRefusal(error, identity);
   }
 }
 
-function expectIssuedByNow(
-  claims: JWTPayload,
-  identity: ServerConfiguration['identity'],
-  nowMs: EpochMs,
-): void {
+function expectIssuedByNow(claims: JWTPayload, identity: IdentityTrust, nowMs: EpochMs): void {
   if (fromUnixSeconds(claims.iat ?? 0) - nowMs <= MAX_ISSUED_AHEAD_MS) return;
   throw new TokenRefused(
     'not_signed_in',
     "The identity provider's clock is far ahead of the control plane's. Tell your administrator, who has to set one of them right.",
-    principalOf(claims, identity.claims),
+    principalOf(claims, identity),
   );
 }
 
-/**
- * A token that is good for the editor's own client as well is good for Databricks' federation: it would open both
- * doors, so it opens none. The marks of an ID token are refused whatever its audience.
- */
-function expectAccessToken(claims: JWTPayload, identity: ServerConfiguration['identity']): void {
-  const audiences = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
-  if (audiences.includes(identity.clientId)) throw wrongAudience(claims, identity);
-  if ('nonce' in claims || 'at_hash' in claims || 'c_hash' in claims) {
+/** Subjects are keys of rows: one that is missing is nobody, and what no provider sends is not taken. */
+function expectSubject(claims: JWTPayload, identity: IdentityTrust): void {
+  const subject = subjectOf(claims, identity.claims);
+  if (subject === undefined || subject.length > MAX_SUBJECT_CHARACTERS) {
     throw new TokenRefused(
       'wrong_token_kind',
-      'This is an ID token. The control plane takes the access token; sign in again so that the right one is sent.',
-      principalOf(claims, identity.claims),
+      `The identity provider's token does not say who you are. Tell your administrator to check 'identity.profile' and the claim '${identity.claims.subject}'.`,
     );
   }
 }
 
-function asRefusal(error: unknown, identity: ServerConfiguration['identity']): OamError {
+function expectShortLife(claims: JWTPayload, identity: IdentityTrust): void {
+  if (fromUnixSeconds(claims.exp ?? 0) - fromUnixSeconds(claims.iat ?? 0) <= MAX_LIFE_MS) return;
+  throw new TokenRefused(
+    'token_lives_too_long',
+    "The identity provider's access tokens live longer than a day. Tell your administrator to shorten their life, best to an hour.",
+    principalOf(claims, identity),
+  );
+}
+
+/** RFC 9068 §2.1, and what providers write that do not follow it. */
+const ACCESS_TOKEN_TYPES = ['jwt', 'at+jwt', 'application/at+jwt'];
+
+/**
+ * A token that is good for the editor's own client as well is good for Databricks' federation: it would open both
+ * doors, so it opens none. The marks of an ID token are refused whatever its audience, and so are those of a logout
+ * token (OpenID Connect Back-Channel Logout 1.0 §2.4), of Keycloak's other kinds, and of an application without a person.
+ */
+function expectAccessToken(claims: JWTPayload, header: JWTHeaderParameters, identity: IdentityTrust): void {
+  const audiences = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
+  if (identity.clientIds.some((clientId) => audiences.includes(clientId)))
+    throw wrongAudience(claims, identity);
+  const { scopes } = identity.claims;
+  if (scopes !== undefined && scopesOf(claims).some((scope) => !scopes.includes(scope))) {
+    throw wrongAudience(claims, identity);
+  }
+  const kind = textOf(claims['typ']);
+  if (
+    'nonce' in claims ||
+    'at_hash' in claims ||
+    'c_hash' in claims ||
+    'events' in claims ||
+    (kind !== undefined && kind !== 'Bearer') ||
+    claims['idtyp'] === 'app' ||
+    (header.typ !== undefined && !ACCESS_TOKEN_TYPES.includes(header.typ.toLowerCase()))
+  ) {
+    throw new TokenRefused(
+      'wrong_token_kind',
+      "This is not a person's access token. The control plane takes nothing else; sign in again so that the right one is sent.",
+      principalOf(claims, identity),
+    );
+  }
+}
+
+function scopesOf(claims: JWTPayload): string[] {
+  return (textOf(claims['scope']) ?? '').split(' ').filter((scope) => scope !== '');
+}
+
+function clientOf(claims: JWTPayload, { claims: { client } }: IdentityTrust): string | undefined {
+  return client.map((name) => textOf(claims[name])).find((clientId) => clientId !== undefined);
+}
+
+/** Another application of the company may get tokens for OAM's audience; what a person agreed to there is not this. */
+function expectOurClient(clientId: string | undefined, claims: JWTPayload, identity: IdentityTrust): void {
+  if (clientId === undefined ? !identity.claims.namesClient : identity.clientIds.includes(clientId)) return;
+  throw new TokenRefused(
+    'wrong_client',
+    "This token was issued to another application. Sign in with OAM itself, or ask your administrator to add the application to 'identity.otherClientIds'.",
+    principalOf(claims, identity),
+  );
+}
+
+function asRefusal(error: unknown, identity: IdentityTrust): OamError {
   if (error instanceof errors.JWTExpired) {
     return new TokenRefused(
       'session_expired',
       'Your session has expired. Sign in again.',
-      principalOf(error.payload, identity.claims),
+      principalOf(error.payload, identity),
     );
   }
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'aud') return wrongAudience(error.payload, identity);
-    return notSignedIn(principalOf(error.payload, identity.claims));
+    return notSignedIn(principalOf(error.payload, identity));
   }
   if (isUnsigned(error)) {
     return notSignedIn();
@@ -161,11 +225,11 @@ function asRefusal(error: unknown, identity: ServerConfiguration['identity']): O
   return unavailable(error);
 }
 
-function wrongAudience(claims: JWTPayload, identity: ServerConfiguration['identity']): TokenRefused {
+function wrongAudience(claims: JWTPayload, identity: IdentityTrust): TokenRefused {
   return new TokenRefused(
     'wrong_audience',
     'This token was issued for another service. The control plane takes the access token that was issued for it; sign in again.',
-    principalOf(claims, identity.claims),
+    principalOf(claims, identity),
   );
 }
 

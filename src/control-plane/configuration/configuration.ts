@@ -5,6 +5,12 @@ import * as z from 'zod/mini';
 
 import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
 import type { DirectoryLink } from '../directory/link.ts';
+import {
+  faultsOfIdentity,
+  IdentitySettings,
+  type IdentityTrust,
+  toIdentityTrust,
+} from '../authentication/settings.ts';
 import { type AuditConfiguration, AuditSettings } from '../audit/settings.ts';
 import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
 import { EnvironmentName } from './secret.ts';
@@ -28,21 +34,7 @@ export interface ServerConfiguration {
   readonly databaseUrl: string | undefined;
   /** Catalogue, schema and rules. Absolute. */
   readonly policyFolder: string;
-  readonly identity: {
-    readonly issuer: string;
-    /** The public client of the editor and the command line. */
-    readonly clientId: string;
-    /** The audience of access tokens for this control plane. Never the client's id: see the loader. */
-    readonly audience: string;
-    readonly scopes: readonly string[];
-    /** The names of the claims that say who somebody is. */
-    readonly claims: {
-      readonly userName: string;
-      readonly displayName: string;
-      readonly groups: string;
-      readonly duty: string;
-    };
-  };
+  readonly identity: IdentityTrust;
   /** OAM's own service principal; its secret is in the environment variable that is named here. */
   readonly databricks: {
     /** The account's id: the audience of the tokens that OAM signs for roles. */
@@ -92,13 +84,6 @@ const Effects = z.strictObject({
   absenceConfirmMs: z._default(z.int().check(z.minimum(0), z.maximum(300_000)), 15_000),
 });
 
-const Claims = z.strictObject({
-  userName: z._default(Text, 'preferred_username'),
-  displayName: z._default(Text, 'name'),
-  groups: z._default(Text, 'groups'),
-  duty: z._default(Text, 'duty'),
-});
-
 const Directory = z.strictObject({
   tokenEnv: EnvironmentName,
   previousTokenEnv: z.optional(EnvironmentName),
@@ -127,13 +112,7 @@ const ServerConfigurationFile = z.strictObject({
   dataFolder: Text,
   databaseUrl: z.optional(Text),
   policyFolder: Text,
-  identity: z.strictObject({
-    issuer: Text,
-    clientId: Text,
-    audience: Text,
-    scopes: z._default(z.array(Text), ['openid', 'profile', 'email', 'groups', 'offline_access']),
-    claims: z._default(Claims, Claims.parse({})),
-  }),
+  identity: IdentitySettings,
   databricks: z.strictObject({ accountId: Text, clientId: Text, clientSecretEnv: EnvironmentName }),
   issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
   workloads: z.optional(WorkloadsFile),
@@ -184,7 +163,9 @@ export function parseServerConfiguration(
   };
   if (file.publicUrl !== undefined) complain(['publicUrl'], faultOfOrigin(file.publicUrl));
   complain(['identity', 'issuer'], faultOfServerAddress(file.identity.issuer));
-  complain(['identity', 'audience'], faultOfAudience(file));
+  for (const [place, message] of faultsOfIdentity(file.identity, file.databricks.accountId)) {
+    complain(['identity', ...place], message);
+  }
   complain(['issuer', 'publishAheadMinutes'], faultOfPublishAhead(file.issuer));
   const { openTelemetry, anchors } = file.audit;
   if (openTelemetry) complain(['audit', 'openTelemetry', 'url'], faultOfServerAddress(openTelemetry.url));
@@ -203,6 +184,7 @@ export function parseServerConfiguration(
   return {
     ...file,
     publicUrl: file.publicUrl,
+    identity: toIdentityTrust(file.identity),
     workloads,
     directory: file.directory && {
       ...file.directory,
@@ -230,23 +212,12 @@ function invalid(problems: readonly FileProblem[]): FileProblemsError {
   );
 }
 
-/** One token must never pass at both doors: this one's and the Databricks token endpoint's. */
-function faultOfAudience({ identity, databricks }: ServerConfigurationFile): string | undefined {
-  if (identity.audience === identity.clientId) {
-    return "must differ from 'identity.clientId': else a person's ID token, which is for Databricks, would open OAM as well. Register an audience (API, resource) of its own for OAM.";
-  }
-  if (identity.audience === databricks.accountId) {
-    return 'must differ from the Databricks account id: else one token would pass for OAM and for Databricks.';
-  }
-  return undefined;
-}
-
 function faultOfWorkloadAudience({
   workloads,
   identity,
   databricks,
 }: ServerConfigurationFile): string | undefined {
-  const taken = [identity.audience, identity.clientId, databricks.accountId];
+  const taken = [...[identity.audience, identity.clientId, ...identity.otherClientIds], databricks.accountId];
   return workloads !== undefined && taken.includes(workloads.audience)
     ? 'must be of its own: else a token that is meant for another door would open this one.'
     : undefined;

@@ -5,12 +5,19 @@ import { TokenRefused } from '../authentication/token-verifier.ts';
 import type { Database } from '../store/tables.ts';
 import { type DirectoryLink, findLinked, groupsIn } from './link.ts';
 
-/** See {@link admitByDirectory}; everybody as they are where there is no directory. */
+/** Judges and completes what a good token says of somebody. */
+type Admit = (principal: Principal) => Promise<Principal>;
+
+/** See {@link admitByDirectory}; everybody as they are where there is no directory, and nothing to complete groups from. */
 export function admission(
   db: Kysely<Database>,
   link: DirectoryLink | undefined,
-): (principal: Principal) => Promise<Principal> {
-  return async (principal) => (link === undefined ? principal : admitByDirectory(db, link, principal));
+  completeGroups: Admit | undefined,
+): Admit {
+  return async (principal) => {
+    const admitted = link === undefined ? principal : await admitByDirectory(db, link, principal);
+    return completeGroups === undefined ? admitted : completeGroups(admitted);
+  };
 }
 
 /**

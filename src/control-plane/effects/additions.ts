@@ -4,7 +4,7 @@ import type { DueEffect } from './due.ts';
 import type { GroupLease } from './group-lease.ts';
 import { dropEffects, type MemberWrite } from './marks.ts';
 import { failed } from './outcome.ts';
-import { admit, memberIdOf } from './provisioning.ts';
+import { admit, type MemberLookup, memberIdOf } from './provisioning.ts';
 import type { Workspaces } from './workspaces.ts';
 import { writeMembers, type WriteParts, type Written } from './write.ts';
 
@@ -15,7 +15,7 @@ import { writeMembers, type WriteParts, type Written } from './write.ts';
  * @throws {OamError} `lease_lost`.
  */
 export async function writeAdditions(
-  parts: WriteParts & { readonly workspaces: Workspaces },
+  parts: WriteParts & MemberLookup & { readonly workspaces: Workspaces },
   lease: GroupLease,
   additions: readonly DueEffect[],
 ): Promise<Map<string, Written[]>> {

@@ -2,6 +2,7 @@ import { hasCode, OamError } from '../../domain/errors.ts';
 import { areFactsFresh } from '../../domain/freshness.ts';
 import { isAhead, isLive, startProvisioning } from '../../domain/grant.ts';
 import type { WorkspaceClient } from '../../databricks/index.ts';
+import type { IdentityProfile } from '../authentication/identity-profiles.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
@@ -77,18 +78,24 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
   });
 }
 
+/** How the members of groups are found. */
+export interface MemberLookup {
+  /** The attribute of a Databricks user that equals the subject of the person's tokens. */
+  readonly databricksAttribute: IdentityProfile['databricksAttribute'];
+}
+
 /**
  * Databricks' id of the member that a grant adds; looked up once and kept before it is written anywhere.
  *
  * @throws {OamError} `unknown_to_databricks` where the account has no such user (yet).
  */
 export async function memberIdOf(
-  core: Pick<Core, 'db'>,
+  core: Pick<Core, 'db'> & MemberLookup,
   client: WorkspaceClient,
   grant: StoredGrant,
 ): Promise<string> {
   if (grant.memberId !== undefined) return grant.memberId;
-  const memberId = await resolve(client, grant);
+  const memberId = await resolve(client, grant, core.databricksAttribute);
   await core.db.updateTable('access_grant').set({ member_id: memberId }).where('id', '=', grant.id).execute();
   return memberId;
 }
@@ -101,18 +108,33 @@ export async function abandon(core: Core, grantId: string, trouble: string): Pro
   });
 }
 
-async function resolve(client: WorkspaceClient, grant: StoredGrant): Promise<string> {
+async function resolve(
+  client: WorkspaceClient,
+  grant: StoredGrant,
+  attribute: MemberLookup['databricksAttribute'],
+): Promise<string> {
+  const { sub } = grant.principal;
+  if (attribute === 'userName') {
+    // Databricks itself vouches for the name, so it is the person's, and no lookalike's.
+    const [id, ...others] = await client.userIdsNamed(sub, { userAgentSuffix: `grant/${grant.id}` });
+    if (id === undefined || others.length > 0) throw unknownToDatabricks(undefined);
+    return id;
+  }
   try {
-    const user = await client.resolveUserByExternalId(grant.principal.sub, {
+    const user = await client.resolveUserByExternalId(sub, {
       userAgentSuffix: `grant/${grant.id}`,
     });
     return user.id;
   } catch (error) {
     if (!hasCode(error, 'databricks_not_found')) throw error;
-    throw new OamError(
-      'unknown_to_databricks',
-      'The Databricks account has no user for your sign-in yet. Ask your administrator to provision you; access follows by itself.',
-      { cause: error },
-    );
+    throw unknownToDatabricks(error);
   }
+}
+
+function unknownToDatabricks(cause: unknown): OamError {
+  return new OamError(
+    'unknown_to_databricks',
+    'The Databricks account has no user for your sign-in yet. Ask your administrator to provision you; access follows by itself.',
+    { cause },
+  );
 }

@@ -6,13 +6,13 @@ import type { GroupGoneParts } from './group-gone.ts';
 import type { GroupLease } from './group-lease.ts';
 import { look } from './look.ts';
 import { failed } from './outcome.ts';
-import { abandon } from './provisioning.ts';
+import { abandon, type MemberLookup } from './provisioning.ts';
 import { writeRemovals } from './removals.ts';
 import type { Workspaces } from './workspaces.ts';
 import type { WriteParts } from './write.ts';
 
 /** What serving a group needs. */
-export interface ServingParts extends WriteParts, GroupGoneParts {
+export interface ServingParts extends WriteParts, GroupGoneParts, MemberLookup {
   readonly workspaces: Workspaces;
 }
 

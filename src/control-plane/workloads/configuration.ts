@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 
 import { faultOfServerAddress } from '../configuration/origin.ts';
-import { type ClaimPath, WORKLOAD_PROFILES, type WorkloadProfile } from './profiles.ts';
+import type { ClaimPath } from '../authentication/claim-path.ts';
+import { WORKLOAD_PROFILES, type WorkloadProfile } from './profiles.ts';
 
 const Text = z.string().check(z.minLength(1));
 

@@ -1,5 +1,4 @@
-/** Where a claim stands in a token: its name, or the names on the way to it. */
-export type ClaimPath = readonly string[];
+import type { ClaimPath } from '../authentication/claim-path.ts';
 
 /** What is known beforehand of a kind of issuer. */
 export interface WorkloadProfile {

@@ -6,9 +6,9 @@ import { OamError } from '../../domain/errors.ts';
 import type { Principal, WorkloadFacts } from '../../domain/principal.ts';
 import { type EpochMs, fromUnixSeconds } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
+import { claimAt, type ClaimPath } from '../authentication/claim-path.ts';
 import { createProviderKeys, isUnsigned, SIGNATURE_ALGORITHMS } from '../authentication/provider-keys.ts';
 import type { WorkloadIssuer, WorkloadTrust } from './configuration.ts';
-import type { ClaimPath } from './profiles.ts';
 
 /** Judges the tokens that workloads bring from where they run. */
 export interface SubjectTokenVerifier {
@@ -166,15 +166,8 @@ function namedClaims(
 ): Record<string, string> {
   return Object.fromEntries(
     Object.entries(places).flatMap(([name, path]) => {
-      const value = Plain.safeParse(path.reduce<unknown>(member, claims));
+      const value = Plain.safeParse(claimAt(claims, path));
       return value.success ? [[name, String(value.data)]] : [];
     }),
   );
-}
-
-const Members = z.record(z.string(), z.unknown());
-
-function member(value: unknown, name: string): unknown {
-  const members = Members.safeParse(value);
-  return members.success && Object.hasOwn(members.data, name) ? members.data[name] : undefined;
 }

@@ -13,6 +13,7 @@ export const PinnedTrust = z.object({
     clientId: z.string(),
     audience: z.string(),
     scopes: z.array(z.string()),
+    subjectClaim: z.optional(z.string()),
   }),
   workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
 });
@@ -50,9 +51,9 @@ function keyOf(controlPlaneUrl: string): string {
 
 /** The part of a configuration that is pinned. */
 export function trustOf(configuration: Configuration): PinnedTrust {
-  const { issuer, clientId, audience, scopes } = configuration.identity;
+  const { issuer, clientId, audience, scopes, subjectClaim } = configuration.identity;
   return {
-    identity: { issuer, clientId, audience, scopes: [...scopes] },
+    identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim },
     workspaces: configuration.workspaces.map(({ name, host }) => ({ name, host })),
   };
 }

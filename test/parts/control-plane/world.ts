@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type * as z from 'zod/mini';
 
 import { type Assembly, assembleControlPlane } from '../../../src/control-plane/assemble.ts';
+import { IdentitySettings, toIdentityTrust } from '../../../src/control-plane/authentication/settings.ts';
 import type { AuditConfiguration } from '../../../src/control-plane/audit/settings.ts';
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
 import { ReconcilerSettings } from '../../../src/control-plane/reconciler/settings.ts';
@@ -46,6 +47,9 @@ export type Name = keyof typeof PEOPLE;
 /** What the directory's provisioning client presents. */
 export const DIRECTORY_TOKEN = 'a-directory-token-of-a-test-that-nobody-guesses';
 
+/** Of OAM's application in Entra ID. */
+export const GRAPH_SECRET = 'a-secret-of-a-test-for-the-graph';
+
 export interface WorldOptions {
   readonly absenceConfirmMs?: number;
   readonly lapseMinutes?: number;
@@ -55,6 +59,8 @@ export interface WorldOptions {
   readonly logger?: Logger;
   /** Takes what would be written to standard output. */
   readonly print?: (line: string) => void;
+  /** How the tokens of the identity provider are read, where not by the defaults. */
+  readonly identity?: Partial<z.input<typeof IdentitySettings>>;
   /** Where the audit trail is kept besides the store. */
   readonly audit?: AuditConfiguration;
   /** The store, in place of a fresh one of its own. */
@@ -147,13 +153,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     dataFolder,
     databaseUrl: undefined,
     policyFolder: 'demo/policy',
-    identity: {
-      issuer: identityProvider.issuer,
-      clientId: EDITOR_CLIENT_ID,
-      audience: OAM_AUDIENCE,
-      scopes: [...EDITOR_SCOPES],
-      claims: { userName: 'preferred_username', displayName: 'name', groups: 'groups', duty: 'duty' },
-    },
+    identity: toIdentityTrust({
+      ...IdentitySettings.parse({
+        issuer: identityProvider.issuer,
+        clientId: EDITOR_CLIENT_ID,
+        audience: OAM_AUDIENCE,
+        scopes: [...EDITOR_SCOPES],
+        ...options.identity,
+      }),
+    }),
     databricks: {
       accountId: SEED.accountId,
       clientId: databricks.coreCredentials.applicationId,
@@ -175,7 +183,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     directory: options.directory && {
       tokenEnv: 'UNUSED',
       previousTokenEnv: undefined,
-      issuer: identityProvider.issuer,
+      issuer: options.identity?.issuer ?? identityProvider.issuer,
       subject: 'externalId',
       groupName: 'displayName',
       trustMinutes: 15,
@@ -201,6 +209,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         databricksClientSecret: databricks.coreCredentials.secret,
         sealKeys,
         directoryTokens: [DIRECTORY_TOKEN],
+        graphClientSecret: GRAPH_SECRET,
         receiverHeaders: () => ({}),
       },
       signingKeysLost: false,

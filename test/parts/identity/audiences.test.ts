@@ -52,6 +52,14 @@ describe('two tokens for two doors', () => {
     });
   }
 
+  it('name the person by the claim that the control plane knows them by, in the access token', async () => {
+    const session = await signIn(await discover(idp, { subjectClaim: 'preferred_username' }), PEOPLE.ana);
+    assert.equal(session.subject, PEOPLE.ana.userName);
+    await assert.rejects(signIn(await discover(idp, { subjectClaim: 'oid' }), PEOPLE.ana), (error) =>
+      hasCode(error, 'wrong_token_kind'),
+    );
+  });
+
   it('refuse the sign-in where the provider does not know the audience', async () => {
     const discovered = await discover(idp, { audience: 'urn:unknown:audience' });
     await assert.rejects(signIn(discovered, PEOPLE.ana), wrongAudience);

@@ -121,6 +121,20 @@ describe('the doors of the control plane', function () {
       .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
       .join('.');
     assert.equal(await codeOf(`${unsigned}.`), 'not_signed_in');
+    // The provider's public key, which everybody has, as the secret of a signature by secret.
+    const { text: jwks } = await axiosTransport()({
+      method: 'GET',
+      url: `${world.identityProvider.issuer}/jwks`,
+    });
+    const confused = await new SignJWT({ groups: ['ml-recsys-leads'] })
+      .setProtectedHeader({ alg: 'HS256', kid: 'sandbox-1' })
+      .setIssuer(world.identityProvider.issuer)
+      .setSubject('forged')
+      .setAudience(OAM_AUDIENCE)
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(Buffer.from(jwks));
+    assert.equal(await codeOf(confused), 'not_signed_in');
     const bare = await knock({});
     assert.equal(Problem.parse(bare).code, 'not_signed_in');
     assert.deepEqual(await refusalsOf('forged'), []);

@@ -182,7 +182,7 @@ describe('a stream that nobody reads', function () {
     const world = await startWorld();
     stack.defer(() => world.close());
     const { db } = world.store;
-    const caller = principalOf(decodeJwt(await world.token('ana')), world.config.identity.claims);
+    const caller = principalOf(decodeJwt(await world.token('ana')), world.config.identity);
     await sql`insert into oam.event (kind, at, iss, sub, approver_groups, team)
       select 'request.created', oam.now(), ${caller.iss}, ${caller.sub}, '{}', 'recsys'
       from generate_series(1, 60000)`.execute(db);

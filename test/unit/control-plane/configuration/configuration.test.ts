@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { IDENTITY_PROFILES } from '../../../../src/control-plane/authentication/identity-profiles.ts';
 import { parseServerConfiguration } from '../../../../src/control-plane/configuration/configuration.ts';
 import { nearest } from '../../../../src/control-plane/configuration/nearest.ts';
 import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
@@ -42,12 +43,8 @@ describe('the configuration of the server', () => {
     assert.equal(configuration.databaseUrl, undefined);
     assert.equal(configuration.dataFolder, '/etc/oam/data');
     assert.equal(configuration.policyFolder, '/etc/oam/policy');
-    assert.deepEqual(configuration.identity.claims, {
-      userName: 'preferred_username',
-      displayName: 'name',
-      groups: 'groups',
-      duty: 'duty',
-    });
+    assert.deepEqual(configuration.identity.claims, IDENTITY_PROFILES.oidc);
+    assert.deepEqual(configuration.identity.clientIds, [configuration.identity.clientId]);
     assert.deepEqual(configuration.identity.scopes, [
       'openid',
       'profile',
@@ -101,6 +98,29 @@ databaseUrl: env:DATABASE_URL
       problems(TEXT.replace('urn:oam:control-plane', '0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101'))[0] ?? '',
       /must differ from the Databricks account id/,
     );
+  });
+
+  const identity = (lines: string): string[] =>
+    problems(TEXT.replace('identity:\n', `identity:\n${lines}`)).map((line) => line.replace(/^\d+: /, ''));
+
+  it('lets Databricks be the identity provider only with scopes that open nothing of it', () => {
+    const scoped = (scopes: string) => identity(`  profile: databricks\n  scopes: [${scopes}]\n`);
+    assert.deepEqual(scoped('openid, profile, email, offline_access'), []);
+    assert.match(
+      scoped('openid, all-apis')[0] ?? '',
+      /^'identity.scopes' may hold nothing but .* 'all-apis'\.$/,
+    );
+  });
+
+  it('takes a word of the company for one duty, and Microsoft Graph for Entra ID only', () => {
+    assert.deepEqual(identity('  duties: { auditor: [Audit], lead: [Lead] }\n'), []);
+    assert.deepEqual(identity('  duties: { auditor: [Audit], lead: [Audit] }\n'), [
+      "'identity.duties.lead' has 'Audit', which means 'auditor' already.",
+    ]);
+    const graph = 'tokenUrl: http://login.example.com/token, clientId: c, clientSecretEnv: S';
+    assert.equal(identity(`  profile: entra\n  graph: { ${graph} }\n`).length, 1);
+    assert.equal(identity(`  profile: okta\n  graph: { ${graph} }\n`).length, 2);
+    assert.match(identity('  profile: octa\n')[0] ?? '', /okta/);
   });
 
   it('takes plain http for the machine itself only', () => {

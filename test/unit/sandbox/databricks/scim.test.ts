@@ -219,6 +219,13 @@ describe('stand-in: group membership over SCIM', () => {
     );
   });
 
+  it('finds a user by the name that the account itself gives', async () => {
+    const core = await serviceClientOf(standIn, clock, standIn.coreCredentials);
+    assert.deepEqual(await core.userIdsNamed(ANA.userName), [ana.id]);
+    assert.deepEqual(await core.userIdsNamed('nobody@example.com'), []);
+    assert.deepEqual(await core.userIdsNamed(ANA.displayName), []);
+  });
+
   it('ends the tokens of somebody who is deactivated, until they are active again', async () => {
     const { accessToken } = await requestClientCredentials({
       host: `${standIn.account.host}`,
