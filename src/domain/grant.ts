@@ -119,14 +119,6 @@ export function isAhead(grant: Pick<Grant, 'startsAtMs'>, nowMs: EpochMs): boole
   return grant.startsAtMs !== undefined && nowMs < grant.startsAtMs;
 }
 
-/**
- * True while the grant demands the membership. One that starts later does so only once its provisioning has begun:
- * what lies ahead keeps nothing that is over.
- */
-export function demandsMembership(grant: Pick<Grant, 'state' | 'startsAtMs'>): boolean {
-  return isLive(grant) && (grant.state !== 'scheduled' || grant.startsAtMs === undefined);
-}
-
 /** True before the grant's end has begun. */
 export function isLive(grant: Pick<Grant, 'state'>): boolean {
   return grant.state === 'scheduled' || grant.state === 'provisioning' || grant.state === 'active';

@@ -1,4 +1,4 @@
-import { demandsMembership, type Grant } from './grant.ts';
+import { type Grant, isLive } from './grant.ts';
 import type { PrincipalKey } from './principal.ts';
 import type { Role } from './role.ts';
 
@@ -30,13 +30,20 @@ export function sameMembership(a: Membership, b: Membership): boolean {
   return a.groupId === b.groupId && a.memberKey === b.memberKey;
 }
 
+/** A grant, with what a membership needs to know of it. */
+export interface MembershipClaim extends Pick<Grant, 'state'> {
+  readonly membership: Membership;
+  /** True from the moment on at which Databricks may have been asked to add the member for this grant. */
+  readonly additionBegun: boolean;
+}
+
 /**
  * Effective access is the union of the live grants: a membership is demanded while any one of them lives, and goes
- * only when none is left.
+ * only when none is left. One for which nothing was begun is none of them: at its end there would be nothing of its own
+ * to take away, and what it kept of another grant would stay for ever.
  */
-export function isDemanded(
-  membership: Membership,
-  grants: readonly (Pick<Grant, 'state' | 'startsAtMs'> & { readonly membership: Membership })[],
-): boolean {
-  return grants.some((grant) => demandsMembership(grant) && sameMembership(grant.membership, membership));
+export function isDemanded(membership: Membership, claims: readonly MembershipClaim[]): boolean {
+  return claims.some(
+    (claim) => isLive(claim) && claim.additionBegun && sameMembership(claim.membership, membership),
+  );
 }

@@ -112,7 +112,7 @@ async function additionsBegun(
   return new Set(rows.map((row) => row.grant_id));
 }
 
-/** The grants whose membership another grant demands. */
+/** The grants whose membership another grant demands, as `isDemanded` has it: one for which nothing was begun keeps nothing. */
 async function demandedByOthers(
   db: Kysely<Database>,
   grantIds: readonly string[],
@@ -126,10 +126,18 @@ async function demandedByOthers(
         .onRef('other.id', '<>', 'mine.id')
         .on('other.state', 'in', LIVE_STATES),
     )
-    // As `demandsMembership` has it: what lies ahead keeps nothing.
-    .where((eb) => eb.or([eb('other.state', '<>', 'scheduled'), eb('other.starts_at', 'is', null)]))
     .select('mine.id')
     .where('mine.id', 'in', grantIds)
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('effect')
+          .select('effect.id')
+          .whereRef('effect.grant_id', '=', 'other.id')
+          .where('effect.kind', '=', 'add_member')
+          .where('effect.begun_at', 'is not', null),
+      ),
+    )
     .execute();
   return new Set(rows.map((row) => row.id));
 }

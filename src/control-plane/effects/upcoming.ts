@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 
 import type { EpochMs } from '../../domain/time.ts';
 import { LIVE_STATES } from '../grants/rows.ts';
@@ -35,7 +35,7 @@ interface Row {
 
 /**
  * The memberships that are to go within the time given, those included whose removal has begun and was not seen yet. One
- * that a grant demands beyond that time is none of them.
+ * that a grant demands beyond that time, as `isDemanded` has it, is none of them.
  */
 export async function loadUpcomingRemovals(
   db: Kysely<Database>,
@@ -45,18 +45,13 @@ export async function loadUpcomingRemovals(
   const now = present[0]?.now;
   if (now === undefined) throw new TypeError('The store did not tell the time.');
   const until = new Date(now.getTime() + withinMs);
-  // As `demandsMembership` has it: what lies ahead keeps nothing.
   const live = sql.join(LIVE_STATES.map((state) => sql.lit(state)));
-  const demands = (grant: string): RawBuilder<boolean> => {
-    const column = (name: string) => sql.ref(`${grant}.${name}`);
-    return sql`(${column('state')} in (${live})
-      and (${column('state')} <> 'scheduled' or ${column('starts_at')} is null))`;
-  };
   const { rows } = await sql<Row>`
     with ending as (
       select id, group_id, member_key, member_id, workspace_host, urgency, deadline_at as due_at
       from oam.access_grant
-      where ${demands('access_grant')} and deadline_at <= ${until} and member_id is not null
+      where state in (${live}) and (state <> 'scheduled' or starts_at is null)
+        and deadline_at <= ${until} and member_id is not null
       union all
       select ended.id, ended.group_id, ended.member_key, ended.member_id, ended.workspace_host, ended.urgency, ${now}
       from oam.effect join oam.access_grant ended on ended.id = effect.grant_id
@@ -69,7 +64,10 @@ export async function loadUpcomingRemovals(
     where not exists (
       select from oam.access_grant longer
       where longer.group_id = ending.group_id and longer.member_key = ending.member_key
-        and ${demands('longer')} and longer.deadline_at > ${until}
+        and longer.state in (${live}) and longer.deadline_at > ${until}
+        and exists (
+          select from oam.effect
+          where effect.grant_id = longer.id and effect.kind = 'add_member' and effect.begun_at is not null)
     )
     group by group_id, member_key, member_id, workspace_host
     order by min(urgency), max(due_at)`.execute(db);

@@ -46,7 +46,11 @@ export async function writeMembers(
       await send(lease.group.group_id, client, wanted);
     } catch (error) {
       if (isThrottled(error)) parts.pace.throttled(client.host, error.retryAfterSeconds);
-      if (isRefused(error)) await wasNotBegun(parts, effects);
+      if (isRefused(error)) {
+        // Only who served the group all along may say so: another would have let go what these were to keep.
+        await lease.confirm();
+        await wasNotBegun(parts, effects);
+      }
       if (wanted.length > 1 && (await isAboutOne(error, client, lease.group.group_id))) {
         const half = Math.ceil(wanted.length / 2);
         chunks.unshift(wanted.slice(0, half), wanted.slice(half));

@@ -144,6 +144,41 @@ describe('two holders of one federated role', function () {
       await world.close();
     }
   });
+
+  it('leave nothing behind where the second one ends before anything was written for it', async () => {
+    const world = await startWorld();
+    try {
+      const group = SEED.jitGroups.deployer.id;
+      const { id: first } = await granted(world, 'ana', 'recsys-deployer', 10);
+      world.databricks.tune({
+        failNext: { status: 429, count: 3, path: /scim\/v2\/Groups/, method: 'PATCH' },
+      });
+      const other = { sub: '00u-second', preferred_username: 'second@example.com', name: 'Second' };
+      const request = await world.client('ana', other).call('createRequest', {
+        body: { roleId: 'recsys-deployer', purpose: 'Roll out', minutes: 10 },
+      });
+      const approved = await world.client('lena').call('approveRequest', {
+        params: { id: request.id },
+        version: request.version,
+        body: {},
+      });
+      const second = grantOf(approved);
+      await world.until(second, 'provisioning');
+      await world.client('ana').call('returnGrant', { params: { id: first } });
+      // Until the first one's removal was looked at, while the second one lived.
+      const wasLookedAt = async (): Promise<boolean> => {
+        const { state, trouble } = await world.client('aude').call('getGrant', { params: { id: first } });
+        return state === 'ended' || trouble !== null;
+      };
+      while (!(await wasLookedAt())) await new Promise((resolve) => setTimeout(resolve, 25));
+      await world.client('ana', other).call('returnGrant', { params: { id: second } });
+      await world.until(first, 'ended');
+      await world.until(second, 'ended');
+      assert.deepEqual(world.databricks.members(group), []);
+    } finally {
+      await world.close();
+    }
+  });
 });
 
 describe('a credential that is being made while its grant ends', function () {
