@@ -59,7 +59,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
           listen: { host: '127.0.0.1', port },
           dataFolder: join(options.folder, 'data'),
           policyFolder: options.policyFolder,
-          identity: options.identity,
+          identity: { ...options.identity, claims: { attributes: { on_call: 'on_call' } } },
           databricks: {
             accountId: options.databricks.accountId,
             clientId: options.databricks.applicationId,

@@ -12,6 +12,7 @@ import { FileProblemsError } from './configuration/problems.ts';
 import { receiverHeaders } from './configuration/receiver-headers.ts';
 import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
 import { directoryTokens } from './directory/tokens.ts';
+import { expectClaimed } from './policy/attributes.ts';
 import { loadPolicy } from './policy/publish.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { openStore, type Store } from './store/store.ts';
@@ -94,7 +95,9 @@ async function firstPolicy(
   logger: Logger,
 ): Promise<PolicyVersion> {
   try {
-    return await loadPolicy(config.policyFolder);
+    const policy = await loadPolicy(config.policyFolder);
+    expectClaimed(policy, config.policyFolder, Object.keys(config.identity.attributes));
+    return policy;
   } catch (error) {
     try {
       if (error instanceof FileProblemsError) {

@@ -13,6 +13,9 @@ export type Duty = (typeof DUTIES)[number];
 export type GroupFacts =
   { readonly kind: 'listed'; readonly names: readonly string[] } | { readonly kind: 'overflowed' };
 
+/** What else the identity provider says of somebody: the values of each attribute, by its configured name. */
+export type Attributes = Readonly<Record<string, readonly string[]>>;
+
 /** Facts about a principal are fresh for this many minutes when they came with a token. */
 export const TOKEN_FACTS_FRESH_MINUTES = 60;
 
@@ -48,6 +51,8 @@ export interface Principal {
   readonly displayName: string;
   readonly groups: GroupFacts;
   readonly duty: Duty | undefined;
+  /** Only what the token said, and in the form that it has to have: what is not here matches nothing. */
+  readonly attributes?: Attributes | undefined;
   /** Present exactly where this is a workload. */
   readonly workload?: WorkloadFacts | undefined;
   /** When the facts above were vouched for, in epoch milliseconds. */

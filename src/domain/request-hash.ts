@@ -1,3 +1,4 @@
+import { stageContent } from './approvers.ts';
 import { canonicalJson, sha256Hex } from './canonical.ts';
 import type { PrincipalKey } from './principal.ts';
 import type { Role } from './role.ts';
@@ -27,7 +28,7 @@ export function roleHash(role: Role): string {
       ...role,
       group: { ...role.group },
       servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
-      approval: role.approval.map((stage) => ({ ...stage })),
+      approval: role.approval.map(stageContent),
       probe: role.probe && { ...role.probe },
     }),
   );

@@ -1,6 +1,7 @@
+import { type ApproverFacts, describeApprovers, isNamedBy, namesOf } from './approvers.ts';
 import { OamError } from './errors.ts';
 import type { RequestState } from './lifecycle.ts';
-import { type Principal, type PrincipalKey, samePrincipal } from './principal.ts';
+import { type PrincipalKey, samePrincipal } from './principal.ts';
 import type { ApprovalStage } from './role.ts';
 import type { EpochMs } from './time.ts';
 
@@ -97,7 +98,7 @@ export function standing(
 
 /** An approver's word as it arrives. */
 export interface ApproverWord {
-  readonly approver: Pick<Principal, 'iss' | 'sub' | 'groups'>;
+  readonly approver: PrincipalKey & ApproverFacts;
   readonly comment: string | undefined;
   readonly atMs: EpochMs;
 }
@@ -140,8 +141,8 @@ export function deny<R extends AccessRequest>(request: R, context: ApproverWord)
   expectOpen(request, context.atMs);
   const { approver } = context;
   refuseOwn(request, approver);
-  const stage = request.stages.findIndex((candidate) => mayApprove(candidate, approver));
-  if (stage < 0) throw notAnApprover();
+  const stage = request.stages.findIndex((candidate) => isNamedBy(candidate, approver));
+  if (stage < 0) throw notAnApprover(request.stages);
   return {
     ...request,
     version: request.version + 1,
@@ -222,11 +223,11 @@ export function refuse<R extends AccessRequest>(request: R): R {
   return { ...request, version: request.version + 1, state: 'denied' };
 }
 
-/** The identity-provider groups whose members can speak now; empty where nobody is waited for. */
-export function awaitedGroups(request: AccessRequest): readonly string[] {
-  if (!isOpen(request)) return [];
+/** The stage whose approvers can speak now; undefined where nobody is waited for. */
+export function awaitedStage(request: AccessRequest): ApprovalStage | undefined {
+  if (!isOpen(request)) return undefined;
   const now = standing(request);
-  return now.kind === 'waiting' ? (request.stages[now.stage]?.approverGroups ?? []) : [];
+  return now.kind === 'waiting' ? request.stages[now.stage] : undefined;
 }
 
 /** The window that the grant gets, in minutes. */
@@ -267,7 +268,9 @@ function presentStage(request: AccessRequest, { approver, atMs }: ApproverWord):
     );
   }
   const stage = request.stages[now.stage];
-  if (stage === undefined || !mayApprove(stage, approver)) throw notAnApprover();
+  if (stage === undefined || !isNamedBy(stage, approver)) {
+    throw notAnApprover(stage === undefined ? [] : [stage]);
+  }
   return now.stage;
 }
 
@@ -282,17 +285,6 @@ function lowered(request: AccessRequest, asked: number | undefined): number | un
     );
   }
   return asked;
-}
-
-function mayApprove(stage: ApprovalStage, approver: ApproverWord['approver']): boolean {
-  if (approver.groups.kind === 'overflowed') {
-    throw new OamError(
-      'groups_overflowed',
-      'You are in more groups than your identity provider puts into a token, so your right to approve cannot be seen. Ask your administrator to send only the groups that OAM needs.',
-    );
-  }
-  const { names } = approver.groups;
-  return stage.approverGroups.some((group) => names.includes(group));
 }
 
 function word(
@@ -325,11 +317,10 @@ function expectOpen(request: AccessRequest, nowMs: EpochMs): void {
   if (!isOpen(request)) throw alreadyDecided(request.state);
 }
 
-function notAnApprover(): OamError {
-  return new OamError(
-    'not_allowed',
-    'This request waits for approvers of another group. Ask one of them to decide.',
-  );
+function notAnApprover(stages: readonly ApprovalStage[]): OamError {
+  return new OamError('not_allowed', 'This request waits for other approvers. Ask one of them to decide.', {
+    detail: stages.map((stage) => describeApprovers(namesOf(stage))).join('; '),
+  });
 }
 
 function alreadyDecided(state: RequestState): OamError {

@@ -1,3 +1,5 @@
+import type { Attributes, Duty } from './principal.ts';
+
 /** How much harm a role can do. */
 export const SENSITIVITIES = ['low', 'medium', 'high'] as const;
 
@@ -50,10 +52,15 @@ export interface RoleServicePrincipal {
   readonly applicationId: string;
 }
 
-/** Who may approve in one stage, and how many of them must. */
+/** Who may approve in one stage, and how many of them must. Whoever may approve meets each demand that is made. */
 export interface ApprovalStage {
-  /** Identity-provider groups whose members may approve. */
+  /** Identity-provider groups, of which the approver is in one; empty where the stage does not go by groups. */
   readonly approverGroups: readonly string[];
+  readonly approverDuty?: Duty | undefined;
+  /** Attributes by their configured names: of each, the approver has one of the values. */
+  readonly approverAttributes?: Attributes | undefined;
+  /** The role's own team, of one of whose groups the approver is. */
+  readonly ofTeam?: { readonly name: string; readonly groups: readonly string[] } | undefined;
   readonly quorum: number;
 }
 

@@ -4,6 +4,7 @@ import { END_REASONS, GRANT_STATES, OUTLIVING_KINDS, REQUEST_STATES } from '../d
 import { DUTIES } from '../domain/principal.ts';
 import { REVIEW_VERDICTS } from '../domain/review.ts';
 import { CREDENTIAL_KINDS, SENSITIVITIES } from '../domain/role.ts';
+import { StageView } from './approvers.ts';
 import { PAGE_DEFAULT_ROWS, PAGE_MAX_ROWS, WINDOW_MAX_MINUTES } from './limits.ts';
 
 /** Text of a client's, of at most so many characters: the store cannot hold the character NUL. */
@@ -58,7 +59,7 @@ export const Outlook = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('granted_at_once'), because: z.array(z.string()) }),
   z.object({
     kind: z.literal('needs_approval'),
-    stages: z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() })),
+    stages: z.array(StageView),
     because: z.array(z.string()),
   }),
   z.object({ kind: z.literal('refused'), because: z.array(z.string()) }),
@@ -147,7 +148,7 @@ export const RequestView = z.object({
   breakGlass: z.boolean(),
   /** Present once an approver lowered the window. */
   approvedMinutes: z.nullable(z.int()),
-  stages: z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() })),
+  stages: z.array(StageView),
   approvals: z.array(ApprovalView),
   /** The hash that approvals are bound to. */
   hash: z.string(),

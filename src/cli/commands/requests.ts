@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
+import { describeApprovers } from '../../domain/approvers.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type EpochMs, minutesToMs } from '../../domain/time.ts';
+import { awaitedStage } from '../../protocol/approvers.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
 import type { Connection } from '../connection/connect.ts';
 import { describeDuration, describeMoment } from '../duration.ts';
@@ -175,6 +177,8 @@ export function showRequest(view: RequestView, flags: CommonFlags, invocation: I
   // What policy said of the request explains a yes or a wait; a person's no explains itself.
   if (flags.json || !['approved', 'pending', 'awaiting_requester'].includes(view.state)) return;
   for (const reason of view.because) invocation.answer(`  ${oneLine(reason)}`);
+  const stage = view.state === 'pending' ? awaitedStage(view) : undefined;
+  if (stage !== undefined) invocation.answer(`  It waits for ${oneLine(describeApprovers(stage))}.`);
 }
 
 function describeState(view: RequestView): string {

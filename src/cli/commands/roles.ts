@@ -1,3 +1,4 @@
+import { describeApprovers } from '../../domain/approvers.ts';
 import type { Outlook } from '../../protocol/schemas.ts';
 import type { Connection } from '../connection/connect.ts';
 import { describeDuration } from '../duration.ts';
@@ -39,7 +40,7 @@ function describeOutlook(outlook: Outlook): string {
     case 'granted_at_once':
       return 'granted at once';
     case 'needs_approval':
-      return `approved by ${outlook.stages.map((stage) => stage.approverGroups.join(' or ')).join(', then ')}`;
+      return `approved by ${outlook.stages.map(describeApprovers).join(', then ')}`;
     case 'refused':
       return `refused: ${outlook.because.join(' ')}`;
     case 'unavailable':

@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose';
 import * as z from 'zod/mini';
 
-import type { Duty, GroupFacts, Principal } from '../../domain/principal.ts';
+import type { Attributes, Duty, GroupFacts, Principal } from '../../domain/principal.ts';
 import { fromUnixSeconds } from '../../domain/time.ts';
 import { claimAt } from './claim-path.ts';
 import type { IdentityProfile } from './identity-profiles.ts';
@@ -9,12 +9,13 @@ import type { IdentityTrust } from './settings.ts';
 
 const Text = z.string().check(z.minLength(1));
 const Texts = z.array(z.string());
+const Values = z.union([Text, z.array(Text)]);
 const ClaimsElsewhere = z.record(z.string(), z.string());
 
 /** Whom a token speaks of. The token's signature must have been checked. */
 export function principalOf(
   claims: JWTPayload,
-  { claims: places, duties }: Pick<IdentityTrust, 'claims' | 'duties'>,
+  { claims: places, duties, attributes }: Pick<IdentityTrust, 'claims' | 'duties' | 'attributes'>,
 ): Principal {
   const sub = subjectOf(claims, places) ?? '';
   const userName = textOf(claimAt(claims, places.userName)) ?? sub;
@@ -25,6 +26,7 @@ export function principalOf(
     displayName: textOf(claimAt(claims, places.displayName)) ?? userName,
     groups: groupsOf(claims, places),
     duty: dutyOf(claimAt(claims, places.duty), duties),
+    attributes: attributesOf(claims, attributes),
     seenAtMs: fromUnixSeconds(claims.iat ?? 0),
   };
 }
@@ -76,6 +78,22 @@ function dutyOf(claim: unknown, duties: ReadonlyMap<string, Duty>): Duty | undef
   );
   const [duty] = found;
   return found.size === 1 ? duty : undefined;
+}
+
+/** A claim of another form than a text or a list of texts, and one that cannot be stored, is as if it were not there. */
+function attributesOf(claims: JWTPayload, places: IdentityTrust['attributes']): Attributes {
+  return Object.fromEntries(
+    Object.entries(places).flatMap(([name, path]) => {
+      const values = Values.safeParse(claimAt(claims, path));
+      const list = values.success ? [values.data].flat() : [];
+      return list.length > 0 && list.every(isStorable) ? [[name, list]] : [];
+    }),
+  );
+}
+
+/** The store's texts hold neither the character NUL nor half a character. */
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
 }
 
 /** A claim that is a text, and not an empty one. */

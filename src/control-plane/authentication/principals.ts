@@ -7,6 +7,8 @@ import type { Database, PrincipalTable } from '../store/tables.ts';
 
 const Duty = z.enum(DUTIES);
 
+const Attributes = z.record(z.string(), z.array(z.string()));
+
 const Workload = z.pipe(
   z.object({
     issuer: z.string(),
@@ -39,6 +41,7 @@ export async function rememberPrincipal(db: Kysely<Database>, told: Principal): 
     display_name: told.displayName,
     groups: told.groups.kind === 'listed' ? [...told.groups.names] : null,
     duty: told.duty ?? null,
+    attributes: JSON.stringify(told.attributes ?? {}),
     workload: told.workload === undefined ? null : JSON.stringify(told.workload),
     seen_at: toDate(told.seenAtMs),
   };
@@ -101,6 +104,7 @@ function fromRow(row: Selectable<PrincipalTable>): Principal {
     displayName: row.display_name,
     groups: row.groups === null ? { kind: 'overflowed' } : { kind: 'listed', names: row.groups },
     duty: row.duty === null ? undefined : Duty.parse(row.duty),
+    attributes: Attributes.parse(row.attributes),
     ...(row.workload !== null && { workload: Workload.parse(row.workload) }),
     seenAtMs: toMs(row.seen_at),
   };

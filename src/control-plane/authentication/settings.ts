@@ -1,9 +1,11 @@
 import * as z from 'zod/mini';
 
 import { DUTIES, type Duty } from '../../domain/principal.ts';
+import { AttributeName } from '../catalogue/schema.ts';
 import { faultOfServerAddress } from '../configuration/origin.ts';
 import { EnvironmentName } from '../configuration/secret.ts';
 import type { GraphAccess } from '../directory/graph-groups.ts';
+import type { ClaimPath } from './claim-path.ts';
 import { IDENTITY_PROFILE_NAMES, IDENTITY_PROFILES, type IdentityProfile } from './identity-profiles.ts';
 
 const Text = z.string().check(z.minLength(1));
@@ -40,6 +42,7 @@ export const IdentitySettings = z.strictObject({
       displayName: z.optional(Place),
       groups: z.optional(Place),
       duty: z.optional(Place),
+      attributes: z.optional(z.record(AttributeName, Place)),
     }),
     {},
   ),
@@ -70,6 +73,8 @@ export interface IdentityTrust {
   readonly scopes: readonly string[];
   /** Where claims stand, and what is known beforehand of the provider. */
   readonly claims: IdentityProfile;
+  /** Where the attributes stand that rules and stages may speak of, by their names. */
+  readonly attributes: Readonly<Record<string, ClaimPath>>;
   /** The values of the claim `duty` that mean each duty. */
   readonly duties: ReadonlyMap<string, Duty>;
   /** Where lists of groups are completed that were too long for a token; undefined where they are not. */
@@ -96,6 +101,7 @@ export function toIdentityTrust(settings: IdentitySettings): IdentityTrust {
       duty: claims.duty ?? profile.duty,
       groupsElsewhere: profile.groupsElsewhere && !groupsSaid,
     },
+    attributes: claims.attributes ?? {},
     duties: new Map(
       DUTIES.flatMap((duty) => (settings.duties[duty] ?? [duty]).map((value) => [value, duty] as const)),
     ),

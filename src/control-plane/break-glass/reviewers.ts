@@ -1,3 +1,4 @@
+import { isNamedBy } from '../../domain/approvers.ts';
 import { type Principal, samePrincipal } from '../../domain/principal.ts';
 import type { StoredGrant } from '../grants/rows.ts';
 
@@ -9,6 +10,6 @@ export function isAskedToReview(
 ): boolean {
   if (grant.review === undefined || samePrincipal(caller, grant.principal)) return false;
   if (ledTeams.includes(grant.team)) return true;
-  const names = caller.groups.kind === 'listed' ? caller.groups.names : [];
-  return grant.role.approval.some((stage) => stage.approverGroups.some((group) => names.includes(group)));
+  if (caller.groups.kind === 'overflowed') return false;
+  return grant.role.approval.some((stage) => isNamedBy(stage, caller));
 }

@@ -36,13 +36,8 @@ export async function tellOfBreakGlass(
       requestId: grant.requestId,
       grantId: grant.id,
       concerns: grant.principal,
-      approverGroups: approversOf(grant),
+      approvers: grant.role.approval,
       team: grant.team,
     },
   ]);
-}
-
-/** The groups whose members may look at an emergency access: those that could have approved it. */
-export function approversOf({ role }: Pick<NewGrant, 'role'>): string[] {
-  return [...new Set(role.approval.flatMap((stage) => stage.approverGroups))];
 }

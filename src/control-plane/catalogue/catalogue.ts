@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { Role, Team, Workspace } from '../../domain/role.ts';
+import type { ApprovalStage, Role, Team, Workspace } from '../../domain/role.ts';
 import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
 import { checkYaml } from '../configuration/yaml.ts';
 import { checkCatalogue, type ProblemAt } from './rules.ts';
@@ -11,6 +11,8 @@ import { CatalogueFile } from './schema.ts';
 export interface Catalogue {
   readonly workspaces: readonly Workspace[];
   readonly teams: readonly Team[];
+  /** The attributes that rules and stages may speak of. */
+  readonly attributes: readonly string[];
   readonly roles: readonly Role[];
 }
 
@@ -94,21 +96,35 @@ function resolveEnvironment(
   };
 }
 
+/** A stage as the file has it. */
+type StageOfFile = NonNullable<CatalogueFile['roles'][number]['approval']>[number];
+
 /** Where the catalogue does not say, a role can be extended up to three of its longest windows in a row. */
 const WINDOWS_IN_A_ROW = 3;
 
 function toCatalogue(file: CatalogueFile): Catalogue {
-  const leadGroups = new Map(file.teams.map((team) => [team.name, team.leadGroup]));
+  const teams = new Map(file.teams.map((team) => [team.name, team]));
   return {
     workspaces: file.workspaces,
     teams: file.teams,
+    attributes: file.attributes,
     roles: file.roles.map((role): Role => ({
       ...role,
       servicePrincipal: role.servicePrincipal,
       maxTotalMinutes: role.maxTotalMinutes ?? WINDOWS_IN_A_ROW * role.maxMinutes,
       // Where the catalogue names nobody, the leads of the role's team approve.
-      approval: role.approval ?? [{ approverGroups: [leadGroups.get(role.team) ?? ''], quorum: 1 }],
+      approval: role.approval?.map((stage) => toStage(stage, teams.get(role.team))) ?? [
+        { approverGroups: [teams.get(role.team)?.leadGroup ?? ''], quorum: 1 },
+      ],
       probe: role.probe,
     })),
   };
+}
+
+function toStage(
+  { approverGroups = [], ofTeam, ...stage }: StageOfFile,
+  team: Team | undefined,
+): ApprovalStage {
+  const groups = team === undefined ? [] : [team.group, team.leadGroup];
+  return { ...stage, approverGroups, ...(ofTeam && { ofTeam: { name: team?.name ?? '', groups } }) };
 }

@@ -24,6 +24,7 @@ export function checkCatalogue(catalogue: CatalogueFile, problemAt: ProblemAt): 
       problemAt,
     ),
     ...roleProblems(catalogue, problemAt),
+    ...stageProblems(catalogue, problemAt),
   ];
 }
 
@@ -89,6 +90,28 @@ function roleProblems({ roles, workspaces, teams }: CatalogueFile, problemAt: Pr
     }
     return problems;
   });
+}
+
+function stageProblems({ roles, attributes }: CatalogueFile, problemAt: ProblemAt): FileProblem[] {
+  return roles.flatMap((role, index) =>
+    (role.approval ?? []).flatMap((stage, place) => {
+      const at = ['roles', index, 'approval', place];
+      const names = Object.keys(stage.approverAttributes ?? {});
+      const isOpen = stage.approverGroups === undefined && stage.approverDuty === undefined;
+      if (isOpen && names.length === 0 && !stage.ofTeam) {
+        const ways = "'approverGroups', 'approverDuty', 'approverAttributes' or 'ofTeam'";
+        return [problemAt(at, `Role '${role.id}': the stage names nobody who may approve. Add ${ways}.`)];
+      }
+      return names
+        .filter((name) => !attributes.includes(name))
+        .map((name) =>
+          problemAt(
+            [...at, 'approverAttributes', name],
+            `Role '${role.id}': '${name}' is not one of the 'attributes' of the catalogue.${didYouMean(name, attributes)}`,
+          ),
+        );
+    }),
+  );
 }
 
 function duplicates<Row>(

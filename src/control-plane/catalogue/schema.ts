@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { DUTIES } from '../../domain/principal.ts';
 import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
 import { HELD_MAX_MINUTES, WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
 
@@ -12,6 +13,13 @@ const Name = z.string().check(
   }),
 );
 
+/** Rules and stages speak of these names. */
+export const AttributeName = z.string().check(
+  z.regex(/^[a-z][a-z0-9_-]{0,62}$/, {
+    error: 'must be lower-case letters, digits, hyphens and underscores, and begin with a letter.',
+  }),
+);
+
 const Minutes = z.int().check(z.minimum(WINDOW_MIN_MINUTES), z.maximum(WINDOW_MAX_MINUTES));
 
 const DEFAULT_TOKEN_MINUTES = 15;
@@ -19,6 +27,8 @@ const DEFAULT_TOKEN_MINUTES = 15;
 /** `catalogue.yaml` as a person writes it. Unknown keys are refused: a typo must not switch a rule off. */
 export const CatalogueFile = z.strictObject({
   workspaces: z.array(z.strictObject({ name: Name, host: Text })).check(z.minLength(1)),
+  /** What rules and stages may speak of besides groups and duty. */
+  attributes: z._default(z.array(AttributeName), []),
   teams: z.array(z.strictObject({ name: Name, group: Text, leadGroup: Text })).check(z.minLength(1)),
   roles: z
     .array(
@@ -45,7 +55,10 @@ export const CatalogueFile = z.strictObject({
           z
             .array(
               z.strictObject({
-                approverGroups: z.array(Text).check(z.minLength(1)),
+                approverGroups: z.optional(z.array(Text).check(z.minLength(1))),
+                approverDuty: z.optional(z.enum(DUTIES)),
+                approverAttributes: z.optional(z.record(Text, z.array(Text).check(z.minLength(1)))),
+                ofTeam: z._default(z.boolean(), false),
                 quorum: z._default(z.int().check(z.minimum(1), z.maximum(10)), 1),
               }),
             )

@@ -1,4 +1,6 @@
+import type { ApprovalStage } from '../../domain/role.ts';
 import type { EVENT_KINDS } from '../../protocol/schemas.ts';
+import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate } from '../changes/change.ts';
 
 /** One of the kinds of the protocol. */
@@ -11,8 +13,8 @@ export interface Announcement {
   readonly grantId?: string | undefined;
   /** Whose request or grant it is. */
   readonly concerns: { readonly iss: string; readonly sub: string };
-  /** Members of these identity-provider groups learn of it too: those who may approve. */
-  readonly approverGroups: readonly string[];
+  /** Those whom these stages are for learn of it too. */
+  readonly approvers: readonly ApprovalStage[];
   /** The leads of this team learn of it too. */
   readonly team: string;
 }
@@ -30,7 +32,7 @@ export async function announce(change: Change, whats: readonly Announcement[]): 
         grant_id: what.grantId ?? null,
         iss: what.concerns.iss,
         sub: what.concerns.sub,
-        approver_groups: [...what.approverGroups],
+        audience: audienceText(what.approvers),
         team: what.team,
       })),
     )

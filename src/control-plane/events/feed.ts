@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import { EVENT_KINDS, type EventView } from '../../protocol/schemas.ts';
+import { isFor } from '../approvers/audience.ts';
 import type { Core } from '../core.ts';
 import { isAuditor, ledTeams } from '../roles/teams.ts';
 import type { Database, EventTable } from '../store/tables.ts';
@@ -51,14 +52,13 @@ export async function readEvents(
   const horizon = await horizonOf(core.db);
   const present = toCursor({ transaction: horizon, id: '0' });
   if (place === undefined) return { items: [], nextCursor: present };
-  const groups = caller.groups.kind === 'listed' ? [...caller.groups.names] : [];
   const { rows } = await sql<Selectable<EventTable>>`
     select * from oam.event
     where (transaction_id, id) > (${place.transaction}::xid8, ${place.id}::bigint)
       and transaction_id < ${horizon}::xid8
       and (
         (iss = ${caller.iss} and sub = ${caller.sub})
-        or approver_groups && ${groups}::text[]
+        or ${isFor('audience', caller)}
         or team = any(${ledTeams(caller, core.policy.catalogue)}::text[])
         or ${isAuditor(caller)}::boolean
       )

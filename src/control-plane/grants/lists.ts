@@ -4,6 +4,7 @@ import { OamError } from '../../domain/errors.ts';
 import { type Principal, samePrincipal } from '../../domain/principal.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { isAskedToReview } from '../break-glass/reviewers.ts';
+import { isFor } from '../approvers/audience.ts';
 import { toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
@@ -48,16 +49,12 @@ export async function listGrants(
   if (query.scope === 'mine') {
     rows = rows.where('iss', '=', caller.iss).where('sub', '=', caller.sub);
   } else if (query.scope === 'to_review') {
-    const groups = [...groupsOf(caller)];
+    groupsOf(caller);
     const teams = ledTeams(caller, core.policy.catalogue);
     rows = rows
       .where('review', '=', 'pending')
       .where(sql<boolean>`(iss, sub) <> (${caller.iss}, ${caller.sub})`)
-      .where(
-        sql<boolean>`(team = any(${teams}::text[]) or exists (
-          select from jsonb_array_elements(role -> 'approval') stage
-          where stage -> 'approverGroups' ?| ${groups}::text[]))`,
-      );
+      .where(sql<boolean>`(team = any(${teams}::text[]) or ${isFor('reviewers', caller)})`);
   } else {
     groupsOf(caller);
     const teams = ledTeams(caller, core.policy.catalogue);

@@ -8,6 +8,7 @@ import type { Membership } from '../../domain/membership.ts';
 import type { Review } from '../../domain/review.ts';
 import { CREDENTIAL_KINDS, type Role, tokensKeepRight } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
+import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import { parseRole, roleText } from '../roles/snapshot.ts';
@@ -371,5 +372,6 @@ function toRow(grant: NewGrant): Insertable<AccessGrantTable> {
     role: roleText(grant.role),
     role_hash: grant.roleHash,
     purpose: grant.purpose,
+    reviewers: grant.review === undefined ? null : audienceText(grant.role.approval),
   };
 }

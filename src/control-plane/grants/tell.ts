@@ -68,7 +68,7 @@ function announcementOf(kind: GrantEvent, grant: ToldGrant): Announcement {
     requestId: grant.requestId,
     grantId: grant.id,
     concerns: grant.principal,
-    approverGroups: [],
+    approvers: [],
     team: grant.team,
   };
 }

@@ -1,3 +1,4 @@
+import { describeApprovers, isNamedBy, namesOf } from '../../domain/approvers.ts';
 import { samePrincipal } from '../../domain/principal.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Answer, Engine } from './engine.ts';
@@ -80,13 +81,9 @@ export function decider({ hash, catalogue, rules, engine, nearestRule }: Decider
         return { allowed: false, because: ['Nobody approves their own request.'] };
       }
       const question = approvalQuestion(facts);
-      const { groups } = facts.approver;
-      const { approverGroups } = facts.stage;
-      if (groups.kind === 'listed' && !approverGroups.some((group) => groups.names.includes(group))) {
-        return {
-          allowed: false,
-          because: [`This stage is for members of: ${approverGroups.join(', ')}.`],
-        };
+      if (!isNamedBy(facts.stage, facts.approver)) {
+        const approvers = describeApprovers(namesOf(facts.stage));
+        return { allowed: false, because: [`This stage is for ${approvers}.`] };
       }
       return verdict(question);
     },

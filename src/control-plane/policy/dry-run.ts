@@ -37,6 +37,7 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
         names: catalogue.teams.flatMap(({ group, leadGroup }) => [group, leadGroup]),
       },
       duty,
+      attributes: Object.fromEntries(catalogue.attributes.map((name) => [name, ['trial']])),
       seenAtMs: 0,
     };
     const teams = catalogue.teams.map(({ name }) => ({ name, lead: true }));

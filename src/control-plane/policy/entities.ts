@@ -76,6 +76,11 @@ export function approvalQuestion(facts: ApprovalFacts): Question {
     context: {
       requester: reference(personId(requester)),
       approverGroups: [...stage.approverGroups],
+      ...(stage.approverDuty !== undefined && {
+        approverDuty: reference({ type: 'Duty', id: stage.approverDuty }),
+      }),
+      approverAttributes: Object.keys(stage.approverAttributes ?? {}),
+      ofTeam: stage.ofTeam !== undefined,
       quorum: stage.quorum,
       minutes,
     },
@@ -173,6 +178,9 @@ function personEntity(principal: Principal, teams: readonly TeamMembership[]): E
       leads: teams.filter(({ lead }) => lead).map(teamReference),
     },
     parents: [],
+    tags: Object.fromEntries(
+      Object.entries(principal.attributes ?? {}).map(([name, values]) => [name, [...values]]),
+    ),
   };
 }
 

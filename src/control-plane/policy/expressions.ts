@@ -8,6 +8,7 @@ import * as z from 'zod/mini';
 const Expression = z.custom<Expr>((value) => typeof value === 'object' && value !== null);
 const Operands = z.object({ left: Expression, right: Expression });
 const Attribute = z.object({ left: Expression, attr: z.string() });
+const TagName = z.object({ Value: z.string() });
 const Variable = z.object({ Var: z.string() });
 
 /** The two sides of a binary operator, if the expression is one. */
@@ -23,6 +24,14 @@ export function attributeOf(
   const attribute = Attribute.safeParse(field(expression, operator)).data;
   const variable = attribute && variableOf(attribute.left);
   return variable === undefined ? undefined : { variable, name: attribute?.attr ?? '' };
+}
+
+/** The name that `principal.hasTag("…")` or `principal.getTag("…")` writes out. */
+export function tagOf(expression: Expr, operator: 'hasTag' | 'getTag'): string | undefined {
+  const operands = operandsOf(expression, operator);
+  return operands && variableOf(operands.left) === 'principal'
+    ? TagName.safeParse(operands.right).data?.Value
+    : undefined;
 }
 
 /** `principal`, `resource` or `context`, if the expression is one of them. */

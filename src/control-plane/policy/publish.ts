@@ -7,6 +7,7 @@ import { checkParseSchema, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import { OamError } from '../../domain/errors.ts';
 import { type Catalogue, type Environment, loadCatalogue } from '../catalogue/catalogue.ts';
 import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
+import { unnamedAttributeProblems } from './attributes.ts';
 import { decider } from './decide.ts';
 import { probeQuestions } from './dry-run.ts';
 import { prepareEngine } from './engine.ts';
@@ -33,7 +34,13 @@ export async function loadPolicy(
   const catalogue = await loadCatalogue(folder, environment);
   const schema = await readSchema(folder);
   const { rules, problems } = readRules(files);
-  if (problems.length === 0) problems.push(...validationProblems(schema, rules), ...openDoorProblems(rules));
+  if (problems.length === 0) {
+    problems.push(
+      ...validationProblems(schema, rules),
+      ...openDoorProblems(rules),
+      ...unnamedAttributeProblems(rules, catalogue.attributes),
+    );
+  }
   if (rules.length === 0 && problems.length === 0) {
     problems.push({ file: folder, line: undefined, message: 'There is no .cedar file with a rule in it.' });
   }

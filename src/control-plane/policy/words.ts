@@ -1,9 +1,15 @@
-import { type CedarValueJson, type Clause, type Expr, policyToText } from '@cedar-policy/cedar-wasm/nodejs';
+import {
+  type CedarValueJson,
+  type Clause,
+  type EntityJson,
+  type Expr,
+  policyToText,
+} from '@cedar-policy/cedar-wasm/nodejs';
 
 import * as z from 'zod/mini';
 
 import type { Question } from './entities.ts';
-import { attributeOf, itemsOf, operandsOf, variableOf } from './expressions.ts';
+import { attributeOf, itemsOf, operandsOf, tagOf, variableOf } from './expressions.ts';
 
 const Literal = z.object({ Value: z.unknown() });
 
@@ -28,6 +34,9 @@ const NAMES: Readonly<Record<string, string>> = {
   'context.hourUtc': 'the hour (UTC)',
   'context.weekday': 'the weekday (1 is Monday)',
   'context.approverGroups': "the stage's approver groups",
+  'context.approverDuty': "the stage's duty",
+  'context.approverAttributes': "the stage's attributes",
+  'context.ofTeam': "that the stage is the role's own team's",
   'context.quorum': "the stage's quorum",
   'context.requester': 'the requester',
   'context.holder': 'the holder',
@@ -74,6 +83,8 @@ function describe(expression: Expr, question: Question): string | undefined {
       ? sentence(operands.right, 'is one of', operands.left, question)
       : sentence(operands.left, words, operands.right, question);
   }
+  const tag = tagOf(expression, 'hasTag');
+  if (tag !== undefined) return `your attribute '${tag}' is given`;
   const presence = attributeOf(expression, 'has');
   const name = presence && NAMES[`${presence.variable}.${presence.name}`];
   return name === undefined ? undefined : `${name} is given`;
@@ -101,19 +112,26 @@ function namedValue(expression: Expr, question: Question): string | undefined {
 
 /** The value that the question gives an attribute. */
 function valueOf(expression: Expr, question: Question): CedarValueJson | undefined {
+  const tag = tagOf(expression, 'getTag');
+  if (tag !== undefined) return entityOf('principal', question)?.tags?.[tag];
   const attribute = attributeOf(expression, '.');
   if (attribute === undefined) return undefined;
   const { variable, name } = attribute;
   if (variable === 'context') return question.context[name];
   if (variable !== 'principal' && variable !== 'resource') return undefined;
+  return entityOf(variable, question)?.attrs[name];
+}
+
+function entityOf(variable: 'principal' | 'resource', question: Question): EntityJson | undefined {
   const { type, id } = question[variable];
-  const entity = question.entities.find(({ uid }) => 'id' in uid && uid.type === type && uid.id === id);
-  return entity?.attrs[name];
+  return question.entities.find(({ uid }) => 'id' in uid && uid.type === type && uid.id === id);
 }
 
 function nameOf(expression: Expr): string | undefined {
   const variable = variableOf(expression);
   if (variable !== undefined) return NAMES[variable];
+  const tag = tagOf(expression, 'getTag');
+  if (tag !== undefined) return `your attribute '${tag}'`;
   const attribute = attributeOf(expression, '.');
   return attribute && NAMES[`${attribute.variable}.${attribute.name}`];
 }

@@ -1,5 +1,6 @@
 import type * as z from 'zod/mini';
 
+import { isNamedBy } from '../../domain/approvers.ts';
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import { samePrincipal } from '../../domain/principal.ts';
@@ -84,9 +85,8 @@ export async function cancelRequest(core: Core, intent: Intent, decision: Decisi
 export function seesRequest(core: Core, caller: Principal, request: StoredRequest): boolean {
   if (samePrincipal(caller, request.requester) || isAuditor(caller)) return true;
   if (caller.groups.kind === 'overflowed') return false;
-  const { names } = caller.groups;
   return (
-    request.stages.some((stage) => stage.approverGroups.some((group) => names.includes(group))) ||
+    request.stages.some((stage) => isNamedBy(stage, caller)) ||
     ledTeams(caller, core.policy.catalogue).includes(request.team)
   );
 }

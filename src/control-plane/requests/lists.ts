@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 
 import type { Principal } from '../../domain/principal.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
+import { isFor } from '../approvers/audience.ts';
 import { toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
@@ -40,11 +41,11 @@ export async function listRequests(
   if (query.scope === 'mine') {
     rows = rows.where('iss', '=', caller.iss).where('sub', '=', caller.sub);
   } else {
-    const groups = [...groupsOf(caller)];
+    groupsOf(caller);
     const own = { iss: caller.iss, sub: caller.sub };
     rows = rows
       .where('state', 'in', ['pending', 'awaiting_requester'])
-      .where(sql<boolean>`awaited_groups && ${groups}::text[]`)
+      .where(isFor('awaited', caller))
       .where(sql<boolean>`(iss, sub) <> (${caller.iss}, ${caller.sub})`)
       .where(sql<boolean>`not approvals @> ${JSON.stringify([{ approver: own }])}::jsonb`);
   }

@@ -1,13 +1,15 @@
 import type { Insertable, Kysely, Selectable } from 'kysely';
 import * as z from 'zod/mini';
 
+import { stageContent } from '../../domain/approvers.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
-import { type AccessRequest, awaitedGroups } from '../../domain/request.ts';
+import { type AccessRequest, awaitedStage } from '../../domain/request.ts';
 import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { CodeContext } from '../../protocol/schemas.ts';
+import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import { parseRole, roleText, Stages } from '../roles/snapshot.ts';
@@ -143,6 +145,7 @@ export function fromRow(row: Selectable<AccessRequestTable>): StoredRequest {
 }
 
 function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
+  const awaited = awaitedStage(request);
   return {
     id: request.id,
     version: request.version,
@@ -158,15 +161,14 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     purpose: request.purpose,
     ticket: request.ticket ?? null,
     code_context: request.codeContext === undefined ? null : canonicalJson({ ...request.codeContext }),
-    stages: canonicalJson(request.stages.map((stage) => ({ ...stage }))),
+    stages: canonicalJson(request.stages.map(stageContent)),
     approvals: canonicalJson(
       request.approvals.map((approval) => ({
         ...approval,
         approver: { iss: approval.approver.iss, sub: approval.approver.sub },
       })),
     ),
-    approver_groups: [...new Set(request.stages.flatMap((stage) => stage.approverGroups))],
-    awaited_groups: [...awaitedGroups(request)],
+    awaited: audienceText(awaited === undefined ? [] : [awaited]),
     hash: request.hash,
     policy_version: request.policyVersion,
     because: canonicalJson([...request.because]),

@@ -26,7 +26,7 @@ export async function tellOfRequest(
       requestId: request.id,
       grantId: request.grantId,
       concerns: request.requester,
-      approverGroups: [...new Set(request.stages.flatMap((stage) => stage.approverGroups))],
+      approvers: request.stages,
       team: request.team,
     },
   ]);

@@ -2,6 +2,8 @@ import type { Kysely } from 'kysely';
 
 import type { Principal, PrincipalKey } from '../../domain/principal.ts';
 import { samePrincipal } from '../../domain/principal.ts';
+import type { ApprovalStage } from '../../domain/role.ts';
+import type { StageView } from '../../protocol/approvers.ts';
 import type { PersonView, RequestView } from '../../protocol/schemas.ts';
 import { findPrincipals } from '../authentication/principals.ts';
 import type { Database } from '../store/tables.ts';
@@ -10,6 +12,18 @@ import type { StoredRequest } from './rows.ts';
 /** Somebody as others read them. */
 export function viewPerson(person: Pick<Principal, 'iss' | 'sub' | 'userName' | 'displayName'>): PersonView {
   return { iss: person.iss, sub: person.sub, userName: person.userName, displayName: person.displayName };
+}
+
+/** A stage as its requester and its approvers read it. */
+export function viewStage(stage: ApprovalStage): StageView {
+  const attributes = Object.entries(stage.approverAttributes ?? {});
+  return {
+    approverGroups: [...stage.approverGroups],
+    approverDuty: stage.approverDuty ?? null,
+    approverAttributes: Object.fromEntries(attributes.map(([name, values]) => [name, [...values]])),
+    ofTeam: stage.ofTeam?.name ?? null,
+    quorum: stage.quorum,
+  };
 }
 
 /** Finds people by their keys; somebody who was never here is called by their subject. */
@@ -57,10 +71,7 @@ export async function viewRequests(
     startsAt: timestamp(request.startsAtMs),
     breakGlass: request.breakGlass,
     approvedMinutes: request.approvedMinutes ?? null,
-    stages: request.stages.map((stage) => ({
-      approverGroups: [...stage.approverGroups],
-      quorum: stage.quorum,
-    })),
+    stages: request.stages.map(viewStage),
     approvals: request.approvals.map((approval) => ({
       stage: approval.stage,
       approver: personOf(approval.approver),

@@ -4,6 +4,7 @@ import type { Outlook, RoleView } from '../../protocol/schemas.ts';
 import { storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { judge } from '../requests/judgement.ts';
+import { viewStage } from '../requests/view.ts';
 import { seesRole, teamsOf } from './teams.ts';
 
 /** A purpose of ordinary length: what is shown is what an ordinary request would meet. */
@@ -57,11 +58,7 @@ function outlookOf(
   const decision = judge(core.policy, caller, role, ordinaryWish(role), nowMs);
   const because = [...decision.because];
   if (decision.kind !== 'needs_approval') return { kind: decision.kind, because };
-  const stages = decision.stages.map((stage) => ({
-    approverGroups: [...stage.approverGroups],
-    quorum: stage.quorum,
-  }));
-  return { kind: 'needs_approval', stages, because };
+  return { kind: 'needs_approval', stages: decision.stages.map(viewStage), because };
 }
 
 /** In an emergency there is a ticket. */

@@ -1,10 +1,20 @@
 import * as z from 'zod/mini';
 
+import { stageContent } from '../../domain/approvers.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
+import { DUTIES } from '../../domain/principal.ts';
 import { CREDENTIAL_KINDS, type Role, SENSITIVITIES } from '../../domain/role.ts';
 
 /** The stages of an approval as they are stored. */
-export const Stages = z.array(z.object({ approverGroups: z.array(z.string()), quorum: z.int() }));
+export const Stages = z.array(
+  z.object({
+    approverGroups: z.array(z.string()),
+    approverDuty: z.optional(z.enum(DUTIES)),
+    approverAttributes: z.optional(z.record(z.string(), z.array(z.string()))),
+    ofTeam: z.optional(z.object({ name: z.string(), groups: z.array(z.string()) })),
+    quorum: z.int(),
+  }),
+);
 
 const RoleSnapshot = z.object({
   id: z.string(),
@@ -33,7 +43,7 @@ export function roleText(role: Role): string {
     ...role,
     group: { ...role.group },
     servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
-    approval: role.approval.map((stage) => ({ ...stage })),
+    approval: role.approval.map(stageContent),
     probe: role.probe && { ...role.probe },
   });
 }

@@ -47,6 +47,7 @@ export interface PrincipalTable {
   /** Null where the list overflowed. */
   groups: string[] | null;
   duty: string | null;
+  attributes: ColumnType<unknown, string | undefined, string>;
   /** What a workload's token said; null for people. */
   workload: NullableJsonColumn;
   seen_at: Date;
@@ -79,10 +80,8 @@ export interface AccessRequestTable {
   code_context: NullableJsonColumn;
   stages: JsonColumn;
   approvals: JsonColumn;
-  /** The groups of all stages: who may see the request. */
-  approver_groups: string[];
-  /** The groups of the stage that is waited for. */
-  awaited_groups: string[];
+  /** The audience of the stage that is waited for: see `approvers/audience.ts`. */
+  awaited: JsonColumn;
   hash: string;
   policy_version: string;
   because: JsonColumn;
@@ -141,6 +140,8 @@ export interface AccessGrantTable {
   reviewer_sub: string | null;
   review_comment: string | null;
   reviewed_at: Date | null;
+  /** The audience of the review: see `approvers/audience.ts`; null where there is none. */
+  reviewers: NullableJsonColumn;
   /** How soon its removal is due among others; 0 first. */
   urgency: ColumnType<number, never, never>;
   /** Of the role; null where it cannot be read. */
@@ -226,7 +227,8 @@ export interface EventTable {
   grant_id: string | null;
   iss: string;
   sub: string;
-  approver_groups: string[];
+  /** Those who may approve: see `approvers/audience.ts`. */
+  audience: JsonColumn;
   team: string;
 }
 

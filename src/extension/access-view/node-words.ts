@@ -1,9 +1,11 @@
 import type { EpochMs } from '../../domain/time.ts';
+import { awaitedStage } from '../../protocol/approvers.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
 import { outlookSentence } from '../requests/request-draft.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
 import type { AccessNode, Section } from './access-nodes.ts';
+import { approverWords } from './approver-words.ts';
 import { takesRequest } from './node-capabilities.ts';
 import type { AssetKind } from './entitlements.ts';
 
@@ -218,14 +220,10 @@ function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): No
   ]);
 }
 
-/** The groups whose word a request waits for now. */
+/** Those whose word a request waits for now. */
 export function waitsFor(l10n: Localise, request: Pick<RequestView, 'stages' | 'approvals'>): string {
-  const open = request.stages.find(
-    (stage, index) =>
-      request.approvals.filter((approval) => approval.stage === index && approval.verdict === 'approved')
-        .length < stage.quorum,
-  );
-  return open === undefined ? l10n.t('approval') : open.approverGroups.join(l10n.t(' or '));
+  const open = awaitedStage(request);
+  return open === undefined ? l10n.t('approval') : approverWords(l10n, open);
 }
 
 /** A grant's state in a few words. */

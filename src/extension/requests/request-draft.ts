@@ -1,6 +1,7 @@
 import { PURPOSE_MAX_CHARACTERS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
 import type { RequestCreate, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
+import { approverWords } from '../access-view/approver-words.ts';
 import { durationWords } from '../time-words.ts';
 
 /** What a person says when they ask for a role. */
@@ -89,9 +90,7 @@ export function outlookSentence(l10n: Localise, role: RoleView): string {
       case 'needs_approval':
         return l10n.t(
           'This needs the approval of {0}.',
-          role.outlook.stages
-            .map((stage) => stage.approverGroups.join(l10n.t(' or ')))
-            .join(l10n.t(', then ')),
+          role.outlook.stages.map((stage) => approverWords(l10n, stage)).join(l10n.t(', then ')),
         );
       case 'refused':
         return l10n.t('Policy does not give this to you.');

@@ -63,7 +63,7 @@ export function providerConfiguration(o: {
       openid: ['sub'],
       profile: ['name', 'preferred_username'],
       email: ['email', 'email_verified'],
-      groups: ['groups', 'duty'],
+      groups: ['groups', 'duty', 'on_call'],
     },
     // The ID token carries the person's claims in every flow: Databricks reads the user's name from it.
     conformIdTokenClaims: false,

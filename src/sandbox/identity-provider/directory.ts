@@ -39,6 +39,7 @@ export function createDirectory(issuer: string): Directory {
         email_verified: true,
         name: person.displayName,
         duty: person.duty,
+        ...(person.onCall !== undefined && { on_call: [...person.onCall] }),
         ...groupClaims(issuer, person, groupsBySub.get(person.sub) ?? person.groups),
       };
     },

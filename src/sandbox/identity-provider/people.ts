@@ -10,6 +10,8 @@ export interface Person {
   readonly password: string;
   readonly groups: readonly string[];
   readonly duty: Duty;
+  /** For which teams' systems they are on call: an attribute as companies make them up. */
+  readonly onCall?: readonly string[];
 }
 
 /** The audience of access tokens for OAM's control plane (an RFC 8707 resource). */
@@ -38,6 +40,7 @@ export const PEOPLE = {
     password: 'amber-harbour-17',
     groups: ['ml-platform'],
     duty: 'ops-engineer',
+    onCall: ['platform'],
   },
   aude: {
     sub: '00u-aude-c3a815',

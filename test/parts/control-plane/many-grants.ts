@@ -48,9 +48,9 @@ export async function giveGrants(db: Kysely<Database>, grants: readonly GivenGra
       on conflict do nothing`.execute(trx);
     await sql`
       insert into oam.access_request (id, version, state, iss, sub, role_id, team, role, role_hash, minutes, purpose,
-        stages, approvals, approver_groups, awaited_groups, hash, policy_version, because, created_at, lapses_at,
+        stages, approvals, awaited, hash, policy_version, because, created_at, lapses_at,
         grant_id)
-      select request_id, 2, 'approved', iss, sub, role_id, team, role::jsonb, '', 60, 'Given', '[]', '[]', '{}', '{}',
+      select request_id, 2, 'approved', iss, sub, role_id, team, role::jsonb, '', 60, 'Given', '[]', '[]', '[]',
         '', '', '[]', oam.now(), oam.now(), id from ${given}`.execute(trx);
     await sql`
       insert into oam.access_grant (id, version, request_id, iss, sub, role_id, team, role, role_hash, workspace_host,

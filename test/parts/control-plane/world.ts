@@ -37,6 +37,7 @@ import {
   EDITOR_SCOPES,
   OAM_AUDIENCE,
   PEOPLE,
+  type Person,
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
@@ -159,6 +160,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         clientId: EDITOR_CLIENT_ID,
         audience: OAM_AUDIENCE,
         scopes: [...EDITOR_SCOPES],
+        claims: { attributes: { on_call: 'on_call' } },
         ...options.identity,
       }),
     }),
@@ -232,7 +234,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await begin();
 
   const token = async (name: Name, claims: Record<string, unknown> = {}): Promise<string> => {
-    const { sub, userName, displayName, groups, duty } = PEOPLE[name];
+    const { sub, userName, displayName, groups, duty, onCall }: Person = PEOPLE[name];
     const issuedAt = Math.floor((await store.nowMs()) / 1_000);
     return identityProvider.mint({
       sub,
@@ -240,6 +242,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       name: displayName,
       groups,
       duty,
+      ...(onCall !== undefined && { on_call: onCall }),
       iat: issuedAt,
       exp: issuedAt + 600,
       ...claims,

@@ -7,7 +7,7 @@ import { REQUEST_STATES } from '../../../src/domain/lifecycle.ts';
 import {
   type AccessRequest,
   approve,
-  awaitedGroups,
+  awaitedStage,
   cancel,
   deny,
   isOpen,
@@ -49,6 +49,7 @@ const person = (sub: string, ...names: string[]) => ({
   iss: ISS,
   sub,
   groups: { kind: 'listed' as const, names },
+  duty: undefined,
 });
 
 const people = [
@@ -194,11 +195,11 @@ describe('a request, whatever befalls it', () => {
     );
   });
 
-  it('waits for a group exactly while it is pending', () => {
+  it('waits for a stage exactly while it is pending', () => {
     fc.assert(
       fc.property(plays, (requests) => {
         for (const request of requests) {
-          assert.equal(awaitedGroups(request).length > 0, request.state === 'pending');
+          assert.equal(awaitedStage(request) !== undefined, request.state === 'pending');
         }
       }),
     );
@@ -257,7 +258,10 @@ describe('a request', () => {
   it('is neither approved nor refused by an approver whose groups overflowed', () => {
     assert.throws(
       () =>
-        approve(pending, { ...context, approver: { iss: ISS, sub: 'x', groups: { kind: 'overflowed' } } }),
+        approve(pending, {
+          ...context,
+          approver: { iss: ISS, sub: 'x', groups: { kind: 'overflowed' }, duty: undefined },
+        }),
       (error) => hasCode(error, 'groups_overflowed'),
     );
   });

@@ -19,7 +19,7 @@ import { contextValue } from '../../../src/extension/access-view/node-capabiliti
 import { nodeWords, waitsFor } from '../../../src/extension/access-view/node-words.ts';
 import { approvalContextValue, approvalWords } from '../../../src/extension/approvals/approval-words.ts';
 import { english } from './localise.ts';
-import { aGrant, aMe, ANA, aRequest, aRole, DEV, LENA, PROD } from './views.ts';
+import { aGrant, aMe, ANA, aRequest, aRole, DEV, LENA, PROD, stageFor } from './views.ts';
 
 const NOW = Date.parse('2026-11-23T10:30:05.000Z');
 const reader = { l10n: english, locale: 'en-GB', nowMs: NOW };
@@ -156,10 +156,7 @@ describe('the tree of access', () => {
   });
 
   it('names the stage that a request waits for', () => {
-    const stages = [
-      { approverGroups: ['leads'], quorum: 1 },
-      { approverGroups: ['security'], quorum: 1 },
-    ];
+    const stages = [stageFor('leads'), stageFor('security')];
     const approval = {
       stage: 0,
       approver: LENA,

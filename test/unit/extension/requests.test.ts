@@ -13,7 +13,7 @@ import {
 import { durationWords, momentWords, timeLeftWords } from '../../../src/extension/time-words.ts';
 import { PURPOSE_MAX_CHARACTERS } from '../../../src/protocol/limits.ts';
 import { english } from './localise.ts';
-import { aRole } from './views.ts';
+import { aRole, stageFor } from './views.ts';
 
 describe('asking for a role', () => {
   it('reads times as people write them', () => {
@@ -88,14 +88,21 @@ describe('asking for a role', () => {
     const outlook = {
       kind: 'needs_approval' as const,
       because: [],
-      stages: [
-        { approverGroups: ['leads', 'owners'], quorum: 1 },
-        { approverGroups: ['security'], quorum: 1 },
-      ],
+      stages: [stageFor('leads', 'owners'), stageFor('security')],
     };
     assert.equal(
       outlookSentence(english, aRole({ outlook })),
       'This needs the approval of leads or owners, then security.',
+    );
+    const stage = {
+      ...stageFor(),
+      approverDuty: 'lead' as const,
+      approverAttributes: { site: ['berlin', 'porto'] },
+      ofTeam: 'recsys',
+    };
+    assert.equal(
+      outlookSentence(english, aRole({ outlook: { ...outlook, stages: [stage] } })),
+      'This needs the approval of people with duty lead and site berlin or porto of the team recsys.',
     );
   });
 

@@ -1,5 +1,6 @@
 import type { PinnedTrust } from '../../../src/extension/connection/pinned-trust.ts';
 import type { Session } from '../../../src/identity/index.ts';
+import type { StageView } from '../../../src/protocol/approvers.ts';
 import type { GrantView, Me, PersonView, RequestView, RoleView } from '../../../src/protocol/schemas.ts';
 
 /** What the control plane tells of people, roles, requests and grants, with the usual values. */
@@ -15,6 +16,11 @@ export const ANA: PersonView = {
 };
 
 export const LENA: PersonView = { ...ANA, sub: 'lena', userName: 'lena@example.com', displayName: 'Lena' };
+
+/** A stage for members of groups. */
+export function stageFor(...approverGroups: string[]): StageView {
+  return { approverGroups, approverDuty: null, approverAttributes: {}, ofTeam: null, quorum: 1 };
+}
 
 export function aRole(change: Partial<RoleView> = {}): RoleView {
   return {
@@ -52,7 +58,7 @@ export function aRequest(change: Partial<RequestView> = {}): RequestView {
     codeContext: null,
     minutes: 60,
     approvedMinutes: null,
-    stages: [{ approverGroups: ['ml-recsys-leads'], quorum: 1 }],
+    stages: [stageFor('ml-recsys-leads')],
     approvals: [],
     hash: 'h',
     policyVersion: 'p',

@@ -13,6 +13,7 @@ import { reconciliation } from './0011-reconciliation.ts';
 import { scheduledStart } from './0012-scheduled-start.ts';
 import { breakGlass } from './0013-break-glass.ts';
 import { urgency } from './0014-urgency.ts';
+import { approvers } from './0015-approvers.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   scheduledStart,
   breakGlass,
   urgency,
+  approvers,
 ];

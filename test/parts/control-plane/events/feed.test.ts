@@ -76,7 +76,7 @@ describe('the feed of events', function () {
           kind: 'request.created',
           requestId,
           concerns: { iss: world.identityProvider.issuer, sub: PEOPLE.ana.sub },
-          approverGroups: [],
+          approvers: [],
           team: 'recsys',
         },
       ]);
@@ -183,8 +183,8 @@ describe('a stream that nobody reads', function () {
     stack.defer(() => world.close());
     const { db } = world.store;
     const caller = principalOf(decodeJwt(await world.token('ana')), world.config.identity);
-    await sql`insert into oam.event (kind, at, iss, sub, approver_groups, team)
-      select 'request.created', oam.now(), ${caller.iss}, ${caller.sub}, '{}', 'recsys'
+    await sql`insert into oam.event (kind, at, iss, sub, audience, team)
+      select 'request.created', oam.now(), ${caller.iss}, ${caller.sub}, '[]', 'recsys'
       from generate_series(1, 60000)`.execute(db);
     const responses: ServerResponse[] = [];
     const stop = new AbortController();

@@ -208,7 +208,7 @@ describe('when something goes wrong around a group', function () {
         assert.deepEqual([urgency, credential], [2, 'member']);
         await db
           .updateTable('access_grant')
-          .set({ ...stored, role: JSON.stringify(stored.role) })
+          .set({ ...stored, role: JSON.stringify(stored.role), reviewers: null })
           .where('id', '=', old)
           .execute();
         const head = audit.find((row) => row.sequence === last.sequence);

@@ -56,9 +56,36 @@ describe('the catalogue', () => {
 
   it('lets the leads of the team approve where it names nobody', async () => {
     const { roles } = await loadCatalogue(folder.path, ENVIRONMENT);
-    const operator = roles.find(({ id }) => id === 'platform-cluster-operator');
-    assert.deepEqual(operator?.approval, [{ approverGroups: ['ml-platform-leads'], quorum: 1 }]);
-    assert.equal(operator.tokenMinutes, 15);
+    const promote = roles.find(({ id }) => id === 'recsys-model-promote');
+    assert.deepEqual(promote?.approval, [{ approverGroups: ['ml-recsys-leads'], quorum: 1 }]);
+    assert.equal(promote.tokenMinutes, 15);
+  });
+
+  it('knows approvers by duty, by attribute and by the team of the role', async () => {
+    const { roles, attributes } = await loadCatalogue(folder.path, ENVIRONMENT);
+    assert.deepEqual(attributes, ['on_call']);
+    assert.deepEqual(roles.find(({ id }) => id === 'platform-cluster-operator')?.approval, [
+      {
+        approverGroups: [],
+        approverDuty: 'ops-engineer',
+        approverAttributes: { on_call: ['platform'] },
+        ofTeam: { name: 'platform', groups: ['ml-platform', 'ml-platform-leads'] },
+        quorum: 1,
+      },
+    ]);
+  });
+
+  it('refuses a stage that names nobody, an attribute or a duty that is misspelt, and an attribute without values', async () => {
+    await replace('        ofTeam: true', '        ofTeam: false');
+    await replace('{ on_call: [platform] }', '{ oncall: [platform] }');
+    assert.match((await problems())[0] ?? '', /'oncall' is not one of the 'attributes'.*mean 'on_call'\?/);
+    await replace('{ oncall: [platform] }', '{ on_call: [] }');
+    assert.match((await problems())[0] ?? '', /on_call' must not be empty/);
+    await replace('        approverAttributes: { on_call: [] }\n', '');
+    await replace('approverDuty: ops-engineer', 'approverDuty: ops-engineers');
+    assert.match((await problems())[0] ?? '', /Did you mean 'ops-engineer'\?/);
+    await replace('      - approverDuty: ops-engineers\n        ofTeam: false', '      - ofTeam: false');
+    assert.match((await problems())[0] ?? '', /names nobody who may approve/);
   });
 
   it('refuses an unknown key, says which was meant, and on which line', async () => {

@@ -101,6 +101,29 @@ describe('the decisions of the demo policy', function () {
     }
   });
 
+  it('says which attribute is missing, and what it is instead', async () => {
+    const folder = await policyFolder();
+    try {
+      await folder.write(
+        'requests.cedar',
+        `@id("on-site") @because("On site only.")
+         permit(principal, action == Action::"request.at_once", resource)
+         when { principal.hasTag("on_call") && principal.getTag("on_call").contains("recsys") };`,
+      );
+      const onSite = await loadPolicy(folder.path, ENVIRONMENT);
+      const asked = (attributes: Principal['attributes']) =>
+        onSite.decideRequest(facts({ ...ana, attributes }, 'recsys-deployer'));
+      assert.equal(asked({ on_call: ['search', 'recsys'] }).kind, 'granted_at_once');
+      assert.match(asked({}).because[0] ?? '', /It asks that your attribute 'on_call' is given/);
+      assert.match(
+        asked({ on_call: ['search'] }).because[0] ?? '',
+        /It asks that your attribute 'on_call' include 'recsys' \(they are: 'search'\)/,
+      );
+    } finally {
+      await folder.remove();
+    }
+  });
+
   it('gives the forbidding rule where one forbids', () => {
     assert.deepEqual(policy.decideRequest(facts(aude, 'recsys-endpoint-query')).because, [
       'Auditors read the trail and hold no access themselves.',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rename, rm } from 'node:fs/promises';
 
 import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
+import { expectClaimed } from '../../../../src/control-plane/policy/attributes.ts';
 import { loadPolicy } from '../../../../src/control-plane/policy/publish.ts';
 import { hasCode } from '../../../../src/domain/errors.ts';
 import { ENVIRONMENT, type PolicyFolder, policyFolder } from './folder.ts';
@@ -126,6 +127,31 @@ describe('publishing a policy', function () {
     assert.match(found[1] ?? '', /^extra\.cedar:2: The rule 'quiet' needs @because/);
     assert.match(found[2] ?? '', /^extra\.cedar:4: The rule needs @id\("…"\) of lower-case/);
     assert.match(found[3] ?? '', /^oversight\.cedar:\d+: There is another rule 'leads-revoke'/);
+  });
+
+  it('refuses a rule that speaks of an attribute which the catalogue does not name, or computes its name', async () => {
+    const rule = (condition: string): Promise<void> =>
+      extra(
+        `@id("of-a-site") @because("S.") permit(principal, action == Action::"approve", resource) when { ${condition} };`,
+      );
+    await rule('principal.hasTag("oncall") && principal.getTag("oncall").contains("platform")');
+    assert.match((await problems())[0] ?? '', /speaks of 'oncall'.*Did you mean 'on_call'\?/);
+    await rule('principal.hasTag(principal.userName)');
+    assert.match((await problems())[0] ?? '', /computes the name of an attribute/);
+    await rule('principal.getTag("on_call").contains("platform")');
+    assert.match((await problems())[0] ?? '', /tag/, 'a tag is read without asking for it');
+    await rule('principal.hasTag("on_call") && principal.getTag("on_call") == "platform"');
+    assert.notEqual((await problems()).length, 0, 'a set was compared with a text');
+    await rule('principal.hasTag("on_call") && principal.getTag("on_call").contains("platform")');
+    const policy = await load();
+    expectClaimed(policy, folder.path, ['site', 'on_call']);
+    assert.throws(
+      () => {
+        expectClaimed(policy, folder.path, ['oncall']);
+      },
+      (error) =>
+        error instanceof Error && /'on_call' is in no token.*Did you mean 'oncall'\?/s.test(error.message),
+    );
   });
 
   it('refuses a template', async () => {
