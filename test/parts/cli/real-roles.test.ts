@@ -79,6 +79,7 @@ describe('oam, with a real control plane', function () {
         identity: {
           ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience: OAM_AUDIENCE },
           scopes: EDITOR_SCOPES,
+          claims: { attributes: { on_call: 'on_call' } },
         },
         databricks: {
           clientId: databricks.coreCredentials.applicationId,

@@ -46,6 +46,7 @@ describe('oam serve', function () {
             clientId: EDITOR_CLIENT_ID,
             audience: OAM_AUDIENCE,
             scopes: ['openid'],
+            claims: { attributes: { on_call: 'on_call' } },
           },
           databricks: { accountId: '1', clientId: 'core', clientSecretEnv: 'OAM_SECRET' },
           issuer: { keyEnv: 'OAM_KEY' },
