@@ -1,11 +1,10 @@
-import * as z from 'zod/mini';
-
 import { type BearerToken, exchangeSubjectToken, type HostTrust } from '../databricks/index.ts';
 import { OamError } from '../domain/errors.ts';
 import type { PrincipalKey } from '../domain/principal.ts';
 import { samePrincipal } from '../domain/principal.ts';
 import type { Redactor } from '../domain/redaction.ts';
-import type { Clock, EpochMs } from '../domain/time.ts';
+import type { Clock } from '../domain/time.ts';
+import type { SubjectToken } from '../identity/index.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
 import { PATH_ENDS } from './refusal.ts';
 
@@ -25,7 +24,7 @@ export interface PersonTokenOptions {
   readonly host: string;
   /** The session; its subject token (`aud` = Databricks' federation policy) goes to the workspace only. */
   readonly session: {
-    subjectToken(signal?: AbortSignal): Promise<{ readonly token: string; readonly expiresAtMs: EpochMs }>;
+    subjectToken(signal?: AbortSignal): Promise<SubjectToken>;
   };
   readonly trust: HostTrust;
   readonly transport: HttpTransport;
@@ -40,7 +39,7 @@ export interface PersonTokenOptions {
 /**
  * Tokens of the person who is signed in, by exchange of their ID token at the workspace.
  *
- * @throws {OamError} from `token()`: `principal_changed` once somebody else is signed in; `subject_token_unreadable`;
+ * @throws {OamError} from `token()`: `principal_changed` once somebody else is signed in;
  * the session's `not_signed_in`, `session_expired`, `identity_provider_unavailable`; those of
  * `exchangeSubjectToken`.
  */
@@ -50,9 +49,8 @@ export function personTokenSource(options: PersonTokenOptions): TokenSource {
   return {
     async token(signal) {
       const subject = await options.session.subjectToken(signal);
-      const bearer = readPrincipal(subject.token);
-      person ??= bearer;
-      if (!samePrincipal(person, bearer)) {
+      person ??= subject.principal;
+      if (!samePrincipal(person, subject.principal)) {
         throw new OamError('principal_changed', PATH_ENDS.principal_changed.sentence);
       }
       const token = await exchangeSubjectToken({
@@ -68,21 +66,6 @@ export function personTokenSource(options: PersonTokenOptions): TokenSource {
       return token;
     },
   };
-}
-
-const Claims = z.object({ iss: z.string(), sub: z.string() });
-
-/** Reads whom a JWT speaks for, without judging it: its judge is the workspace. */
-function readPrincipal(jwt: string): PrincipalKey {
-  try {
-    const payload: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
-    return Claims.parse(payload);
-  } catch {
-    throw new OamError(
-      'subject_token_unreadable',
-      'The identity provider gave a token that does not say whose it is. Sign in again; if it stays, tell your admin.',
-    );
-  }
 }
 
 const RECENT = 8;

@@ -20,4 +20,10 @@ export {
   type SessionKeeperOptions,
   type SessionState,
 } from './session-keeper.ts';
-export { memorySessionStore, principalOf, type Session, type SessionStore } from './session.ts';
+export {
+  memorySessionStore,
+  principalOf,
+  type Session,
+  type SessionStore,
+  type SubjectToken,
+} from './session.ts';

@@ -8,7 +8,14 @@ import type { DiscoveredIdentityProvider } from './discovery.ts';
 import { isUnavailable, principalChanged, sessionExpired } from './failures.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import { refreshSession, revokeSession } from './refresh.ts';
-import { parseSession, principalOf, serializeSession, type Session, type SessionStore } from './session.ts';
+import {
+  parseSession,
+  principalOf,
+  serializeSession,
+  type Session,
+  type SessionStore,
+  type SubjectToken,
+} from './session.ts';
 import { lifeOf } from './tokens.ts';
 
 /** What the keeper needs. */
@@ -51,7 +58,7 @@ export interface SessionKeeper {
    */
   accessToken(signal?: AbortSignal, person?: PrincipalKey): Promise<string>;
   /** The subject token for a workspace's token endpoint, refreshed in the same way and with the same errors. */
-  subjectToken(signal?: AbortSignal): Promise<{ readonly token: string; readonly expiresAtMs: EpochMs }>;
+  subjectToken(signal?: AbortSignal): Promise<SubjectToken>;
   /** To be called when the store was changed elsewhere: another window signed in, refreshed or signed out. */
   reload(): Promise<void>;
   /**
@@ -330,7 +337,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       return session.accessToken;
     },
     async subjectToken(signal) {
-      return tokenFor(await usable('subject', signal), 'subject');
+      const session = await usable('subject', signal);
+      return { ...tokenFor(session, 'subject'), principal: principalOf(session) };
     },
     async reload() {
       const stored = await readStore();

@@ -37,6 +37,15 @@ export interface Session {
   readonly refreshToken?: string | undefined;
 }
 
+/** What a workspace's token endpoint takes, and whose it is. */
+export interface SubjectToken {
+  readonly token: string;
+  /** Epoch milliseconds. */
+  readonly expiresAtMs: EpochMs;
+  /** The person as the control plane knows them: the token may name them otherwise. */
+  readonly principal: PrincipalKey;
+}
+
 /** Whose session it is. */
 export function principalOf({ issuer, subject }: Session): PrincipalKey {
   return { iss: issuer, sub: subject };

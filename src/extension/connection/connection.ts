@@ -13,6 +13,7 @@ import {
   type Session,
   type SessionKeeper,
   type SessionStore,
+  type SubjectToken,
 } from '../../identity/index.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
@@ -174,9 +175,7 @@ export class Connection implements Stoppable {
    *
    * @throws {OamError} `not_signed_in` and the keeper's.
    */
-  async subjectToken(
-    signal?: AbortSignal,
-  ): Promise<{ readonly token: string; readonly expiresAtMs: number }> {
+  async subjectToken(signal?: AbortSignal): Promise<SubjectToken> {
     await this.#restored;
     if (this.#keeping === undefined) throw notSignedIn();
     return this.#keeping.keeper.subjectToken(signal);

@@ -53,7 +53,10 @@ function keyOf(controlPlaneUrl: string): string {
 export function trustOf(configuration: Configuration): PinnedTrust {
   const { issuer, clientId, audience, scopes, subjectClaim } = configuration.identity;
   return {
-    identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim },
+    identity: {
+      ...{ issuer, clientId, audience, scopes: [...scopes] },
+      ...(subjectClaim !== undefined && { subjectClaim }),
+    },
     workspaces: configuration.workspaces.map(({ name, host }) => ({ name, host })),
   };
 }

@@ -94,6 +94,7 @@ describe('the session keeper', () => {
     assert.deepEqual(await keeper.subjectToken(), {
       token: session.idToken,
       expiresAtMs: session.idTokenExpiresAtMs,
+      principal: principalOf(session),
     });
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { roleTokenSource, type RoleTokenOptions } from '../../../src/broker/index.ts';
 import { hostTrust } from '../../../src/databricks/index.ts';
+import type { PrincipalKey } from '../../../src/domain/principal.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import { createControlPlaneClient } from '../../../src/protocol/client.ts';
@@ -22,7 +23,7 @@ describe("broker: an assumed role's tokens", () => {
   const ana = { iss: 'https://idp.example', sub: 'ana' };
 
   function sourceWith(
-    changes: { host?: string; signedIn?: object; person?: false; livesSeconds?: number } = {},
+    changes: { host?: string; signedIn?: PrincipalKey; person?: false; livesSeconds?: number } = {},
   ) {
     const forms: URLSearchParams[] = [];
     const redactor = createRedactor();
@@ -48,7 +49,11 @@ describe("broker: an assumed role's tokens", () => {
       host: HOST,
       session: {
         subjectToken: () =>
-          Promise.resolve({ token: jwtOf(changes.signedIn ?? ana), expiresAtMs: NOW_MS + 300_000 }),
+          Promise.resolve({
+            token: jwtOf(changes.signedIn ?? ana),
+            expiresAtMs: NOW_MS + 300_000,
+            principal: changes.signedIn ?? ana,
+          }),
       },
       trust: hostTrust([]),
       transport: workspace,

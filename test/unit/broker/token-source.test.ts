@@ -19,8 +19,7 @@ const json = (status: number, body: object) =>
 
 describe("broker: a person's tokens", () => {
   const clock = standingClock();
-  const ana = jwtOf({ iss: 'https://idp.example', sub: 'ana' });
-  const omar = jwtOf({ iss: 'https://idp.example', sub: 'omar' });
+  const [ana, omar] = ['ana', 'omar'];
 
   function sourceWith(subjects: string[], host = HOST, principal?: { iss: string; sub: string }) {
     const sent: HttpRequest[] = [];
@@ -36,9 +35,14 @@ describe("broker: a person's tokens", () => {
       host,
       session: {
         subjectToken() {
-          const token = subjects[Math.min(call, subjects.length - 1)] ?? '';
+          const sub = subjects[Math.min(call, subjects.length - 1)] ?? '';
           call += 1;
-          return Promise.resolve({ token, expiresAtMs: clock.nowMs() + 300_000 });
+          const principal = { iss: 'https://idp.example', sub };
+          return Promise.resolve({
+            token: jwtOf({ sub: `pairwise-${sub}` }),
+            expiresAtMs: clock.nowMs() + 300_000,
+            principal,
+          });
         },
       },
       trust: hostTrust([]),
@@ -56,7 +60,7 @@ describe("broker: a person's tokens", () => {
       accessToken: 'databricks-token-1',
       expiresAtMs: clock.nowMs() + 300_000,
     });
-    assert.equal(new URLSearchParams(sent[1]?.body).get('subject_token'), ana);
+    assert.equal(new URLSearchParams(sent[1]?.body).get('subject_token'), jwtOf({ sub: 'pairwise-ana' }));
     assert.ok(!redactor.redact('a databricks-token-1 b').includes('databricks-token-1'));
   });
 
@@ -74,14 +78,6 @@ describe("broker: a person's tokens", () => {
     await assert.rejects(source.token(), (error) => hasCode(error, 'principal_changed'));
     assert.deepEqual(sent, []);
   });
-
-  for (const token of ['', 'opaque', 'a.b.c', jwtOf({ sub: 'ana' })]) {
-    it(`are not made from a token that does not say whose it is: '${token.slice(0, 10)}'`, async () => {
-      const { source, sent } = sourceWith([token]);
-      await assert.rejects(source.token(), (error) => hasCode(error, 'subject_token_unreadable'));
-      assert.deepEqual(sent, []);
-    });
-  }
 
   it('are not asked for at a host that nobody trusts', async () => {
     const { source, sent } = sourceWith([ana], 'https://databricks.evil.example');

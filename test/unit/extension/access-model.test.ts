@@ -64,7 +64,11 @@ describe('what is known of a person’s access', () => {
         },
         onDidChange: changes.on,
         subjectToken: () =>
-          Promise.resolve({ token: subjectTokenOf(signedIn), expiresAtMs: Date.now() + 600_000 }),
+          Promise.resolve({
+            token: subjectTokenOf(signedIn),
+            expiresAtMs: Date.now() + 600_000,
+            principal: { iss: signedIn.issuer, sub: signedIn.subject },
+          }),
       },
       trust: () => hostTrust([]),
       transport: async ({ url, body }) => {

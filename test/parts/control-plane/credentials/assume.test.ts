@@ -38,6 +38,7 @@ describe('a role that is assumed', function () {
           subjectToken: async () => ({
             token: await world.identityProvider.mint({ sub, email: userName, aud: EDITOR_CLIENT_ID }),
             expiresAtMs: Date.now() + 300_000,
+            principal: { iss: world.identityProvider.issuer, sub },
           }),
         },
         trust: hostTrust([host]),
