@@ -7,7 +7,7 @@ import type { Redactor } from '../domain/redaction.ts';
 import { HOUR_MS, SECOND_MS } from '../domain/time.ts';
 import type { Configuration } from '../protocol/schemas.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
-import { recordStart } from './audit/configuration-changes.ts';
+import { recordPolicyPublished, recordPolicyRefused, recordStart } from './audit/configuration-changes.ts';
 import { createAuditDebt } from './audit/debt.ts';
 import { forgetOldReadings } from './audit/reading.ts';
 import { createRefusedTokens } from './audit/refused-tokens.ts';
@@ -15,7 +15,7 @@ import { createSessionRecord, forgetExpiredSessions } from './audit/sessions.ts'
 import { type AuditWorkParts, type ReceiverHeaders, startAnchoring, startChaining } from './audit/work.ts';
 import { createTokenVerifier } from './authentication/token-verifier.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
-import type { Core } from './core.ts';
+import type { Core, LiveCore } from './core.ts';
 import { admission } from './directory/admission.ts';
 import { createGraphGroups } from './directory/graph-groups.ts';
 import { addDirectory } from './directory/routes.ts';
@@ -37,8 +37,11 @@ import { createSeal, type SealKeys } from './issuer/seal.ts';
 import { openSigningKey } from './issuer/signing-key.ts';
 import { startReconciler } from './reconciler/reconciler.ts';
 import { noticeRestore } from './reconciler/restore.ts';
+import { createLivePolicy } from './policy/live.ts';
+import { type PolicySource, startPolicyReload } from './policy/reload.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { lapseUnanswered } from './requests/lapse.ts';
+import { putAllOnNewGround } from './requests/new-ground.ts';
 import { resumeReturned } from './requests/returning.ts';
 import type { Store } from './store/store.ts';
 import { forgetExpiredTokens, withWorkloads } from './workloads/sessions.ts';
@@ -49,7 +52,10 @@ import { addTokenEndpoint } from './workloads/token-endpoint.ts';
 export interface Ingredients {
   readonly config: ServerConfiguration;
   readonly store: Pick<Store, 'db'>;
+  /** What decides from the start on. */
   readonly policy: PolicyVersion;
+  /** Where the versions after it come from. */
+  readonly policySource?: PolicySource;
   readonly transport: HttpTransport;
   readonly redactor: Redactor;
   readonly logger: Logger;
@@ -77,6 +83,8 @@ export interface Assembly {
   readonly app: FastifyInstance;
   /** Begins the work behind the answers. The URL is the issuer of its tokens. */
   begin(publicUrl: string): Promise<void>;
+  /** Looks at the policy folder now rather than at the next beat. */
+  reloadPolicy(): void;
   /** Ends it: no new work, the calls under way finished. */
   end(): Promise<void>;
 }
@@ -85,19 +93,20 @@ const EVENTS_EVERY_MS = 500;
 
 /** Puts the parts together. Only here are the concrete ones known. */
 export function assembleControlPlane(ingredients: Ingredients): Assembly {
-  const { config, store, policy, logger, redactor, transport } = ingredients;
+  const { config, store, logger, redactor, transport } = ingredients;
   const { db } = store;
   const pollMs = Math.min(config.effects.pollMs, SECOND_MS);
   let sweeper: Sweeper | undefined;
   let reconciler: Loop | undefined;
   let requests: Loop | undefined;
+  let reload: Loop | undefined;
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
   let anchoring: Pick<Loop, 'stop'> | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
-  const core: Core = {
+  const policy = createLivePolicy(ingredients.policy);
+  const standing: Omit<Core, 'policy'> = {
     db,
-    policy,
     logger,
     debt: createAuditDebt(config.dataFolder, logger),
     lapseMinutes: config.requests.lapseMinutes,
@@ -106,28 +115,30 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       watch.wake();
     },
   };
+  const atPresent = (): Core => ({ ...standing, policy: policy.current() });
+  const core: LiveCore = { ...standing, atPresent };
   const readyIssuer = (): Issuer => {
     if (issuer === undefined) {
       throw new OamError('store_unavailable', 'The control plane is starting. Try again in a second.');
     }
     return issuer;
   };
-  const trust = hostTrust(policy.catalogue.workspaces.map((workspace) => workspace.host));
   const metrics = createMetrics(config.requests.reviewHours);
   const refusedTokens = createRefusedTokens(core);
   const app = createApp({
     core,
-    operations: createOperations({
-      core,
-      configuration: publicConfiguration(config, policy, ingredients.version),
-      credentials: () => ({
-        core,
-        issuer: readyIssuer(),
-        accountId: config.databricks.accountId,
-        trust,
-        transport,
+    operations: (present) =>
+      createOperations({
+        core: present,
+        configuration: () => publicConfiguration(config, present.policy, ingredients.version),
+        credentials: () => ({
+          core: present,
+          issuer: readyIssuer(),
+          accountId: config.databricks.accountId,
+          trust: hostTrust(present.policy.catalogue.workspaces.map(({ host }) => host)),
+          transport,
+        }),
       }),
-    }),
     verifier: withWorkloads(createTokenVerifier(config.identity, transport), db),
     admit: admission(
       db,
@@ -162,7 +173,10 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       tokens: ingredients.secrets.directoryTokens,
     });
   }
-  addSurroundings(app, { db, debt: core.debt, metrics, issuer: readyIssuer, version: ingredients.version });
+  addSurroundings(app, {
+    ...{ db, debt: core.debt, metrics, policy },
+    ...{ issuer: readyIssuer, version: ingredients.version },
+  });
 
   const audit: AuditWorkParts = {
     ...{ db, debt: core.debt, refusedTokens, logger, redactor, transport },
@@ -198,15 +212,19 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       await noticeRestore(core, config.audit.anchors.folder);
       const seal = createSeal(ingredients.secrets.sealKeys);
       anchoring = await startAnchoring(audit, await openSigningKey(store, seal, 'audit-anchors'));
-      await recordStart(core, config, policy, ingredients.version);
-      await registerGroups(core);
+      await recordStart(core, config, policy.current(), ingredients.version);
+      await registerGroups(db, policy.current().catalogue);
+      let judgedBy: string | undefined;
       requests = startLoop({
         name: 'requests',
         pollMs,
         logger,
         work: async () => {
-          const lapsed = await lapseUnanswered(core);
-          await resumeReturned(core);
+          const present = atPresent();
+          const lapsed = await lapseUnanswered(present);
+          if (judgedBy !== present.policy.hash) await putAllOnNewGround(present);
+          judgedBy = present.policy.hash;
+          await resumeReturned(present);
           return lapsed > 0;
         },
       });
@@ -238,9 +256,29 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         },
         pollMs,
       );
+      reload =
+        ingredients.policySource &&
+        startPolicyReload({
+          live: policy,
+          source: ingredients.policySource,
+          prepare: async (version) => {
+            await registerGroups(db, version.catalogue);
+            await recordPolicyPublished(core, version);
+          },
+          recordRefused: (problems, contentHash) => recordPolicyRefused(core, problems, contentHash),
+          changed: () => {
+            requests?.wake();
+            core.wake();
+          },
+          logger,
+        });
+    },
+    reloadPolicy() {
+      reload?.wake();
     },
     async end() {
       await Promise.all([
+        reload?.stop(),
         sweeper?.stop(),
         reconciler?.stop(),
         requests?.stop(),

@@ -5,9 +5,10 @@ import type { AuditDebt } from './audit/debt.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import type { Database } from './store/tables.ts';
 
-/** What every feature of the control plane stands on. */
+/** What every feature of the control plane stands on in one piece of work: a call, a change. */
 export interface Core {
   readonly db: Kysely<Database>;
+  /** The version that decided when the work began. It decides all of it: never two versions in one decision. */
   readonly policy: PolicyVersion;
   readonly debt: AuditDebt;
   readonly logger: Logger;
@@ -15,4 +16,10 @@ export interface Core {
   readonly lapseMinutes: number;
   /** Called after a commit that may have made work due, so that it need not wait for the next look. */
   readonly wake: () => void;
+}
+
+/** What outlasts a version of the policy: loops, streams, and the door where calls come in. */
+export interface LiveCore extends Omit<Core, 'policy'> {
+  /** The same with the version that decides now. Take it anew for each piece of work, and once. */
+  readonly atPresent: () => Core;
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
 import { createRedactor } from '../domain/redaction.ts';
+import { SECOND_MS } from '../domain/time.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
 import { recordPolicyRefused } from './audit/configuration-changes.ts';
@@ -13,7 +14,9 @@ import { receiverHeaders } from './configuration/receiver-headers.ts';
 import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
 import { directoryTokens } from './directory/tokens.ts';
 import { expectClaimed } from './policy/attributes.ts';
-import { loadPolicy } from './policy/publish.ts';
+import { type PolicyFolder, readSettledFolder } from './policy/folder.ts';
+import { compilePolicy } from './policy/publish.ts';
+import type { PolicySource } from './policy/reload.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { openStore, type Store } from './store/store.ts';
 import { PRODUCT_VERSION } from './version.ts';
@@ -22,6 +25,8 @@ import { PRODUCT_VERSION } from './version.ts';
 export interface RunningControlPlane {
   /** The origin that it is reached at, without a trailing slash. */
   readonly url: string;
+  /** Looks at the policy folder now. It is looked at every few seconds anyway. */
+  reloadPolicy(): void;
   /** Answers no more, finishes what is under way, and lets go of the store. */
   close(): Promise<void>;
 }
@@ -62,11 +67,12 @@ export async function startControlPlane(
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
-  const policy = await firstPolicy(config, store, logger);
+  const { policy, policySource } = await firstPolicy(config, store, logger);
   const assembly = assembleControlPlane({
     config,
     store,
     policy,
+    policySource,
     transport: axiosTransport(),
     redactor,
     logger,
@@ -81,28 +87,50 @@ export async function startControlPlane(
     const url = config.publicUrl ?? bound;
     await assembly.begin(url);
     logger.info('The control plane is ready.', { url, policy: policy.hash.slice(0, 12) });
-    return { url, close: () => close(assembly, store) };
+    return {
+      url,
+      reloadPolicy: () => {
+        assembly.reloadPolicy();
+      },
+      close: () => close(assembly, store),
+    };
   } catch (error) {
     await close(assembly, store);
     throw error;
   }
 }
 
-/** The policy that decides from the start on. That one was refused is on the record before the start is given up. */
+/** How often the policy folder is looked at: its few files are read then. */
+const POLICY_POLL_MS = 2 * SECOND_MS;
+
+const POLICY_SETTLE_MS = 200;
+
+/** The policy that decides from the start on, and where the next comes from. That one was refused is on the record before the start is given up. */
 async function firstPolicy(
   config: ServerConfiguration,
   store: Store,
   logger: Logger,
-): Promise<PolicyVersion> {
+): Promise<{ policy: PolicyVersion; policySource: PolicySource }> {
+  const compile = async (read: PolicyFolder): Promise<PolicyVersion> => {
+    const version = await compilePolicy(read, process.env);
+    expectClaimed(version, read.path, Object.keys(config.identity.attributes));
+    return version;
+  };
+  let contentHash: string | undefined;
   try {
-    const policy = await loadPolicy(config.policyFolder);
-    expectClaimed(policy, config.policyFolder, Object.keys(config.identity.attributes));
-    return policy;
+    const path = config.policyFolder;
+    const folder = await readSettledFolder(path, POLICY_SETTLE_MS);
+    contentHash = folder.contentHash;
+    const policy = await compile(folder);
+    return {
+      policy,
+      policySource: { path, contentHash, compile, pollMs: POLICY_POLL_MS, settleMs: POLICY_SETTLE_MS },
+    };
   } catch (error) {
     try {
       if (error instanceof FileProblemsError) {
         const debt = createAuditDebt(config.dataFolder, logger);
-        await recordPolicyRefused({ db: store.db, debt }, error.problems);
+        await recordPolicyRefused({ db: store.db, debt }, error.problems, contentHash);
       }
     } finally {
       await store.close();

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { canonicalJson, sha256Hex } from '../../domain/canonical.ts';
 import type { ServerConfiguration } from '../configuration/configuration.ts';
 import type { FileProblem } from '../configuration/problems.ts';
-import { inChange } from '../changes/change.ts';
+import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import type { PolicyVersion } from '../policy/version.ts';
 
@@ -39,14 +39,8 @@ export async function recordStart(
 export async function recordPolicyPublished(parts: Parts, policy: PolicyVersion): Promise<void> {
   const { workspaces, teams, roles } = policy.catalogue;
   await inChange(parts.db, async (change) => {
-    const last = await change.trx
-      .selectFrom('audit')
-      .select(sql<string | null>`detail->>'policyVersion'`.as('policyVersion'))
-      .where(sql<boolean>`event collate "C" = 'policy.published'`)
-      .orderBy('at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+    await oneAtATime(change);
+    const last = await lastOf(change, ['policy.published']);
     if (last?.policyVersion === policy.hash) return;
     await parts.debt.record(change, {
       event: 'policy.published',
@@ -59,14 +53,47 @@ export async function recordPolicyPublished(parts: Parts, policy: PolicyVersion)
   });
 }
 
-/** Puts a policy on the record that was not taken. Where there was one before, it goes on to decide. */
-export async function recordPolicyRefused(parts: Parts, problems: readonly FileProblem[]): Promise<void> {
-  await inChange(parts.db, (change) =>
-    parts.debt.record(change, {
+/**
+ * Puts a content of the policy folder on the record that was not taken, once, however many replicas look at it. Where
+ * there was a policy before, it goes on to decide.
+ */
+export async function recordPolicyRefused(
+  parts: Parts,
+  problems: readonly FileProblem[],
+  content: string | undefined,
+): Promise<void> {
+  await inChange(parts.db, async (change) => {
+    await oneAtATime(change);
+    const last = await lastOf(change, ['policy.published', 'policy.refused']);
+    if (content !== undefined && last?.event === 'policy.refused' && last.content === content) return;
+    await parts.debt.record(change, {
       event: 'policy.refused',
-      detail: { problems: problems.map(({ file, line, message }) => ({ file, line, message })) },
-    }),
-  );
+      detail: {
+        content: content ?? null,
+        problems: problems.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
+      },
+    });
+  });
+}
+
+/** Replicas that see the same folder change at the same moment tell of it one after the other. */
+async function oneAtATime({ trx }: Change): Promise<void> {
+  await trx.selectFrom('store').select('epoch').forUpdate().execute();
+}
+
+async function lastOf({ trx }: Change, events: readonly string[]) {
+  return trx
+    .selectFrom('audit')
+    .select([
+      'event',
+      sql<string | null>`detail->>'policyVersion'`.as('policyVersion'),
+      sql<string | null>`detail->>'content'`.as('content'),
+    ])
+    .where(sql<boolean>`event collate "C" = any(${events}::text[])`)
+    .orderBy('at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 /** A hash of the configuration. The password that an address of a database may carry is no part of it. */

@@ -35,7 +35,11 @@ export function expectAuditReader(core: Core, caller: Principal): void {
 export async function recordReading(core: Core, caller: Principal, query: JsonObject): Promise<void> {
   await inChange(core.db, async (change) => {
     if (await isNews(change, caller, query)) {
-      await core.debt.record(change, { event: 'audit.read', actor: caller, detail: { query } });
+      await core.debt.record(change, {
+        event: 'audit.read',
+        actor: caller,
+        detail: { query, policyVersion: core.policy.hash },
+      });
     }
   });
 }
@@ -43,7 +47,11 @@ export async function recordReading(core: Core, caller: Principal, query: JsonOb
 /** Puts an export on the record; each is one, as each is a copy that leaves the house. */
 export async function recordExport(core: Core, caller: Principal, detail: JsonObject): Promise<void> {
   await inChange(core.db, (change) =>
-    core.debt.record(change, { event: 'audit.exported', actor: caller, detail }),
+    core.debt.record(change, {
+      event: 'audit.exported',
+      actor: caller,
+      detail: { ...detail, policyVersion: core.policy.hash },
+    }),
   );
 }
 

@@ -37,7 +37,10 @@ export async function reviewBreakGlass(
       const next = reviewGrant(grant, { verdict, comment, reviewer, atMs: change.nowMs });
       expectApprover(core, caller, grant);
       await saveGrant(change, grant, next);
-      await tellOfBreakGlass(change, 'grant.reviewed', next, caller, { verdict, comment });
+      await tellOfBreakGlass(change, 'grant.reviewed', next, caller, {
+        ...{ verdict, comment },
+        policyVersion: core.policy.hash,
+      });
       return viewGrant(change.trx, next);
     }),
   );

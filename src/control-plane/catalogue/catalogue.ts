@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import type { ApprovalStage, Role, Team, Workspace } from '../../domain/role.ts';
 import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
 import { checkYaml } from '../configuration/yaml.ts';
@@ -19,24 +16,16 @@ export interface Catalogue {
 /** The variables that `env:NAME` is looked up in. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const FILE = 'catalogue.yaml';
-
 const FROM_ENVIRONMENT = 'env:';
 
 /**
- * Reads `catalogue.yaml` of a policy folder.
+ * Reads the catalogue of a policy folder.
  *
+ * @param text what the file holds; undefined where it cannot be read.
  * @throws {FileProblemsError} `catalogue_invalid` with every problem and its line.
  */
-export async function loadCatalogue(
-  folder: string,
-  environment: Environment = process.env,
-): Promise<Catalogue> {
-  const path = join(folder, FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
+export function readCatalogue(path: string, text: string | undefined, environment: Environment): Catalogue {
+  if (text === undefined) {
     throw invalid([{ file: path, line: undefined, message: 'The file is missing or cannot be read.' }]);
   }
   const checked = checkYaml(path, text, CatalogueFile);

@@ -27,7 +27,7 @@ export async function writeAdditions(
   const wanted: MemberWrite[] = [];
   for (const effect of additions.filter(({ grant }) => isLive(grant))) {
     const admitted = await guarded(parts, effect, async () => {
-      const grant = await admit(parts, effect);
+      const grant = await admit(parts.atPresent(), effect);
       if (grant === undefined) return undefined;
       const memberId = await memberIdOf(parts, parts.workspaces.at(grant.workspaceHost), grant);
       return { effect, memberId };

@@ -1,11 +1,13 @@
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 
 import type { Group, WorkspaceClient } from '../../databricks/index.ts';
 import { hasCode } from '../../domain/errors.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { recordAudit } from '../audit/record.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Core } from '../core.ts';
+import type { Database } from '../store/tables.ts';
 import type { JitGroup } from './group-lease.ts';
 
 /** What has become of a group that the catalogue names. */
@@ -17,8 +19,7 @@ export type Adoption =
 const RECHECK_MS = 30 * SECOND_MS;
 
 /** The groups of the catalogue become known to the store; they are looked at before anything is written to them. */
-export async function registerGroups(core: Pick<Core, 'db' | 'policy'>): Promise<void> {
-  const { roles, workspaces } = core.policy.catalogue;
+export async function registerGroups(db: Kysely<Database>, { roles, workspaces }: Catalogue): Promise<void> {
   for (const role of roles) {
     const host = workspaces.find((workspace) => workspace.name === role.workspace)?.host;
     if (host === undefined) throw new TypeError(`The catalogue has no such workspace: ${role.workspace}`);
@@ -31,7 +32,7 @@ export async function registerGroups(core: Pick<Core, 'db' | 'policy'>): Promise
           when jit_group.name = excluded.name and jit_group.workspace_host = excluded.workspace_host
             then jit_group.adoption
           else 'unchecked' end,
-        next_check_at = oam.now()`.execute(core.db);
+        next_check_at = oam.now()`.execute(db);
   }
 }
 

@@ -61,6 +61,7 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
         core.debt,
         grant,
         `The access policy no longer allows this. ${decision.because.join(' ')}`,
+        core.policy.hash,
       );
       return undefined;
     }
@@ -101,7 +102,11 @@ export async function memberIdOf(
 }
 
 /** Gives a grant up in a change of its own. */
-export async function abandon(core: Core, grantId: string, trouble: string): Promise<void> {
+export async function abandon(
+  core: Pick<Core, 'db' | 'debt'>,
+  grantId: string,
+  trouble: string,
+): Promise<void> {
   await inChange(core.db, async (change) => {
     const [grant] = await lockHeldGrants(change, [grantId]);
     if (grant !== undefined) await abandonGrant(change, core.debt, grant, trouble);

@@ -1,6 +1,6 @@
 import { DatabricksError, MEMBERS_AT_ONCE, type WorkspaceClient } from '../../databricks/index.ts';
 import { hasCode } from '../../domain/errors.ts';
-import type { Core } from '../core.ts';
+import type { LiveCore } from '../core.ts';
 import type { DueEffect } from './due.ts';
 import type { GroupLease } from './group-lease.ts';
 import { beginAdditions, type MemberWrite, wasNotBegun, wrote } from './marks.ts';
@@ -9,7 +9,7 @@ import type { Pace } from './pace.ts';
 import type { OutcomeParts } from './settle.ts';
 
 /** What writing needs. */
-export interface WriteParts extends Core, OutcomeParts {
+export interface WriteParts extends LiveCore, OutcomeParts {
   readonly pace: Pace;
 }
 

@@ -8,7 +8,8 @@ import type { EventWatch } from './watch.ts';
 
 /** What a stream of events needs. */
 export interface StreamOptions {
-  readonly core: Pick<Core, 'db' | 'policy'>;
+  /** What each look stands on. */
+  readonly atPresent: () => Pick<Core, 'db' | 'policy'>;
   readonly watch: Pick<EventWatch, 'subscribe'>;
   /** Whoever reads, as they are known now: a stream outlasts what was true of its reader when it was opened. */
   readonly reader: () => Promise<Principal>;
@@ -35,7 +36,7 @@ const TIMER_MAX_MS = 2_147_483_647;
  * client comes back with `Last-Event-ID` and misses nothing.
  */
 export async function streamEvents(response: ServerResponse, options: StreamOptions): Promise<void> {
-  const { core, watch } = options;
+  const { watch } = options;
   const over = new AbortController();
   let rouse: () => void = () => undefined;
   let news = true;
@@ -53,7 +54,7 @@ export async function streamEvents(response: ServerResponse, options: StreamOpti
     }
   };
   const read = async (after: string | undefined): Promise<EventPage> =>
-    readEvents(core, await options.reader(), after);
+    readEvents(options.atPresent(), await options.reader(), after);
 
   let page = await read(options.after);
   options.opened();

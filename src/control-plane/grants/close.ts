@@ -12,6 +12,8 @@ export interface Ending {
   readonly actor?: Actor;
   /** What the person who revokes says. */
   readonly comment?: string;
+  /** The version of the policy that was asked whether it may be ended; where it was asked. */
+  readonly policyVersion?: string;
 }
 
 /**
@@ -27,20 +29,29 @@ export async function closeGrant<G extends HeldGrant>(
 ): Promise<G> {
   const expiries = await lastTokenExpiries(change, [grant]);
   const next = beginRevoking(grant, ending.reason, expiries.get(grant.chainId));
-  const detail = ending.comment === undefined ? {} : { reason: ending.comment };
+  const detail = {
+    ...(ending.comment !== undefined && { reason: ending.comment }),
+    ...(ending.policyVersion !== undefined && { policyVersion: ending.policyVersion }),
+  };
   await beginRemovals(change, debt, [{ previous: grant, next, actor: ending.actor, detail }]);
   return next;
 }
 
-/** Gives up a grant that cannot become active; what may have been written is removed. */
+/**
+ * Gives up a grant that cannot become active; what may have been written is removed.
+ *
+ * @param policyVersion the version of the policy that does not allow it any more; where that is why.
+ */
 export async function abandonGrant(
   change: Change,
   debt: AuditDebt,
   grant: HeldGrant,
   trouble: string,
+  policyVersion?: string,
 ): Promise<void> {
   const next = giveUp(grant, trouble);
-  if (next !== grant) await beginRemovals(change, debt, [{ previous: grant, next }]);
+  const detail = policyVersion === undefined ? {} : { policyVersion };
+  if (next !== grant) await beginRemovals(change, debt, [{ previous: grant, next, detail }]);
 }
 
 /** An end that begins, at whose word, and what is told of it besides. */

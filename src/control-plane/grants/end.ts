@@ -59,6 +59,7 @@ export async function revokeGrant(
       reason: 'revoked',
       actor: intent.caller,
       comment: body.reason,
+      policyVersion: core.policy.hash,
     });
   });
 }

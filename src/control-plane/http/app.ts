@@ -14,7 +14,7 @@ import type { SessionRecord } from '../audit/sessions.ts';
 import { newestFacts, rememberPrincipal } from '../authentication/principals.ts';
 import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
 import { storeNowMs } from '../changes/change.ts';
-import type { Core } from '../core.ts';
+import type { Core, LiveCore } from '../core.ts';
 import { streamEvents } from '../events/stream.ts';
 import type { EventWatch } from '../events/watch.ts';
 import { resumeRequestsOf } from '../requests/returning.ts';
@@ -36,8 +36,9 @@ import { toProblem } from './problems.ts';
 
 /** What the HTTP side needs. */
 export interface AppParts {
-  readonly core: Core;
-  readonly operations: Operations;
+  readonly core: LiveCore;
+  /** The operations of one call. */
+  readonly operations: (core: Core) => Operations;
   readonly verifier: TokenVerifier;
   /** Lets in, or refuses, somebody whose token is good; adds what the token could not say. */
   readonly admit: (principal: Principal) => Promise<Principal>;
@@ -109,17 +110,18 @@ function addOperation<Id extends OperationId>(
     url: endpoint.path.replace(/\{(\w+)\}/g, ':$1'),
     // The whole answer to a failure is given here, where the operation and its caller are known.
     errorHandler: (error, request, reply) => {
-      void refuse(parts, id, request, reply, asInputError(error), undefined);
+      void refuse(parts, parts.core.atPresent(), { id, request, reply, error: asInputError(error) });
     },
     handler: async (request, reply) => {
+      const core = parts.core.atPresent();
       let bearer: Bearer | undefined;
       try {
-        if (endpoint.auth === 'bearer') bearer = await authenticate(parts, request);
+        if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request);
         const call = parseCall(id, endpoint, request, bearer);
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
           return await openStream(parts, request, reply, bearer, closing);
         }
-        const answer: unknown = await parts.operations[id](call);
+        const answer: unknown = await parts.operations(core)[id](call);
         parts.metrics.count('oam_http_requests_total', {
           operation: id,
           status: String(endpoint.successStatus),
@@ -129,14 +131,14 @@ function addOperation<Id extends OperationId>(
         if (version !== undefined) reply.header('etag', `"${version}"`);
         return await reply.code(endpoint.successStatus).header('cache-control', 'no-store').send(answer);
       } catch (error) {
-        return refuse(parts, id, request, reply, error, bearer?.principal);
+        return refuse(parts, core, { id, request, reply, error, caller: bearer?.principal });
       }
     },
   });
 }
 
-async function authenticate(parts: AppParts, request: FastifyRequest): Promise<Bearer> {
-  const { core, verifier, limits, admit, sessions } = parts;
+async function authenticate(parts: AppParts, core: Core, request: FastifyRequest): Promise<Bearer> {
+  const { verifier, limits, admit, sessions } = parts;
   const token = bearerToken(request.headers);
   if (token === undefined) {
     throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
@@ -227,7 +229,7 @@ async function openStream(
     const query = parse(inputs.listEvents.query, request.query, 'query');
     const nowMs = await storeNowMs(core.db);
     await streamEvents(reply.raw, {
-      core,
+      atPresent: core.atPresent,
       watch: parts.watch,
       reader: async () => newestFacts(core.db, await admit(bearer.principal)),
       after: typeof last === 'string' && last !== '' ? last : query.after,
@@ -243,15 +245,20 @@ async function openStream(
   }
 }
 
+interface Failure {
+  readonly id: OperationId;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly error: unknown;
+  readonly caller?: Actor | undefined;
+}
+
 async function refuse(
   parts: AppParts,
-  operation: OperationId,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  error: unknown,
-  caller: Actor | undefined,
+  core: Core,
+  { id: operation, request, reply, error, caller }: Failure,
 ): Promise<FastifyReply> {
-  const { core, metrics } = parts;
+  const { metrics } = parts;
   const problem = toProblem(error, parts.redactor);
   // The answer has begun: a stream that breaks just ends, and its reader comes back.
   if (reply.sent) {
@@ -278,7 +285,8 @@ async function refuse(
     roleId: asked.data?.roleId,
     detail: {
       reason: problem.detail,
-      ...(problem.explanation && { explanation: problem.explanation, policyVersion: core.policy.hash }),
+      policyVersion: core.policy.hash,
+      ...(problem.explanation && { explanation: problem.explanation }),
       ...(asked.data?.minutes !== undefined && { minutes: asked.data.minutes }),
     },
   });

@@ -1,13 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 
 import type { AuditDebt } from '../audit/debt.ts';
+import type { LivePolicy } from '../policy/live.ts';
 import type { Database } from '../store/tables.ts';
 
 /** Counts what happens, for Prometheus. No label has a value that a client can choose. */
 export interface Metrics {
   count(name: CounterName, labels: Readonly<Record<string, string>>): void;
   /** The exposition text: the counters, and what the store says now. */
-  expose(db: Kysely<Database>, debt: Pick<AuditDebt, 'waiting'>): Promise<string>;
+  expose(db: Kysely<Database>, debt: Pick<AuditDebt, 'waiting'>, policy: LivePolicy): Promise<string>;
 }
 
 const COUNTERS = {
@@ -36,12 +37,14 @@ const GAUGES = {
   oam_audit_sinks_in_trouble:
     'Receivers of rows or anchors that do not take them. Anything but 0 is an alarm.',
   oam_audit_debt: 'Audit rows that wait outside the trail, here. Anything but 0 is an alarm.',
+  oam_policy_behind:
+    'Whether the policy folder holds what cannot be used, so that an older version decides. Anything but 0 is an alarm.',
 } as const;
 
 type Gauges = Record<keyof typeof GAUGES, number>;
 
 /** Those that the store tells. */
-type StoredGauges = Omit<Gauges, 'oam_audit_debt'>;
+type StoredGauges = Omit<Gauges, 'oam_audit_debt' | 'oam_policy_behind'>;
 
 /**
  * Creates counters at zero.
@@ -59,16 +62,25 @@ export function createMetrics(reviewHours: number): Metrics {
         .join(',');
       series.set(key, (series.get(key) ?? 0) + 1);
     },
-    async expose(db, debt) {
+    async expose(db, debt, policy) {
       const lines: string[] = [];
       for (const [name, help] of entriesOf(COUNTERS)) {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`);
         for (const [labels, value] of counts.get(name) ?? []) lines.push(`${name}{${labels}} ${value}`);
       }
-      const gauges: Gauges = { ...(await readGauges(db, reviewHours)), oam_audit_debt: await debt.waiting() };
+      const gauges: Gauges = {
+        ...(await readGauges(db, reviewHours)),
+        oam_audit_debt: await debt.waiting(),
+        oam_policy_behind: policy.isBehind() ? 1 : 0,
+      };
       for (const [name, help] of entriesOf(GAUGES)) {
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${gauges[name]}`);
       }
+      lines.push(
+        '# HELP oam_policy_info The version of the policy that decides here. Replicas should agree on it.',
+        '# TYPE oam_policy_info gauge',
+        `oam_policy_info{version="${policy.current().hash}"} 1`,
+      );
       return `${lines.join('\n')}\n`;
     },
   };

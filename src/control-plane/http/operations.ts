@@ -20,18 +20,18 @@ import { listRoles } from '../roles/list.ts';
 import { groupsOf, teamsOf } from '../roles/teams.ts';
 import type { Operations } from './call.ts';
 
-/** What the operations need. */
+/** What the operations of one call need. */
 export interface OperationParts {
   readonly core: Core;
-  readonly configuration: Configuration;
+  readonly configuration: () => Configuration;
   /** What issuing needs; throws while the issuer's key has yet to be read. */
   readonly credentials: () => CredentialParts;
 }
 
-/** The control plane's side of every operation of the protocol. */
+/** The control plane's side of every operation of the protocol, for one call. */
 export function createOperations({ core, configuration, credentials }: OperationParts): Operations {
   return {
-    getConfiguration: () => Promise.resolve(configuration),
+    getConfiguration: () => Promise.resolve(configuration()),
     getMe: (call) => {
       const { principal } = call.bearer();
       const me: Me = {

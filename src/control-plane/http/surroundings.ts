@@ -4,6 +4,7 @@ import { type Kysely, sql } from 'kysely';
 import type { AuditDebt } from '../audit/debt.ts';
 import type { Issuer } from '../issuer/issuer.ts';
 import { JWKS_MAX_AGE_SECONDS } from '../issuer/key-states.ts';
+import type { LivePolicy } from '../policy/live.ts';
 import type { Database } from '../store/tables.ts';
 import type { Metrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
@@ -13,6 +14,7 @@ export interface SurroundingsParts {
   readonly db: Kysely<Database>;
   readonly debt: AuditDebt;
   readonly metrics: Metrics;
+  readonly policy: LivePolicy;
   /** Throws while the control plane is starting. */
   readonly issuer: () => Issuer;
   readonly version: string;
@@ -31,13 +33,17 @@ export function addSurroundings(app: FastifyInstance, parts: SurroundingsParts):
   app.get('/readyz', ALSO_HEAD, async () => {
     parts.issuer();
     await sql`select 1`.execute(parts.db);
-    return { status: 'ready' };
+    return {
+      status: 'ready',
+      // An older version goes on to decide: that is no reason to send nobody here.
+      policy: { version: parts.policy.current().hash, behind: parts.policy.isBehind() },
+    };
   });
 
   app.get('/metrics', ALSO_HEAD, async (_request, reply) =>
     reply
       .type('text/plain; version=0.0.4; charset=utf-8')
-      .send(await parts.metrics.expose(parts.db, parts.debt)),
+      .send(await parts.metrics.expose(parts.db, parts.debt, parts.policy)),
   );
 
   app.get('/api/v1/openapi.json', ALSO_HEAD, () => describeApi(parts.version, parts.issuer().url));

@@ -42,7 +42,7 @@ export async function rotateKeys(
 ): Promise<IssuerView> {
   const { core, issuer } = parts;
   assertMayRotate(core, intent.caller);
-  const order = { actor: intent.caller, reason };
+  const order = { actor: intent.caller, reason, policyVersion: core.policy.hash };
   const key = step === 'complete' ? undefined : await issuer.keys.makeKey();
   return inChange(core.db, (change) =>
     once(change, intent, IssuerView, async () => {

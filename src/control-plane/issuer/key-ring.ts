@@ -38,6 +38,8 @@ export interface KeyRingParts {
 export interface RotationOrder {
   readonly actor: Actor;
   readonly reason: string;
+  /** The version of the policy that was asked. */
+  readonly policyVersion: string;
 }
 
 /** The keys of one purpose, shared by all replicas through the store. */
@@ -83,7 +85,11 @@ export function createKeyRing({ db, seal, purpose, rules }: KeyRingParts): KeyRi
     recordAudit(change, {
       event: `signing_key.${event}`,
       actor: order?.actor,
-      detail: { kid, purpose, ...(order !== undefined && { reason: order.reason }) },
+      detail: {
+        kid,
+        purpose,
+        ...(order !== undefined && { reason: order.reason, policyVersion: order.policyVersion }),
+      },
     });
 
   const activate = async (

@@ -1,23 +1,24 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 
 import { checkParseSchema, validate } from '@cedar-policy/cedar-wasm/nodejs';
 
-import { OamError } from '../../domain/errors.ts';
-import { type Catalogue, type Environment, loadCatalogue } from '../catalogue/catalogue.ts';
+import { type Catalogue, type Environment, readCatalogue } from '../catalogue/catalogue.ts';
 import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
 import { unnamedAttributeProblems } from './attributes.ts';
 import { decider } from './decide.ts';
 import { probeQuestions } from './dry-run.ts';
 import { prepareEngine } from './engine.ts';
 import type { PolicyAction } from './entities.ts';
+import { CATALOGUE_FILE, filesOf, type PolicyFolder, readPolicyFolder, SCHEMA_FILE } from './folder.ts';
 import { openDoorProblems } from './open-doors.ts';
 import { prepareNearestRule } from './nearest-rule.ts';
 import { cedarProblem, lineOf, readRules, type Rule, type TextFile } from './rules.ts';
 import type { PolicyVersion } from './version.ts';
 
-const SCHEMA_FILE = 'schema.cedarschema';
+/** Trial questions between two moments in which others are served. */
+const QUESTIONS_IN_A_ROW = 50;
 
 /**
  * Reads a policy folder (`catalogue.yaml`, `schema.cedarschema`, `*.cedar`), checks it strictly, and makes an
@@ -30,10 +31,23 @@ export async function loadPolicy(
   folder: string,
   environment: Environment = process.env,
 ): Promise<PolicyVersion> {
-  const files = await readPolicyFiles(folder);
-  const catalogue = await loadCatalogue(folder, environment);
-  const schema = await readSchema(folder);
-  const { rules, problems } = readRules(files);
+  return compilePolicy(await readPolicyFolder(folder), environment);
+}
+
+/**
+ * Makes a version of what was read.
+ *
+ * @throws {FileProblemsError} as {@link loadPolicy}.
+ */
+export async function compilePolicy(folder: PolicyFolder, environment: Environment): Promise<PolicyVersion> {
+  const catalogue = readCatalogue(
+    join(folder.path, CATALOGUE_FILE),
+    folder.texts.get(CATALOGUE_FILE),
+    environment,
+  );
+  const schema = readSchema(folder);
+  const { rules, problems } = readRules(filesOf(folder, '.cedar'));
+  problems.push(...folder.unreadable.map((name) => unreadable(join(folder.path, name))));
   if (problems.length === 0) {
     problems.push(
       ...validationProblems(schema, rules),
@@ -42,13 +56,19 @@ export async function loadPolicy(
     );
   }
   if (rules.length === 0 && problems.length === 0) {
-    problems.push({ file: folder, line: undefined, message: 'There is no .cedar file with a rule in it.' });
+    problems.push({
+      file: folder.path,
+      line: undefined,
+      message: 'There is no .cedar file with a rule in it.',
+    });
   }
   if (problems.length > 0) throw invalid(problems);
 
   const hash = hashOf(catalogue, schema.text, rules);
   const engine = prepareEngine(hash, schema.text, rules);
+  let asked = 0;
   for (const question of probeQuestions(catalogue)) {
+    if (++asked % QUESTIONS_IN_A_ROW === 0) await breathe();
     const answer = engine.ask(question);
     if (answer.kind === 'failed') {
       throw invalid([
@@ -58,6 +78,10 @@ export async function loadPolicy(
   }
   const nearestRule = prepareNearestRule(`${hash}/conditions`, schema.text, rules);
   return decider({ hash, catalogue, rules, engine, nearestRule });
+}
+
+function unreadable(file: string): FileProblem {
+  return { file, line: undefined, message: 'The file is missing or cannot be read.' };
 }
 
 function invalid(problems: readonly FileProblem[]): FileProblemsError {
@@ -72,32 +96,11 @@ function misfit(action: PolicyAction, reasons: readonly string[]): string {
   return `A trial question to '${action}' could not be answered (${reasons.join('; ')}). Either the schema does not describe the facts that OAM gives, or a rule fails.`;
 }
 
-async function readPolicyFiles(folder: string): Promise<TextFile[]> {
-  let names: string[];
-  try {
-    names = (await readdir(folder)).filter((name) => name.endsWith('.cedar')).sort();
-  } catch (error) {
-    throw new OamError(
-      'policy_folder_missing',
-      "The policy folder cannot be read. Check 'policyFolder' in the configuration.",
-      { detail: folder, cause: error },
-    );
-  }
-  return Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      return { path, text: await readFile(path, 'utf8') };
-    }),
-  );
-}
-
-async function readSchema(folder: string): Promise<TextFile> {
+function readSchema({ path: folder, texts }: PolicyFolder): TextFile {
   const path = join(folder, SCHEMA_FILE);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    throw invalid([{ file: path, line: undefined, message: 'The file is missing or cannot be read.' }]);
+  const text = texts.get(SCHEMA_FILE);
+  if (text === undefined) {
+    throw invalid([unreadable(path)]);
   }
   const answer = checkParseSchema(text);
   if (answer.type === 'failure') {

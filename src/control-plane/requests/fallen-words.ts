@@ -29,7 +29,7 @@ export async function withoutFallenWords(
       event: 'approval.fallen',
       requestId: request.id,
       roleId: request.roleId,
-      detail: { approver: { iss: approver.iss, sub: approver.sub }, stage },
+      detail: { approver: { iss: approver.iss, sub: approver.sub }, stage, policyVersion: core.policy.hash },
     });
   }
   return fallen.length === 0 ? request : { ...request, approvals: standing };

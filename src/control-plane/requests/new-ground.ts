@@ -5,13 +5,13 @@ import { hasLapsed, isOpen, refuse, reopen, settle } from '../../domain/request.
 import { roleHash } from '../../domain/request-hash.ts';
 import type { Role } from '../../domain/role.ts';
 import { findPrincipal } from '../authentication/principals.ts';
-import type { Change } from '../changes/change.ts';
+import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { commitGrant } from '../grants/commit.ts';
 import { continuesAs } from '../grants/continue.ts';
 import { findGrant } from '../grants/rows.ts';
 import { hashOf, judge } from './judgement.ts';
-import { saveRequest, type StoredRequest } from './rows.ts';
+import { lockRequest, saveRequest, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
 
 const CHANGED = 'The role or its rules changed after this request was made.';
@@ -37,6 +37,35 @@ export async function putOnNewGround(core: Core, change: Change, request: Stored
   if (!isOpen(request) || hasLapsed(request, change.nowMs)) return false;
   if (standsOnPresentGround(core, request)) return false;
   return judgeAnew(core, change, request);
+}
+
+/**
+ * Judges every open request anew that another version of the policy was asked about, after a version came into force:
+ * whoever may approve now shall see it, and whoever may not any more shall not. One that cannot be judged stands in
+ * nobody else's way; it is judged when somebody decides on it.
+ */
+export async function putAllOnNewGround(core: Core): Promise<void> {
+  const open = await core.db
+    .selectFrom('access_request')
+    .select('id')
+    .where('state', 'in', ['pending', 'awaiting_requester'])
+    .where('policy_version', '<>', core.policy.hash)
+    .orderBy('created_at')
+    .execute();
+  for (const { id } of open) {
+    try {
+      await inChange(core.db, async (change) => {
+        const request = await lockRequest(change, id);
+        if (request !== undefined) await putOnNewGround(core, change, request);
+      });
+    } catch (error) {
+      core.logger.error('A request could not be judged by the policy that decides now.', {
+        requestId: id,
+        reason: error instanceof Error ? error.message : 'unknown',
+      });
+    }
+  }
+  if (open.length > 0) core.wake();
 }
 
 /** As {@link putOnNewGround}, also for a request whose grant was given up before anything was written. */

@@ -18,7 +18,12 @@ export async function tellOfRequest(
     requestId: request.id,
     grantId: request.grantId,
     roleId: request.roleId,
-    detail: { version: request.version, hash: request.hash, ...detail },
+    detail: {
+      version: request.version,
+      hash: request.hash,
+      policyVersion: request.policyVersion,
+      ...detail,
+    },
   });
   await announce(change, [
     {

@@ -8,7 +8,7 @@ import { TOKEN_PATH } from '../../protocol/token-exchange.ts';
 import { callerOf } from '../audit/caller.ts';
 import type { RefusedTokens } from '../audit/refused-tokens.ts';
 import { storeNowMs } from '../changes/change.ts';
-import type { Core } from '../core.ts';
+import type { LiveCore } from '../core.ts';
 import type { Metrics } from '../http/metrics.ts';
 import { toProblem } from '../http/problems.ts';
 import { openSession } from './sessions.ts';
@@ -16,7 +16,7 @@ import type { SubjectTokenVerifier } from './subject-token.ts';
 
 /** What the endpoint needs. */
 export interface TokenEndpointParts {
-  readonly core: Core;
+  readonly core: LiveCore;
   readonly redactor: Redactor;
   readonly metrics: Metrics;
   readonly refusedTokens: RefusedTokens;

@@ -12,7 +12,8 @@ import type { AuditConfiguration } from '../../../src/control-plane/audit/settin
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
 import { ReconcilerSettings } from '../../../src/control-plane/reconciler/settings.ts';
 import type { WorkloadTrust } from '../../../src/control-plane/workloads/configuration.ts';
-import { loadPolicy } from '../../../src/control-plane/policy/publish.ts';
+import { type PolicyFolder, readPolicyFolder } from '../../../src/control-plane/policy/folder.ts';
+import { compilePolicy } from '../../../src/control-plane/policy/publish.ts';
 import type { SealKeys } from '../../../src/control-plane/issuer/seal.ts';
 import type { PolicyVersion } from '../../../src/control-plane/policy/version.ts';
 import { type Logger, silentLogger } from '../../../src/domain/logger.ts';
@@ -73,6 +74,8 @@ export interface WorldOptions {
   readonly workloads?: WorkloadTrust;
   /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
   readonly directory?: true;
+  /** A policy folder in place of the demo's, whose changes are taken up while the control plane runs. */
+  readonly policyFolder?: string;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
   readonly issuer?: Partial<ServerConfiguration['issuer']>;
@@ -143,11 +146,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   stack.defer(() => ownDatabricks?.close());
   const databricks = options.databricks ?? ownDatabricks;
   if (databricks === undefined) throw new TypeError('There is no Databricks.');
-  const published = await loadPolicy(path.resolve('demo/policy'), {
-    OAM_WORKSPACE_PROD: databricks.workspaces.prod.host,
-    OAM_WORKSPACE_DEV: databricks.workspaces.dev.host,
-  });
-  let policy = (options.adjustPolicy ?? same)(published);
+  const compile = (read: PolicyFolder): Promise<PolicyVersion> =>
+    compilePolicy(read, {
+      OAM_WORKSPACE_PROD: databricks.workspaces.prod.host,
+      OAM_WORKSPACE_DEV: databricks.workspaces.dev.host,
+    });
+  const folder = await readPolicyFolder(options.policyFolder ?? path.resolve('demo/policy'));
+  let policy = (options.adjustPolicy ?? same)(await compile(folder));
   const config: ServerConfiguration = {
     listen: { host: '127.0.0.1', port: 0 },
     publicUrl: undefined,
@@ -201,6 +206,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       config,
       store,
       policy,
+      ...(options.policyFolder !== undefined && {
+        policySource: {
+          path: options.policyFolder,
+          contentHash: folder.contentHash,
+          compile,
+          pollMs: 50,
+          settleMs: 20,
+        },
+      }),
       transport: async (request) => {
         await options.beforeExchange?.(request);
         return transport(request);

@@ -193,7 +193,7 @@ describe('a stream that nobody reads', function () {
       responses.push(response);
       const watch = { subscribe: () => ({ [Symbol.dispose]: () => undefined }) };
       const options = {
-        core: { db, policy: world.policy },
+        atPresent: () => ({ db, policy: world.policy }),
         watch,
         caller,
         after: '0-0',

@@ -11,6 +11,7 @@ import { freshStore, type TestStore } from '../database.ts';
 import { issuerOptions, RULES } from './ring.ts';
 
 const ORDER = {
+  policyVersion: 'some version',
   actor: { iss: 'i', sub: 's', userName: 'omar', displayName: 'Omar' },
   reason: 'It is time',
 };

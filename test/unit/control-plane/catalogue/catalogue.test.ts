@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 
-import { loadCatalogue } from '../../../../src/control-plane/catalogue/catalogue.ts';
+import {
+  type Catalogue,
+  type Environment,
+  readCatalogue,
+} from '../../../../src/control-plane/catalogue/catalogue.ts';
 import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
+import { readPolicyFolder } from '../../../../src/control-plane/policy/folder.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { DEMO_POLICY, ENVIRONMENT, type PolicyFolder, policyFolder } from '../policy/folder.ts';
+
+async function loadCatalogue(folder: string, environment: Environment): Promise<Catalogue> {
+  const { texts } = await readPolicyFolder(folder);
+  return readCatalogue(`${folder}/catalogue.yaml`, texts.get('catalogue.yaml'), environment);
+}
 
 describe('the catalogue', () => {
   let folder: PolicyFolder;
@@ -207,7 +217,7 @@ describe('the catalogue', () => {
     assert.match((await problems())[0] ?? '', /^2: .*unique/i);
     await folder.write('catalogue.yaml', '');
     assert.match((await problems())[0] ?? '', /The file/);
-    await folder.remove();
+    await rm(`${folder.path}/catalogue.yaml`);
     assert.match((await problems())[0] ?? '', /missing or cannot be read/);
   });
 });
