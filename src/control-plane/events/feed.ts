@@ -49,9 +49,11 @@ export async function readEvents(
   after: string | undefined,
 ): Promise<EventPage> {
   const place = after === undefined ? undefined : parseCursor(after);
-  const horizon = await horizonOf(core.db);
+  const { horizon, next } = await snapshotOf(core.db);
   const present = toCursor({ transaction: horizon, id: '0' });
-  if (place === undefined) return { items: [], nextCursor: present };
+  // A database that was moved to another server begins to count anew. A cursor from before would wait there for ever.
+  const isOfAnotherServer = place !== undefined && BigInt(place.transaction) > BigInt(next);
+  if (place === undefined || isOfAnotherServer) return { items: [], nextCursor: present };
   const { rows } = await sql<Selectable<EventTable>>`
     select * from oam.event
     where (transaction_id, id) > (${place.transaction}::xid8, ${place.id}::bigint)
@@ -78,13 +80,20 @@ export async function newestEvent(db: Kysely<Database>): Promise<string> {
   return rows[0]?.place ?? '';
 }
 
-/** The oldest transaction that still runs: all before it have said what they have to say. */
-async function horizonOf(db: Kysely<Database>): Promise<string> {
-  const { rows } = await sql<{ horizon: string }>`
-    select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(db);
+interface Snapshot {
+  /** The oldest transaction that still runs: all before it have said what they have to say. */
+  readonly horizon: string;
+  /** The one that begins next. */
+  readonly next: string;
+}
+
+async function snapshotOf(db: Kysely<Database>): Promise<Snapshot> {
+  const { rows } = await sql<Snapshot>`
+    select pg_snapshot_xmin(now)::text as horizon, pg_snapshot_xmax(now)::text as next
+    from pg_current_snapshot() now`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new TypeError('The store did not tell its horizon.');
-  return row.horizon;
+  return row;
 }
 
 function viewEvent(row: Selectable<EventTable>): View {

@@ -59,7 +59,7 @@ export interface EmptyDatabase extends AsyncDisposable {
 
 /** Makes an {@link EmptyDatabase}; disposing of it drops it. */
 export async function emptyDatabase(): Promise<EmptyDatabase> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
+  const name = freshName();
   await administer(`create database ${name}`);
   const connection = await connectionTo(name);
   return {
@@ -84,8 +84,21 @@ export function addressOf(connection: {
 /** A fresh, migrated store on the server of this process. `close` drops it. */
 export async function freshStore(): Promise<TestStore> {
   await (template ??= makeTemplate());
-  const name = `test_${randomBytes(6).toString('hex')}`;
+  const name = freshName();
   await administer(`create database ${name} template ${TEMPLATE}`);
+  return storeIn(name);
+}
+
+/** A store as far as an earlier version brought it, up to a migration's number. `close` drops it. */
+export async function storeAtVersion(migration: number): Promise<TestStore> {
+  const name = freshName();
+  await administer(`create database ${name}`);
+  const store = await storeIn(name);
+  await migrate(store.db, migrations.slice(0, migration), silentLogger);
+  return store;
+}
+
+async function storeIn(name: string): Promise<TestStore> {
   const connection = await connectionTo(name);
   const pool = createPool({ ...connection, max: 10 }, silentLogger);
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('oam');
@@ -109,4 +122,8 @@ export async function freshStore(): Promise<TestStore> {
       await administer(`drop database ${name} with (force)`);
     },
   };
+}
+
+function freshName(): string {
+  return `test_${randomBytes(6).toString('hex')}`;
 }

@@ -79,12 +79,16 @@ export interface WorldOptions {
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
   readonly issuer?: Partial<ServerConfiguration['issuer']>;
+  /** What seals the keys that OAM signs with, in place of a key of its own. */
+  readonly sealKeys?: SealKeys;
   /** What is in the stand-in besides its seed. */
   readonly seed?: Pick<SandboxDatabricksOptions, 'jitGroups'>;
   /** Called before each exchange of the control plane with others. */
   readonly beforeExchange?: (request: HttpRequest) => Promise<void>;
   /** What happens in Databricks before the control plane comes. */
-  readonly beforeStart?: (parts: Pick<World, 'databricks' | 'store' | 'policy'>) => Promise<void>;
+  readonly beforeStart?: (
+    parts: Pick<World, 'databricks' | 'identityProvider' | 'store' | 'policy' | 'advance'>,
+  ) => Promise<void>;
 }
 
 /** A control plane over a real store, the real identity provider and the stand-in Databricks. */
@@ -198,7 +202,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     // Tests ask faster than people do.
     limits: options.limits ?? { requestsPerMinute: 1_000_000, streams: 100 },
   };
-  const sealKeys = { key: randomBytes(32).toString('base64') };
+  const sealKeys = options.sealKeys ?? { key: randomBytes(32).toString('base64') };
   let assembly: Assembly | undefined;
   let url = '';
   const assemble = (): Assembly =>
@@ -244,7 +248,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await assembly?.end();
   };
   stack.defer(() => end());
-  await options.beforeStart?.({ databricks, store, policy });
+  const advance = async (ms: number): Promise<void> => {
+    aheadMs += ms;
+    await store.advance(ms);
+  };
+  await options.beforeStart?.({ databricks, identityProvider, store, policy, advance });
   await begin();
 
   const token = async (name: Name, claims: Record<string, unknown> = {}): Promise<string> => {
@@ -300,10 +308,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       }
       return grant;
     },
-    async advance(ms) {
-      aheadMs += ms;
-      await store.advance(ms);
-    },
+    advance,
     async restart(adjustPolicy, whileDown) {
       await end();
       await whileDown?.();
