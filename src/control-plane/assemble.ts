@@ -37,6 +37,11 @@ import { createSeal, type SealKeys } from './issuer/seal.ts';
 import { openSigningKey } from './issuer/signing-key.ts';
 import { startReconciler } from './reconciler/reconciler.ts';
 import { noticeRestore } from './reconciler/restore.ts';
+import { forgetOldNotices } from './notices/deliver.ts';
+import { forgetOldLinks } from './notices/links.ts';
+import { addLinkPage } from './notices/page.ts';
+import type { Receivers } from './notices/receivers.ts';
+import { startNotices } from './notices/work.ts';
 import { createLivePolicy } from './policy/live.ts';
 import { type PolicySource, startPolicyReload } from './policy/reload.ts';
 import type { PolicyVersion } from './policy/version.ts';
@@ -68,6 +73,8 @@ export interface Ingredients {
     readonly graphClientSecret: string | undefined;
     /** What opens the doors of those outside who keep the audit trail. */
     readonly receiverHeaders: ReceiverHeaders;
+    /** Who takes notices, with what opens their doors. */
+    readonly noticeReceivers: Receivers;
   };
   /** Signing keys that cannot be unsealed are lost for good. */
   readonly signingKeysLost: boolean;
@@ -103,6 +110,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
   let anchoring: Pick<Loop, 'stop'> | undefined;
+  let notices: Pick<Loop, 'wake' | 'stop'> | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
   const policy = createLivePolicy(ingredients.policy);
   const standing: Omit<Core, 'policy'> = {
@@ -113,6 +121,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     wake: () => {
       sweeper?.wake();
       watch.wake();
+      notices?.wake();
     },
   };
   const atPresent = (): Core => ({ ...standing, policy: policy.current() });
@@ -177,6 +186,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     ...{ db, debt: core.debt, metrics, policy },
     ...{ issuer: readyIssuer, version: ingredients.version },
   });
+  if (config.notices !== undefined) addLinkPage(app, config.notices.editor);
 
   const audit: AuditWorkParts = {
     ...{ db, debt: core.debt, refusedTokens, logger, redactor, transport },
@@ -193,6 +203,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       await forgetExpiredSessions(db);
       await forgetExpiredTokens(db);
       await forgetOldReadings(db);
+      await forgetOldLinks(db);
+      await forgetOldNotices(db);
       return false;
     },
   });
@@ -214,6 +226,11 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       anchoring = await startAnchoring(audit, await openSigningKey(store, seal, 'audit-anchors'));
       await recordStart(core, config, policy.current(), ingredients.version);
       await registerGroups(db, policy.current().catalogue);
+      notices = startNotices({
+        ...{ db, logger, redactor, metrics, transport, publicUrl, pollMs },
+        ...{ random: ingredients.random, settings: config.notices, directory: config.directory },
+        receivers: ingredients.secrets.noticeReceivers,
+      });
       let judgedBy: string | undefined;
       requests = startLoop({
         name: 'requests',
@@ -282,6 +299,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         sweeper?.stop(),
         reconciler?.stop(),
         requests?.stop(),
+        notices?.stop(),
         keys?.stop(),
         watch.stop(),
         chaining.stop(),

@@ -13,6 +13,7 @@ import { FileProblemsError } from './configuration/problems.ts';
 import { receiverHeaders } from './configuration/receiver-headers.ts';
 import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
 import { directoryTokens } from './directory/tokens.ts';
+import { readReceivers } from './notices/receivers.ts';
 import { expectClaimed } from './policy/attributes.ts';
 import { type PolicyFolder, readSettledFolder } from './policy/folder.ts';
 import { compilePolicy } from './policy/publish.ts';
@@ -60,6 +61,7 @@ export async function startControlPlane(
     directoryTokens: directoryTokens(config.directory),
     graphClientSecret: config.identity.graph && secretFromEnvironment(config.identity.graph.clientSecretEnv),
     receiverHeaders: (name: string | undefined) => receiverHeaders(name, redactor),
+    noticeReceivers: await readReceivers(config.notices, redactor),
   };
   for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);

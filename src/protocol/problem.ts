@@ -41,6 +41,7 @@ export const PROBLEM_CODES = [
   'grant_not_active',
   'role_unavailable',
   'sign_in_again',
+  'link_spent',
   // the surroundings
   'identity_provider_unavailable',
   'databricks_unavailable',

@@ -314,6 +314,9 @@ export const ReasonBody = z.object({ reason: clientText(1_000, 1) });
 /** What somebody says who looks at an emergency access afterwards. */
 export const ReviewBody = z.object({ verdict: z.enum(REVIEW_VERDICTS), comment: clientText(1_000, 1) });
 
+/** What a link in a chat or a mail carries: it opens its request once for each person, and decides nothing. */
+export const OpenLinkBody = z.object({ nonce: z.string().check(z.regex(/^[\w-]{43}$/)) });
+
 /** What somebody sends who wants access to last longer. What is left out is as it was. */
 export const ExtendBody = z.object({
   /** By how much the end moves; the role's usual window, as far as it fits, unless given. */

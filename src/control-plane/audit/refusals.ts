@@ -33,6 +33,7 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   listLeases: null,
   listRequests: null,
   listRoles: null,
+  openLink: 'request_link.refused',
 };
 
 /** Slips of a client and troubles of ours: they say nothing about who wanted which access. */

@@ -3,6 +3,7 @@ import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { announce } from '../events/announce.ts';
 import type { NewGrant } from '../grants/rows.ts';
+import { giveCauses } from '../notices/cause.ts';
 
 /**
  * Puts what happens to an emergency access on the record, and tells all who could have approved it: they are the ones
@@ -40,4 +41,5 @@ export async function tellOfBreakGlass(
       team: grant.team,
     },
   ]);
+  await giveCauses(change, [{ kind, requestId: grant.requestId, grantId: grant.id }]);
 }

@@ -13,6 +13,7 @@ import {
 } from '../authentication/settings.ts';
 import { type AuditConfiguration, AuditSettings } from '../audit/settings.ts';
 import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
+import { faultsOfNotices, NoticeSettings, settledIn } from '../notices/settings.ts';
 import { EnvironmentName } from './secret.ts';
 import { ReconcilerSettings } from '../reconciler/settings.ts';
 import { toWorkloadTrust, WorkloadsFile, type WorkloadTrust } from '../workloads/configuration.ts';
@@ -55,6 +56,8 @@ export interface ServerConfiguration {
       })
     | undefined;
   readonly audit: AuditConfiguration;
+  /** Who is told by chat and mail, and of what; undefined where nobody is. */
+  readonly notices: NoticeSettings | undefined;
   readonly effects: {
     /** How often due work is looked for, in milliseconds. */
     readonly pollMs: number;
@@ -118,6 +121,7 @@ const ServerConfigurationFile = z.strictObject({
   workloads: z.optional(WorkloadsFile),
   directory: z.optional(Directory),
   audit: z._default(AuditSettings, AuditSettings.parse({})),
+  notices: z.optional(NoticeSettings),
   effects: z._default(Effects, Effects.parse({})),
   reconciler: z._default(ReconcilerSettings, ReconcilerSettings.parse({})),
   requests: z._default(Requests, Requests.parse({})),
@@ -178,6 +182,11 @@ export function parseServerConfiguration(
     toWorkloadTrust(file.workloads, (at, message) => {
       complain(['workloads', ...at], message);
     });
+  if (file.notices !== undefined) {
+    faultsOfNotices(file.notices, (at, message) => {
+      complain(['notices', ...at], message);
+    });
+  }
   if (faults.length > 0) throw invalid(faults);
 
   const folder = dirname(resolve(path));
@@ -198,6 +207,7 @@ export function parseServerConfiguration(
         folder: anchors.folder === undefined ? undefined : resolve(folder, anchors.folder),
       },
     },
+    notices: file.notices && settledIn(folder, file.notices),
     dataFolder: resolve(folder, file.dataFolder),
     databaseUrl: resolveVariable(file.databaseUrl, environment),
     policyFolder: resolve(folder, file.policyFolder),

@@ -3,6 +3,7 @@ import type { AuditDebt } from '../audit/debt.ts';
 import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { announce, type Announcement, type EventKind } from '../events/announce.ts';
+import { giveCauses } from '../notices/cause.ts';
 import type { ComputedField, HeldGrant } from './rows.ts';
 
 type GrantEvent = Extract<EventKind, `grant.${string}`>;
@@ -49,6 +50,12 @@ export async function tellOfEndings(
   await announce(
     change,
     steps.map(({ kind, grant }) => announcementOf(kind, grant)),
+  );
+  await giveCauses(
+    change,
+    steps.flatMap(({ kind, grant: { requestId, id } }) =>
+      kind === 'grant.revoke_stuck' ? [{ kind, requestId, grantId: id }] : [],
+    ),
   );
 }
 

@@ -14,6 +14,7 @@ export interface Metrics {
 const COUNTERS = {
   oam_http_requests_total: 'Answers by operation and status.',
   oam_refusals_total: 'Refusals by code.',
+  oam_notices_total: 'Notices by channel and outcome. Any that was given up is an alarm.',
   oam_workload_tokens_total: 'Tokens that workloads were given, by the name of their issuer.',
 } as const;
 
@@ -36,6 +37,8 @@ const GAUGES = {
   oam_audit_unanchored: 'Audit rows behind the last anchor, which could be cut off unseen.',
   oam_audit_sinks_in_trouble:
     'Receivers of rows or anchors that do not take them. Anything but 0 is an alarm.',
+  oam_notices_due: 'Notices that have yet to be taken.',
+  oam_notices_in_trouble: 'Notices that were tried and not taken, and are tried again.',
   oam_audit_debt: 'Audit rows that wait outside the trail, here. Anything but 0 is an alarm.',
   oam_policy_behind:
     'Whether the policy folder holds what cannot be used, so that an older version decides. Anything but 0 is an alarm.',
@@ -107,6 +110,8 @@ async function readGauges(db: Kysely<Database>, reviewHours: number): Promise<St
       (select count(*) from oam.audit where sequence is null) as oam_audit_unchained,
       (select sequence from oam.audit_chain) - coalesce((select max(sequence) from oam.audit_anchor), 0)
         as oam_audit_unanchored,
+      (select count(*) from oam.notice where state = 'due') as oam_notices_due,
+      (select count(*) from oam.notice where state = 'due' and attempts > 0) as oam_notices_in_trouble,
       (select count(*) from oam.audit_delivery where attempts > 0) as oam_audit_sinks_in_trouble`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new TypeError('The store did not answer.');

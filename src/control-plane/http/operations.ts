@@ -12,6 +12,7 @@ import { extendGrant } from '../grants/extend.ts';
 import { reviewBreakGlass } from '../break-glass/review.ts';
 import { getGrant, listGrants } from '../grants/lists.ts';
 import { getIssuer, rotateKeys } from '../issuer/administer.ts';
+import { openLink } from '../notices/links.ts';
 import { askForRole } from '../requests/ask.ts';
 import { approveRequest, cancelRequest, denyRequest } from '../requests/decide.ts';
 import { getRequest, listRequests } from '../requests/lists.ts';
@@ -53,6 +54,7 @@ export function createOperations({ core, configuration, credentials }: Operation
       denyRequest(core, call.intent(), { requestId: call.params.id, version: call.version }, call.body),
     cancelRequest: (call) =>
       cancelRequest(core, call.intent(), { requestId: call.params.id, version: call.version }),
+    openLink: (call) => openLink(core, call.intent(), call.params.id, call.body),
     listGrants: (call) => listGrants(core, call.bearer().principal, call.query),
     getGrant: (call) => getGrant(core, call.bearer().principal, call.params.id),
     returnGrant: (call) =>

@@ -50,6 +50,7 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   grant_not_active: [409, 'Access not active'],
   role_unavailable: [409, 'Role unavailable'],
   sign_in_again: [401, 'Sign in again'],
+  link_spent: [410, 'Link spent'],
   identity_provider_unavailable: [503, 'Identity provider unavailable'],
   databricks_unavailable: [503, 'Databricks unavailable'],
   audit_unavailable: [503, 'Audit trail unavailable'],

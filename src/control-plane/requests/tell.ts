@@ -2,6 +2,7 @@ import type { JsonObject } from '../../domain/canonical.ts';
 import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { announce, type EventKind } from '../events/announce.ts';
+import { giveCauses } from '../notices/cause.ts';
 import type { StoredRequest } from './rows.ts';
 
 /** Puts a step of a request on the record and tells those whom it concerns; both in the step's own change. */
@@ -35,4 +36,5 @@ export async function tellOfRequest(
       team: request.team,
     },
   ]);
+  await giveCauses(change, [{ kind, requestId: request.id, grantId: request.grantId }]);
 }

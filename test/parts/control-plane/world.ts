@@ -10,6 +10,8 @@ import { type Assembly, assembleControlPlane } from '../../../src/control-plane/
 import { IdentitySettings, toIdentityTrust } from '../../../src/control-plane/authentication/settings.ts';
 import type { AuditConfiguration } from '../../../src/control-plane/audit/settings.ts';
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
+import { readReceivers } from '../../../src/control-plane/notices/receivers.ts';
+import { NoticeSettings } from '../../../src/control-plane/notices/settings.ts';
 import { ReconcilerSettings } from '../../../src/control-plane/reconciler/settings.ts';
 import type { WorkloadTrust } from '../../../src/control-plane/workloads/configuration.ts';
 import { type PolicyFolder, readPolicyFolder } from '../../../src/control-plane/policy/folder.ts';
@@ -67,6 +69,11 @@ export interface WorldOptions {
   readonly audit?: AuditConfiguration;
   /** The store, in place of a fresh one of its own. */
   readonly store?: TestStore;
+  /** Who is told by chat and mail, with the environment that holds what opens their doors. */
+  readonly notices?: {
+    readonly settings: z.input<typeof NoticeSettings>;
+    readonly environment: Readonly<Record<string, string>>;
+  };
   readonly reconciler?: z.input<typeof ReconcilerSettings>;
   /** Another world's Databricks, in place of one of its own. */
   readonly databricks?: RunningSandboxDatabricks;
@@ -191,6 +198,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     requests: { lapseMinutes: options.lapseMinutes ?? 1_440, reviewHours: 24 },
     reconciler: ReconcilerSettings.parse({ everySeconds: 1, ...options.reconciler }),
     workloads: options.workloads,
+    notices: options.notices && NoticeSettings.parse(options.notices.settings),
     directory: options.directory && {
       tokenEnv: 'UNUSED',
       previousTokenEnv: undefined,
@@ -202,6 +210,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     // Tests ask faster than people do.
     limits: options.limits ?? { requestsPerMinute: 1_000_000, streams: 100 },
   };
+  const redactor = createRedactor();
+  const noticeReceivers = await readReceivers(config.notices, redactor, options.notices?.environment);
   const sealKeys = options.sealKeys ?? { key: randomBytes(32).toString('base64') };
   let assembly: Assembly | undefined;
   let url = '';
@@ -223,7 +233,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         await options.beforeExchange?.(request);
         return transport(request);
       },
-      redactor: createRedactor(),
+      redactor,
       logger: options.logger ?? silentLogger,
       secrets: {
         databricksClientSecret: databricks.coreCredentials.secret,
@@ -231,6 +241,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         directoryTokens: [DIRECTORY_TOKEN],
         graphClientSecret: GRAPH_SECRET,
         receiverHeaders: () => ({}),
+        noticeReceivers,
       },
       signingKeysLost: false,
       version: '0.0.0-test',

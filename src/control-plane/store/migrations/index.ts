@@ -14,6 +14,7 @@ import { scheduledStart } from './0012-scheduled-start.ts';
 import { breakGlass } from './0013-break-glass.ts';
 import { urgency } from './0014-urgency.ts';
 import { approvers } from './0015-approvers.ts';
+import { notices } from './0016-notices.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   breakGlass,
   urgency,
   approvers,
+  notices,
 ];
