@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { CancelledError, OamError } from '../domain/errors.ts';
 import { cancellable } from '../identity/index.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
+import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
 import { grantOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
@@ -41,6 +42,10 @@ export function commandTable(container: Container): CommandTable {
       await vscode.commands.executeCommand(`${ACCESS_VIEW}.focus`);
     },
     signInWithCode: () => signIn.runWithCode(),
+    async switchAccount() {
+      const userName = await switchAccount(connection, signIn);
+      vscode.window.setStatusBarMessage(vscode.l10n.t('You act as {0}', userName), 5_000);
+    },
     async signOut() {
       await vscode.window.withProgress({ location: { viewId: ACCESS_VIEW } }, () => connection.signOut());
     },

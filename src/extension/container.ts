@@ -94,8 +94,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const connection = new Connection({
     address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
     pins: new PinBoard(context.globalState),
-    store: sessions.store,
-    lock: fileRefreshLock(path.join(storage, 'session')),
+    stores: sessions.stores,
+    lock: (account = '') => fileRefreshLock(path.join(storage, 'session', account)),
     transport,
     confirmChange: confirmTrustChange,
     clock,

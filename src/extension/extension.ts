@@ -15,14 +15,29 @@ export function activate(context: vscode.ExtensionContext): void {
   const container = createContainer(context);
   container.injection.start();
   const views = createViews(container);
-  const provider = new OamAuthenticationProvider(container.connection);
+  const provider = new OamAuthenticationProvider({
+    connection: container.connection,
+    async addAccount(userName) {
+      try {
+        return await container.signIn.run({
+          seat: 'isAdded',
+          who: userName === undefined ? undefined : { userName },
+        });
+      } catch (error) {
+        void showError(error, container.logger);
+        throw error;
+      }
+    },
+  });
   context.subscriptions.push(
     container,
     views,
     wireReactions(container, context, () => views.redraw()),
     registerCommands(commandTable(container), container.logger),
     provider,
-    vscode.authentication.registerAuthenticationProvider(EXTENSION, PRODUCT, provider),
+    vscode.authentication.registerAuthenticationProvider(EXTENSION, PRODUCT, provider, {
+      supportsMultipleAccounts: true,
+    }),
     vscode.window.registerUriHandler(uriHandler(container.uriCallbacks, container.logger)),
   );
   void start(container);

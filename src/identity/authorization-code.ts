@@ -21,12 +21,17 @@ export interface Callback {
   close(outcome: 'signed-in' | 'failed'): Promise<void>;
 }
 
+/** Whom the provider's page is to sign in: somebody of this user name, or anybody, but not without asking. */
+export type Who = { readonly userName: string } | 'ask';
+
 /** How to sign in through a browser. */
 export interface AuthorizationCodeOptions {
   /** Begins to wait for the answer that carries this state. */
   listen(expectedState: string): Promise<Callback>;
   /** Opens the provider's page for the person. */
   openBrowser(url: string): Promise<void> | void;
+  /** Who is to sign in; whoever the provider's page already knows unless told. */
+  readonly who?: Who | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long the person has, in milliseconds; five minutes unless told. */
   readonly timeoutMs?: number;
@@ -65,6 +70,7 @@ export async function signInWithAuthorizationCode(
       state: expectedState,
       nonce: expectedNonce,
       ...resourceParameter(configuration),
+      ...whoParameter(idp, options.who),
     });
     // Opening may last as long as the page is open: what ends the wait is the answer, or an opening that fails.
     const opened = Promise.resolve().then(() => options.openBrowser(page.href));
@@ -103,4 +109,15 @@ function assertIssuer(idp: DiscoveredIdentityProvider, answer: URL): void {
   if (issuer === null ? announced : issuer !== idp.configuration.issuer) {
     throw wrongIssuer('the browser came back from somebody else');
   }
+}
+
+/**
+ * OpenID Connect Core §3.1.2.1. A browser that is signed in as somebody would go on as them without a word; every
+ * provider knows how to ask for the sign-in again, some how to ask for the account.
+ */
+function whoParameter(idp: DiscoveredIdentityProvider, who: Who | undefined): Record<string, string> {
+  if (who === undefined) return {};
+  if (who !== 'ask') return { login_hint: who.userName };
+  const known = idp.client.serverMetadata()['prompt_values_supported'];
+  return { prompt: Array.isArray(known) && known.includes('select_account') ? 'select_account' : 'login' };
 }

@@ -2,6 +2,7 @@ export {
   type AuthorizationCodeOptions,
   type Callback,
   signInWithAuthorizationCode,
+  type Who,
 } from './authorization-code.ts';
 export { cancellable } from './cancellation.ts';
 export type { IdentityConfiguration } from './configuration.ts';
@@ -13,6 +14,7 @@ export {
 } from './discovery.ts';
 export { sessionExpired } from './failures.ts';
 export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
+export { revokeSession } from './refresh.ts';
 export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
 export {
   createSessionKeeper,

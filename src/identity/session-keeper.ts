@@ -118,9 +118,11 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   const enter = (next: SessionState): void => {
     const before = sessionIn(state);
     const after = sessionIn(next);
+    // What says the same stays the same object, so that nobody takes it for news.
+    if (before && after && serializeSession(before) === serializeSession(after)) return;
     state = next;
     if (after) masks.cover(after);
-    if (before === after || (before && after && serializeSession(before) === serializeSession(after))) return;
+    if (before === after) return;
     for (const listener of [...listeners]) {
       try {
         listener(after);

@@ -2,7 +2,8 @@ import type * as vscode from 'vscode';
 
 import { silentLogger } from '../../src/domain/logger.ts';
 import { createRedactor } from '../../src/domain/redaction.ts';
-import { secretSessionStore } from '../../src/extension/authentication/secret-session-store.ts';
+import type { AccountStores } from '../../src/extension/authentication/account-list.ts';
+import { secretAccountStores } from '../../src/extension/authentication/secret-session-store.ts';
 import { Connection } from '../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../src/extension/connection/pinned-trust.ts';
 import { processRefreshLock } from '../../src/identity/index.ts';
@@ -11,13 +12,14 @@ import { axiosTransport } from '../../src/protocol/transport.ts';
 import { extensionContext } from './context.ts';
 import { hostFacts } from './facts.ts';
 
-/** Where the session of the test's own connection lies. */
-export const SECRET = 'session:of-the-test';
+/** Where the accounts of the test's own connection lie. */
+const SECRET = 'session:of-the-test';
 
 /** A connection to the company's control plane beside the extension's own, with real secrets. */
 export interface OwnConnection extends Disposable {
   readonly connection: Connection;
   readonly secrets: vscode.SecretStorage;
+  readonly stores: AccountStores;
   /** How many requests it sent to the control plane. */
   readonly sent: () => number;
   /** Lets its clock run ahead, in milliseconds. */
@@ -29,6 +31,7 @@ export async function ownConnection(): Promise<OwnConnection> {
   const { secrets, globalState } = await extensionContext();
   const { controlPlane } = await hostFacts();
   const send = axiosTransport();
+  const stores = secretAccountStores(secrets, SECRET);
   let requests = 0;
   let aheadMs = 0;
   const transport: HttpTransport = (request) => {
@@ -38,8 +41,8 @@ export async function ownConnection(): Promise<OwnConnection> {
   const connection = new Connection({
     address: () => controlPlane,
     pins: new PinBoard(globalState),
-    store: () => secretSessionStore(secrets, SECRET),
-    lock: processRefreshLock(),
+    stores: () => stores,
+    lock: processRefreshLock,
     transport,
     confirmChange: () => Promise.resolve(false),
     clock: { nowMs: () => Date.now() + aheadMs },
@@ -50,6 +53,7 @@ export async function ownConnection(): Promise<OwnConnection> {
   return {
     connection,
     secrets,
+    stores,
     sent: () => requests,
     hurry: (ms) => {
       aheadMs += ms;

@@ -13,7 +13,7 @@ import { refreshSession } from '../../src/identity/refresh.ts';
 import { parseSession } from '../../src/identity/session.ts';
 import { logIn } from '../../src/sandbox/identity-provider/headless-sign-in.ts';
 import { OAM_AUDIENCE, PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
-import { type OwnConnection, ownConnection, SECRET } from './own-connection.ts';
+import { type OwnConnection, ownConnection } from './own-connection.ts';
 import { PersonAtWindow } from './person.ts';
 
 const clock = { nowMs: () => Date.now() };
@@ -51,7 +51,10 @@ describe('the account that other extensions see', () => {
   it('is shown without the network, changes with its tokens, and goes with its secret', async () => {
     using own = await ownConnection();
     using omar = new PersonAtWindow();
-    const provider = new OamAuthenticationProvider(own.connection);
+    const provider = new OamAuthenticationProvider({
+      connection: own.connection,
+      addAccount: () => assert.fail('nobody asked for another account'),
+    });
     const events: vscode.AuthenticationProviderAuthenticationSessionsChangeEvent[] = [];
     provider.onDidChangeSessions((event) => events.push(event));
     assert.deepEqual(await provider.getSessions(), []);
@@ -68,7 +71,10 @@ describe('the account that other extensions see', () => {
     assert.equal(own.sent(), sent);
     const [, payload = ''] = session.accessToken.split('.');
     assert.match(Buffer.from(payload, 'base64url').toString(), new RegExp(`"aud":"${OAM_AUDIENCE}"`));
-    const kept = parseSession((await own.secrets.get(SECRET)) ?? '');
+    const [account] = own.connection.accounts;
+    assert(account !== undefined);
+    const store = own.stores.session(account.key);
+    const kept = parseSession((await store.read()) ?? '');
     assert(kept?.refreshToken !== undefined);
     for (const secret of [kept.idToken, kept.refreshToken]) assert(!JSON.stringify(session).includes(secret));
 
@@ -86,11 +92,12 @@ describe('the account that other extensions see', () => {
       ],
     );
 
-    const last = parseSession((await own.secrets.get(SECRET)) ?? '');
+    const last = parseSession((await store.read()) ?? '');
     const { identity } = own.connection.state.trust;
-    await provider.removeSession();
+    await provider.removeSession(session.id);
     assert.deepEqual(await provider.getSessions(), []);
-    assert.equal(await own.secrets.get(SECRET), undefined);
+    assert.equal(await store.read(), undefined);
+    assert.equal(await own.stores.list.read(), undefined);
     assert.deepEqual(
       events.at(-1)?.removed?.map(({ id }) => id),
       [session.id],

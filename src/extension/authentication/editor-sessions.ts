@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 
-import type { SessionStore } from '../../identity/index.ts';
 import type { PinnedTrust } from '../connection/pinned-trust.ts';
-import { sealedSessionStore } from './sealed-session-store.ts';
-import { secretSessionStore, SESSION_PREFIX, sessionKey } from './secret-session-store.ts';
+import type { AccountStores } from './account-list.ts';
+import { ensureSealingKey, sealedAccountStores } from './sealed-session-store.ts';
+import { secretAccountStores, SESSION_PREFIX, sessionKey } from './secret-session-store.ts';
 
 /** Where the sessions of this machine are kept, seen by all of its windows. */
 export interface EditorSessions extends vscode.Disposable {
-  /** The session at a control plane and an identity provider. */
-  readonly store: (url: string, identity: PinnedTrust['identity']) => SessionStore;
+  /** The accounts at a control plane and an identity provider. */
+  readonly stores: (url: string, identity: PinnedTrust['identity']) => AccountStores;
   /** A session may have been changed, here or in another window. */
   readonly onDidChange: vscode.Event<unknown>;
 }
@@ -24,19 +24,26 @@ export function editorSessions(
       if (key.startsWith(SESSION_PREFIX)) changed.fire(undefined);
     });
     return {
-      store: (url, identity) => secretSessionStore(secrets, sessionKey(machine, url, identity)),
+      stores: (url, identity) => secretAccountStores(secrets, sessionKey(machine, url, identity)),
       onDidChange: changed.event,
       dispose: () => void vscode.Disposable.from(watch, changed).dispose(),
     };
   }
   const folder = vscode.Uri.joinPath(globalStorageUri, 'sealed');
+  // Where it cannot be made, reading the accounts says so.
+  ensureSealingKey({ secrets, machine }).catch(() => undefined);
   const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(folder, '*'));
   const watch = [watcher.onDidCreate, watcher.onDidChange, watcher.onDidDelete].map((event) =>
     event(() => changed.fire(undefined)),
   );
   return {
-    store: (url, identity) =>
-      sealedSessionStore({ folder: folder.fsPath, secrets, key: sessionKey(machine, url, identity) }),
+    stores: (url, identity) =>
+      sealedAccountStores({
+        folder: folder.fsPath,
+        secrets,
+        machine,
+        key: sessionKey(machine, url, identity),
+      }),
     onDidChange: changed.event,
     dispose: () => void vscode.Disposable.from(watcher, ...watch, changed).dispose(),
   };

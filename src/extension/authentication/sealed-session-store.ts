@@ -5,6 +5,7 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 
 import type { SessionStore } from '../../identity/index.ts';
+import type { AccountStores } from './account-list.ts';
 import type { Secrets } from './secret-session-store.ts';
 
 /** What {@link sealedSessionStore} needs. */
@@ -12,7 +13,9 @@ export interface SealedSessionOptions {
   /** A folder that all windows on this machine share. */
   readonly folder: string;
   readonly secrets: Secrets;
-  /** Names the session, as {@link sessionKey} does. */
+  /** Names the sealing key: one for the machine, so that it is there before anybody knows where to sign in. */
+  readonly machine: string;
+  /** Names what is kept, as {@link sessionKey} does. */
   readonly key: string;
 }
 
@@ -30,34 +33,19 @@ const Sealed = z.object({ nonce: z.string(), tag: z.string(), text: z.string() }
  * provider would end the session for both. The key never changes, so every page has it; the session, which does, lies
  * where all of them see it. Another browser has another key, hence another file and a session of its own.
  */
-export function sealedSessionStore({ folder, secrets, key }: SealedSessionOptions): SessionStore {
-  const secretName = `seal:${key}`;
-
-  const presentKey = async (): Promise<Buffer | undefined> => {
-    const bytes = Buffer.from((await secrets.get(secretName)) ?? '', 'base64url');
-    return bytes.length === KEY_BYTES ? bytes : undefined;
-  };
-
-  const ensureKey = async (): Promise<Buffer> => {
-    const present = await presentKey();
-    if (present !== undefined) return present;
-    const made = randomBytes(KEY_BYTES);
-    await secrets.store(secretName, made.toString('base64url'));
-    return made;
-  };
-
+export function sealedSessionStore(options: SealedSessionOptions): SessionStore {
+  const { folder, key } = options;
   const fileOf = (sealingKey: Buffer): string =>
     path.join(folder, `${digest(Buffer.from(key))}-${digest(sealingKey)}`);
 
   return {
     async read() {
-      // Made with the first look, long before a sign-in, so that pages that are opened meanwhile have it too.
-      const sealingKey = await ensureKey();
+      const sealingKey = await ensureSealingKey(options);
       const text = await readIfThere(fileOf(sealingKey));
       return text === undefined ? undefined : unseal(text, sealingKey);
     },
     async write(value) {
-      const sealingKey = await ensureKey();
+      const sealingKey = await ensureSealingKey(options);
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const file = fileOf(sealingKey);
       const scratch = `${file}.${randomBytes(6).toString('hex')}`;
@@ -70,10 +58,41 @@ export function sealedSessionStore({ folder, secrets, key }: SealedSessionOption
       }
     },
     async clear() {
-      const sealingKey = await presentKey();
+      const sealingKey = await presentSealingKey(options);
       if (sealingKey !== undefined) await rm(fileOf(sealingKey), { force: true });
     },
   };
+}
+
+/** Keeps accounts in files, each session by itself, all of them sealed with one key. */
+export function sealedAccountStores(options: SealedSessionOptions): AccountStores {
+  return {
+    list: sealedSessionStore(options),
+    session: (account) => sealedSessionStore({ ...options, key: `${options.key}:${account}` }),
+  };
+}
+
+type KeyOptions = Pick<SealedSessionOptions, 'secrets' | 'machine'>;
+
+/**
+ * The key that this browser seals with. Made at the start of a page, long before a sign-in, so that pages that are
+ * opened meanwhile have it too.
+ */
+export async function ensureSealingKey(options: KeyOptions): Promise<Buffer> {
+  const present = await presentSealingKey(options);
+  if (present !== undefined) return present;
+  const made = randomBytes(KEY_BYTES);
+  await options.secrets.store(secretName(options), made.toString('base64url'));
+  return made;
+}
+
+async function presentSealingKey(options: KeyOptions): Promise<Buffer | undefined> {
+  const bytes = Buffer.from((await options.secrets.get(secretName(options))) ?? '', 'base64url');
+  return bytes.length === KEY_BYTES ? bytes : undefined;
+}
+
+function secretName({ machine }: KeyOptions): string {
+  return `seal:${machine}`;
 }
 
 function digest(bytes: Buffer): string {

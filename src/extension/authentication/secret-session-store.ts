@@ -4,6 +4,7 @@ import path from 'node:path';
 
 import type { SessionStore } from '../../identity/index.ts';
 import type { PinnedTrust } from '../connection/pinned-trust.ts';
+import type { AccountStores } from './account-list.ts';
 
 /** The part of VS Code's `SecretStorage` that a session is kept in. */
 export interface Secrets {
@@ -32,7 +33,7 @@ export function machineKey(folder: string): string {
 /** With this the keys of sessions begin. */
 export const SESSION_PREFIX = 'session:';
 
-/** The key of one session: this machine, this control plane, this identity provider and client. */
+/** With this the keys of an account list and of its sessions begin: this machine, this control plane, this identity provider and client. */
 export function sessionKey(
   machine: string,
   controlPlaneUrl: string,
@@ -51,5 +52,13 @@ export function secretSessionStore(secrets: Secrets, key: string): SessionStore 
     read: async () => secrets.get(key),
     write: async (value) => secrets.store(key, value),
     clear: async () => secrets.delete(key),
+  };
+}
+
+/** Keeps accounts as secrets of VS Code, each session by itself. */
+export function secretAccountStores(secrets: Secrets, key: string): AccountStores {
+  return {
+    list: secretSessionStore(secrets, key),
+    session: (account) => secretSessionStore(secrets, `${key}:${account}`),
   };
 }

@@ -9,8 +9,10 @@ import {
   signInWithAuthorizationCode,
   signInWithDeviceCode,
   signInWithLoopback,
+  type Who,
 } from '../../identity/index.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
+import type { Seat } from '../connection/accounts.ts';
 import type { Connection } from '../connection/connection.ts';
 import { commandId, PRODUCT } from '../product.ts';
 import { offerCode } from './device-code-prompt.ts';
@@ -28,6 +30,19 @@ export interface SignInOptions {
   readonly logger: Logger;
 }
 
+/** Who is to sign in, and what becomes of whoever acts; see {@link Connection.signIn}. */
+export interface SignInWish {
+  readonly seat?: Seat;
+  readonly who?: Who | undefined;
+}
+
+interface Attempt {
+  readonly identityProvider: DiscoveredIdentityProvider;
+  readonly who: Who | undefined;
+  readonly cancelled: AbortSignal;
+  readonly say: (message: string) => void;
+}
+
 /** Signs in at the company's identity provider, in the way that works where VS Code runs. */
 export class SignIn {
   readonly #options: SignInOptions;
@@ -39,54 +54,46 @@ export class SignIn {
   }
 
   /** @throws what {@link Connection.signIn} and the flows throw. */
-  run(): Promise<Session> {
+  run(wish: SignInWish = {}): Promise<Session> {
     const surroundings = {
       ui: vscode.env.uiKind === vscode.UIKind.Web ? 'web' : 'desktop',
       remoteName: vscode.env.remoteName,
     } as const;
-    return this.#run(signInFlows(surroundings, this.#options.wantedFlow()));
+    return this.#run(signInFlows(surroundings, this.#options.wantedFlow()), wish);
   }
 
   /** Signs in with a code; a sign-in that waits for the browser goes on with a code instead. */
   async runWithCode(): Promise<void> {
-    if (this.#useCode === undefined) await this.#run(['deviceCode']);
+    if (this.#useCode === undefined) await this.#run(['deviceCode'], {});
     else this.#useCode();
   }
 
-  #run(flows: readonly SignInFlow[]): Promise<Session> {
+  #run(flows: readonly SignInFlow[], { seat, who }: SignInWish): Promise<Session> {
     return withCancellableProgress(vscode.l10n.t('Signing in to {0}', PRODUCT), (cancelled, say) =>
       this.#options.connection.signIn(
-        (identityProvider) => this.#tryFlows(flows, identityProvider, cancelled, say),
+        (identityProvider) => this.#tryFlows(flows, { identityProvider, who, cancelled, say }),
         cancelled,
+        seat,
       ),
     );
   }
 
-  async #tryFlows(
-    flows: readonly SignInFlow[],
-    identityProvider: DiscoveredIdentityProvider,
-    cancelled: AbortSignal,
-    say: (message: string) => void,
-  ): Promise<Session> {
+  async #tryFlows(flows: readonly SignInFlow[], attempt: Attempt): Promise<Session> {
+    const { cancelled } = attempt;
     const [flow, ...others] = flows;
     if (flow === undefined) throw new CancelledError();
-    if (flow === 'deviceCode') return this.#withCode(identityProvider, cancelled, say);
+    if (flow === 'deviceCode') return this.#withCode(attempt);
     const givenUp = new AbortController();
     this.#useCode = () => givenUp.abort();
     try {
-      return await this.#withBrowser(
-        flow,
-        identityProvider,
-        AbortSignal.any([cancelled, givenUp.signal]),
-        say,
-      );
+      return await this.#withBrowser(flow, attempt, AbortSignal.any([cancelled, givenUp.signal]));
     } catch (error) {
       if (givenUp.signal.aborted && !cancelled.aborted) {
-        return await this.#withCode(identityProvider, cancelled, say);
+        return await this.#withCode(attempt);
       }
       if (others.length === 0 || !hasCode(error, 'loopback_unavailable')) throw error;
       this.#options.logger.info('The next way to sign in is taken', { error: String(error) });
-      return await this.#tryFlows(others, identityProvider, cancelled, say);
+      return await this.#tryFlows(others, attempt);
     } finally {
       this.#useCode = undefined;
     }
@@ -94,9 +101,8 @@ export class SignIn {
 
   #withBrowser(
     flow: 'loopback' | 'uriHandler',
-    identityProvider: DiscoveredIdentityProvider,
+    { identityProvider, who, say }: Attempt,
     signal: AbortSignal,
-    say: (message: string) => void,
   ): Promise<Session> {
     say(
       vscode.l10n.t(
@@ -105,19 +111,16 @@ export class SignIn {
       ),
     );
     return flow === 'loopback'
-      ? signInWithLoopback(identityProvider, { openBrowser: openPage, signal })
+      ? signInWithLoopback(identityProvider, { openBrowser: openPage, who, signal })
       : signInWithAuthorizationCode(identityProvider, {
           openBrowser: openPage,
+          who,
           signal,
           listen: (state) => this.#options.uriCallbacks.listen(state),
         });
   }
 
-  #withCode(
-    identityProvider: DiscoveredIdentityProvider,
-    cancelled: AbortSignal,
-    say: (message: string) => void,
-  ): Promise<Session> {
+  #withCode({ identityProvider, cancelled, say }: Attempt): Promise<Session> {
     const dismissed = new AbortController();
     return signInWithDeviceCode(identityProvider, {
       onPrompt: (prompt) => {

@@ -1,6 +1,6 @@
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
-import { samePrincipal } from '../../domain/principal.ts';
+import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { Clock } from '../../domain/time.ts';
 import {
@@ -10,14 +10,16 @@ import {
   type DiscoveredIdentityProvider,
   principalOf,
   type RefreshLock,
+  revokeSession,
   type Session,
   type SessionKeeper,
-  type SessionStore,
   type SubjectToken,
 } from '../../identity/index.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
+import type { AccountStores } from '../authentication/account-list.ts';
 import { Changes, type Stoppable } from '../changes.ts';
+import { Accounts, type KnownAccount, type Seat, sessionUnreadable } from './accounts.ts';
 import { controlPlaneOrigin } from './control-plane-address.ts';
 import {
   needsNewSession,
@@ -50,8 +52,9 @@ export interface ConnectionOptions {
   /** The setting's present value. */
   readonly address: () => string;
   readonly pins: PinBoard;
-  readonly store: (url: string, identity: PinnedTrust['identity']) => SessionStore;
-  readonly lock: RefreshLock;
+  readonly stores: (url: string, identity: PinnedTrust['identity']) => AccountStores;
+  /** The lock of one account, or of the list of accounts. */
+  readonly lock: (account?: string) => RefreshLock;
   readonly transport: HttpTransport;
   /** Asks the person to consent to a change of whom they trust; false keeps what is pinned. */
   readonly confirmChange: (changes: readonly TrustChange[]) => Promise<boolean>;
@@ -66,14 +69,14 @@ export type SignIn = (identityProvider: DiscoveredIdentityProvider) => Promise<S
 interface Keeping {
   readonly url: string;
   readonly trust: PinnedTrust;
-  readonly keeper: SessionKeeper;
-  readonly watch: Disposable;
+  readonly accounts: Accounts;
 }
 
-/** The way to one control plane: whom it named, and the person's session there. */
+/** The way to one control plane: whom it named, who has signed in there on this machine, and who of them acts. */
 export class Connection implements Stoppable {
   readonly #options: ConnectionOptions;
   readonly #changes = new Changes<ConnectionState>();
+  readonly #accountChanges = new Changes<void>();
   #state: ConnectionState;
   #keeping: Keeping | undefined;
   #restored: Promise<void> = Promise.resolve();
@@ -90,6 +93,19 @@ export class Connection implements Stoppable {
   }
 
   readonly onDidChange = this.#changes.on;
+
+  /** Everybody who has signed in on this machine, the acting one first. */
+  get accounts(): readonly KnownAccount[] {
+    return this.#keeping?.accounts.known ?? [];
+  }
+
+  /** The scopes of the accounts' access tokens. */
+  get scopes(): readonly string[] {
+    return this.#keeping?.trust.identity.scopes ?? [];
+  }
+
+  /** Somebody came, went, acts, or has other tokens. */
+  readonly onDidChangeAccounts = this.#accountChanges.on;
 
   /** What is pinned for the present address; read without waiting. */
   get pinned(): PinnedTrust | undefined {
@@ -112,31 +128,45 @@ export class Connection implements Stoppable {
   /**
    * Signs in, anew if need be.
    *
+   * @param seat Whether the new account takes the place of the one that acts.
    * @throws {OamError} `not_configured`, and what the control plane's and the identity provider's clients throw.
    * @throws {CancelledError} where the person does not agree to a change of whom they trust.
    */
-  async signIn(perform: SignIn, signal: AbortSignal): Promise<Session> {
+  async signIn(perform: SignIn, signal: AbortSignal, seat: Seat = 'replaces'): Promise<Session> {
     const url = this.#requireUrl();
     const generation = this.#generation;
     const trust = await this.#agreedTrust(url, signal);
     // Not waited for when it is called off: a provider that is silent would keep the person waiting for its time-out.
     const identityProvider = await cancellable(discoverIdentityProvider(trust.identity), signal);
     const session = await perform(identityProvider);
-    if (generation !== this.#generation) throw new CancelledError();
+    if (generation !== this.#generation) {
+      void revokeSession(identityProvider, session);
+      throw new CancelledError();
+    }
     await this.#options.pins.write(url, trust);
-    const keeping = this.#keep(url, trust, identityProvider);
-    await keeping.keeper.accept(session);
-    this.#settle(keeping);
+    const { accounts } = await this.#keepFor(url, trust, identityProvider);
+    await accounts.accept(session, seat);
+    this.#settle(accounts);
     return session;
   }
 
   /**
-   * Signs out: here in the very call, then in the secret storage. The provider is told too, and nobody waits for it.
+   * Lets another account act, which has signed in before. Nobody is signed out.
+   *
+   * @throws {OamError} `session_expired` where its session has run out.
+   */
+  async switchTo(account: string): Promise<void> {
+    await this.#keeping?.accounts.switchTo(account);
+  }
+
+  /**
+   * Signs an account out, the acting one unless told: here in the very call, then in the secret storage. The provider
+   * is told too, and nobody waits for it.
    *
    * @throws {OamError} `session_not_deleted`.
    */
-  async signOut(): Promise<void> {
-    await this.#keeping?.keeper.signOut();
+  async signOut(account = this.accounts.find(({ isActing }) => isActing)?.key): Promise<void> {
+    if (account !== undefined) await this.#keeping?.accounts.signOut(account);
   }
 
   /** Compares whom the control plane names now with what is pinned, and asks about a change. */
@@ -147,27 +177,32 @@ export class Connection implements Stoppable {
     const changes = trustChanges(keeping.trust, trust);
     if (changes.length === 0 || keeping !== this.#keeping) return;
     await this.#options.pins.write(keeping.url, trust);
-    if (needsNewSession(changes)) await keeping.keeper.signOut();
+    if (needsNewSession(changes)) await keeping.accounts.signOutAll();
     await this.start();
   }
 
-  /** When the session is due for a refresh; undefined while nobody is signed in. */
+  /** When the next session is due for a refresh; undefined while nobody is signed in. */
   get refreshAtMs(): number | undefined {
-    return this.#keeping?.keeper.refreshAtMs;
+    const due = this.#keepers.map(({ refreshAtMs }) => refreshAtMs).filter((atMs) => atMs !== undefined);
+    return due.length === 0 ? undefined : Math.min(...due);
   }
 
   /**
-   * Refreshes the session where it is due.
+   * Refreshes the sessions that are due.
    *
    * @throws {OamError} the keeper's, such as `session_expired` and `identity_provider_unavailable`.
    */
   async refresh(): Promise<void> {
-    await this.#keeping?.keeper.accessToken();
+    const live = this.#keepers.filter(({ refreshAtMs }) => refreshAtMs !== undefined);
+    const refreshed = await Promise.allSettled(live.map((keeper) => keeper.accessToken()));
+    for (const outcome of refreshed) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /** The store was changed by another window. */
   async storeChanged(): Promise<void> {
-    await this.#keeping?.keeper.reload();
+    if (this.#keeping !== undefined) await this.#keeping.accounts.reload();
+    // The first sign-in of all was in that window.
+    else if (this.pinned !== undefined) await this.start();
   }
 
   /**
@@ -177,14 +212,20 @@ export class Connection implements Stoppable {
    */
   async subjectToken(signal?: AbortSignal): Promise<SubjectToken> {
     await this.#restored;
-    if (this.#keeping === undefined) throw notSignedIn();
-    return this.#keeping.keeper.subjectToken(signal);
+    const acting = this.#keeping?.accounts.acting;
+    if (acting === undefined) throw notSignedIn();
+    return acting.subjectToken(signal);
   }
 
   dispose(): void {
     this.#generation++;
     this.#release();
     this.#changes.dispose();
+    this.#accountChanges.dispose();
+  }
+
+  get #keepers(): readonly SessionKeeper[] {
+    return this.#keeping?.accounts.keepers ?? [];
   }
 
   async #restore(): Promise<void> {
@@ -201,64 +242,101 @@ export class Connection implements Stoppable {
       this.#become({ kind: 'signedOut', url, expired: false });
       return;
     }
+    const { accounts } = this.#keep(url, trust, undefined);
     try {
-      const keeping = this.#keep(url, trust, undefined);
-      await keeping.keeper.current();
-      if (generation === this.#generation) this.#settle(keeping);
+      await accounts.reload();
+      if (generation === this.#generation) this.#settle(accounts);
     } catch (failure) {
       if (generation !== this.#generation) return;
       this.#become({ kind: 'signedOut', url, expired: false });
-      throw new OamError(
-        'session_unreadable',
-        'Your session could not be read from the secret storage of this machine. Unlock its keychain, or sign in again.',
-        { cause: failure },
-      );
+      throw sessionUnreadable(failure);
     }
   }
 
-  #keep(url: string, trust: PinnedTrust, known: DiscoveredIdentityProvider | undefined): Keeping {
-    const { store, lock, clock, logger, redactor } = this.#options;
-    let discovered = known;
-    const keeper = createSessionKeeper({
-      store: store(url, trust.identity),
-      lock,
-      identityProvider: async () => (discovered ??= await discoverIdentityProvider(trust.identity)),
-      clock,
-      logger,
-      redactor,
-    });
-    this.#release();
-    const keeping: Keeping = {
-      url,
-      trust,
-      keeper,
-      watch: keeper.onDidChange(() => this.#settle(keeping)),
-    };
-    this.#keeping = keeping;
+  /** The accounts at a control plane, as whom it is agreed to be; those at another identity provider are signed out. */
+  async #keepFor(
+    url: string,
+    trust: PinnedTrust,
+    identityProvider: DiscoveredIdentityProvider,
+  ): Promise<Keeping> {
+    const present = this.#keeping;
+    if (present?.url === url) {
+      const changes = trustChanges(present.trust, trust);
+      if (changes.length === 0) return present;
+      if (!needsNewSession(changes)) {
+        this.#keeping = { ...present, trust };
+        return this.#keeping;
+      }
+      await present.accounts.signOutAll();
+    }
+    const keeping = this.#keep(url, trust, identityProvider);
+    // Where nothing can be read, the session cannot be kept either, which says so.
+    await keeping.accounts.reload().catch(() => undefined);
     return keeping;
   }
 
-  /** Brings the state into agreement with the keeper, without waiting: who signs out is signed out. */
-  #settle(keeping: Keeping): void {
-    if (this.#keeping !== keeping) return;
-    const { url, trust, keeper } = keeping;
-    if (keeper.state.kind !== 'signed-in') {
-      this.#become({ kind: 'signedOut', url, expired: keeper.state.kind === 'expired' });
+  #keep(url: string, trust: PinnedTrust, known: DiscoveredIdentityProvider | undefined): Keeping {
+    const { stores, lock, clock, logger, redactor } = this.#options;
+    let discovered = known;
+    const kept = stores(url, trust.identity);
+    const accounts = new Accounts({
+      stores: kept,
+      lock: lock(),
+      logger,
+      keeper: (account) =>
+        createSessionKeeper({
+          store: kept.session(account),
+          lock: lock(account),
+          identityProvider: async () => (discovered ??= await discoverIdentityProvider(trust.identity)),
+          clock,
+          logger,
+          redactor,
+        }),
+    });
+    this.#release();
+    accounts.onDidChange(() => this.#settle(accounts));
+    this.#keeping = { url, trust, accounts };
+    return this.#keeping;
+  }
+
+  /** Brings the state into agreement with the accounts, without waiting: who signs out is signed out. */
+  #settle(accounts: Accounts): void {
+    if (this.#keeping?.accounts !== accounts) return;
+    this.#stand(this.#keeping);
+    this.#accountChanges.fire();
+  }
+
+  #stand({ url, trust, accounts }: Keeping): void {
+    const { acting } = accounts;
+    if (acting?.state.kind !== 'signed-in') {
+      const expired = acting?.state.kind === 'expired';
+      const state = this.#state;
+      if (state.kind === 'signedOut' && state.url === url && state.expired === expired) return;
+      this.#become({ kind: 'signedOut', url, expired });
       return;
     }
-    const { session } = keeper.state;
+    const { session } = acting.state;
     const before = this.#state.kind === 'signedIn' && this.#state.trust === trust ? this.#state : undefined;
     if (before?.session === session) return;
     const person = principalOf(session);
     const client =
       before !== undefined && samePrincipal(principalOf(before.session), person)
         ? before.client
-        : createControlPlaneClient({
-            baseUrl: url,
-            accessToken: () => keeper.accessToken(undefined, person),
-            transport: this.#options.transport,
-          });
+        : this.#clientOf(url, accounts, person);
     this.#become({ kind: 'signedIn', url, trust, session, client });
+  }
+
+  /** The control plane for one person: it refuses to ask as anybody else, and for nobody who does not act. */
+  #clientOf(url: string, accounts: Accounts, person: PrincipalKey): ControlPlaneClient {
+    return createControlPlaneClient({
+      baseUrl: url,
+      accessToken: async () => {
+        const { acting } = accounts;
+        if (acting === undefined) throw notSignedIn();
+        return acting.accessToken(undefined, person);
+      },
+      transport: this.#options.transport,
+    });
   }
 
   async #agreedTrust(url: string, signal: AbortSignal): Promise<PinnedTrust> {
@@ -303,7 +381,7 @@ export class Connection implements Stoppable {
   }
 
   #release(): void {
-    this.#keeping?.watch[Symbol.dispose]();
+    this.#keeping?.accounts.dispose();
     this.#keeping = undefined;
   }
 }

@@ -92,7 +92,7 @@ describe('two windows of one person', function () {
   }
 
   const sealedIn = (secrets: Secrets): SessionStore =>
-    sealedSessionStore({ folder: path.join(folder, 'session'), secrets, key: 'k' });
+    sealedSessionStore({ folder: path.join(folder, 'session'), secrets, machine: 'm', key: 'k' });
 
   /** Both need a new token at the same moment, again and again. The provider ends a session that uses an old one. */
   async function rotate(windows: readonly SessionKeeper[], sessions: number): Promise<void> {

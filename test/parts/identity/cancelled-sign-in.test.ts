@@ -7,7 +7,6 @@ import { Connection } from '../../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../../src/extension/connection/pinned-trust.ts';
 import {
   type DiscoveredIdentityProvider,
-  memorySessionStore,
   processRefreshLock,
   signInWithDeviceCode,
   signInWithLoopback,
@@ -19,6 +18,7 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
+import { memoryAccountStores } from '../../unit/extension/account-stores.ts';
 import { configurationOf, discover } from './sign-in.ts';
 
 /** The identity provider takes requests and is silent: whoever calls a sign-in off does not wait for its time-out. */
@@ -60,8 +60,8 @@ describe('a sign-in that is called off while the identity provider is silent', (
     const connection = new Connection({
       address: () => 'https://oam.example.com',
       pins: new PinBoard({ get: () => undefined, update: () => Promise.resolve() }),
-      store: () => memorySessionStore(),
-      lock: processRefreshLock(),
+      stores: memoryAccountStores,
+      lock: processRefreshLock,
       transport: () => {
         // By then the address of the provider is on its way, and the provider is asked next.
         setImmediate(() => cancel.abort());

@@ -4,7 +4,11 @@ import { inspect } from 'node:util';
 
 import { CancelledError, hasCode, OamError } from '../../../src/domain/errors.ts';
 import { startCallbackServer } from '../../../src/identity/callback-server.ts';
-import { signInWithLoopback, type DiscoveredIdentityProvider } from '../../../src/identity/index.ts';
+import {
+  signInWithLoopback,
+  type DiscoveredIdentityProvider,
+  type Who,
+} from '../../../src/identity/index.ts';
 import { createHeadlessBrowser, type Page } from '../../../src/sandbox/identity-provider/headless-browser.ts';
 import { logIn } from '../../../src/sandbox/identity-provider/headless-sign-in.ts';
 import {
@@ -145,6 +149,28 @@ describe('sign-in through the loopback interface', () => {
     } finally {
       idp.resume();
     }
+  });
+
+  it('says who is to sign in, or has it asked though the browser knows somebody', async () => {
+    const askedFor = async (who: Who | undefined): Promise<Record<string, string | null>> => {
+      let asked = new URLSearchParams();
+      const opened = new CancelledError();
+      const signingIn = signInWithLoopback(discovered, {
+        who,
+        openBrowser(url) {
+          asked = new URL(url).searchParams;
+          throw opened;
+        },
+      });
+      await assert.rejects(signingIn, CancelledError);
+      return { login_hint: asked.get('login_hint'), prompt: asked.get('prompt') };
+    };
+    assert.deepEqual(await askedFor(undefined), { login_hint: null, prompt: null });
+    assert.deepEqual(await askedFor({ userName: 'ana@example.com' }), {
+      login_hint: 'ana@example.com',
+      prompt: null,
+    });
+    assert.deepEqual(await askedFor('ask'), { login_hint: null, prompt: 'login' });
   });
 
   it('gives up after its time', async () => {

@@ -22,9 +22,10 @@ import {
   trustChanges,
   trustChangeWords,
 } from '../../../src/extension/connection/pinned-trust.ts';
-import { memorySessionStore, processRefreshLock, type Session } from '../../../src/identity/index.ts';
+import { processRefreshLock, type Session } from '../../../src/identity/index.ts';
 import type { HttpTransport } from '../../../src/protocol/transport.ts';
 import { startIdentityProvider } from '../../../src/sandbox/identity-provider/index.ts';
+import { actFrom, memoryAccountStores, storeOf } from './account-stores.ts';
 import { english } from './localise.ts';
 import { ANA_SESSION, DEV, PROD, TRUST } from './views.ts';
 
@@ -98,7 +99,8 @@ describe('the connection', () => {
     accepts?: boolean;
     issuer?: string;
   }) {
-    const store = memorySessionStore();
+    const stores = memoryAccountStores();
+    const store = storeOf(stores, change.session ?? ANA_SESSION);
     const pins = new PinBoard(memento());
     const asked: string[] = [];
     const questions: string[] = [];
@@ -114,8 +116,8 @@ describe('the connection', () => {
     const connection = new Connection({
       address: () => change.address ?? URL_OF_PLANE,
       pins,
-      store: () => store,
-      lock: processRefreshLock(),
+      stores: () => stores,
+      lock: () => processRefreshLock(),
       transport,
       confirmChange: (changes) => {
         questions.push(...changes.map(({ what }) => what));
@@ -129,10 +131,10 @@ describe('the connection', () => {
     connection.onDidChange(({ kind }) => states.push(kind));
     const start = async (): Promise<void> => {
       if (change.pinned !== undefined) await pins.write(URL_OF_PLANE, change.pinned);
-      if (change.session !== undefined) await store.write(JSON.stringify(change.session));
+      if (change.session !== undefined) await actFrom(stores, change.session);
       await connection.start();
     };
-    return { connection, pins, store, asked, questions, states, start };
+    return { connection, pins, stores, store, asked, questions, states, start };
   }
 
   it('says where it stands without asking the network', async () => {
@@ -190,10 +192,11 @@ describe('the connection', () => {
     const provider = await startIdentityProvider();
     try {
       const offered = { ...TRUST, identity: { ...TRUST.identity, issuer: provider.issuer } };
-      const { connection, pins, store, questions, start } = connectionWith({ offered });
+      const session = { ...ANA_SESSION, issuer: provider.issuer };
+      const { connection, pins, stores, questions, start } = connectionWith({ offered });
+      const store = storeOf(stores, session);
       await start();
       assert.equal(connection.pinned, undefined);
-      const session = { ...ANA_SESSION, issuer: provider.issuer };
       await connection.signIn(() => Promise.resolve(session), AbortSignal.timeout(5_000));
       assert.equal(connection.state.kind, 'signedIn');
       assert.deepEqual(pins.read(URL_OF_PLANE), offered);
@@ -217,11 +220,11 @@ describe('the connection', () => {
   };
 
   it('notices another person who signs in in another window, and asks nothing more in the first one’s name', async () => {
-    const { asked, connection, store, start } = connectionWith({ pinned: TRUST, session: ANA_SESSION });
+    const { asked, connection, stores, start } = connectionWith({ pinned: TRUST, session: ANA_SESSION });
     await start();
     assert(connection.state.kind === 'signedIn');
     const ofAna = connection.state.client;
-    await store.write(JSON.stringify(LENA));
+    await actFrom(stores, LENA);
     await connection.storeChanged();
     assert(connection.state.kind === 'signedIn');
     assert.equal(connection.state.session.subject, 'lena');

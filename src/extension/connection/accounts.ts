@@ -1,0 +1,250 @@
+import { OamError } from '../../domain/errors.ts';
+import type { Logger } from '../../domain/logger.ts';
+import {
+  principalOf,
+  type RefreshLock,
+  type Session,
+  sessionExpired,
+  type SessionKeeper,
+} from '../../identity/index.ts';
+import {
+  accountKey,
+  type AccountList,
+  type AccountStores,
+  type ListedAccount,
+  NO_ACCOUNTS,
+  parseAccountList,
+  withAccount,
+  withoutAccount,
+} from '../authentication/account-list.ts';
+import { Changes, type Stoppable } from '../changes.ts';
+
+/** What a new sign-in is to be. */
+export type Seat =
+  /** Takes the place of whoever acts, who is signed out. */
+  | 'replaces'
+  /** Acts from now on; whoever acted stays known and can be switched back to. */
+  | 'acts'
+  /** Is known, and acts only where nobody does. */
+  | 'isAdded';
+
+/** An account and its session; none where that has run out. */
+export interface KnownAccount extends ListedAccount {
+  readonly session: Session | undefined;
+  readonly isActing: boolean;
+}
+
+/** What {@link Accounts} needs. */
+export interface AccountsOptions {
+  readonly stores: AccountStores;
+  /** The list's. */
+  readonly lock: RefreshLock;
+  /** Makes the keeper of one account. */
+  readonly keeper: (account: string) => SessionKeeper;
+  readonly logger: Logger;
+}
+
+interface Kept {
+  readonly keeper: SessionKeeper;
+  readonly watch: Disposable;
+}
+
+/**
+ * The people who have signed in on this machine, each with a session that is kept and refreshed by itself. One of them
+ * acts, in all windows. Every change of the list is made under its lock, upon what is stored then.
+ */
+export class Accounts implements Stoppable {
+  readonly #options: AccountsOptions;
+  readonly #kept = new Map<string, Kept>();
+  readonly #changes = new Changes<void>();
+  #list: AccountList = NO_ACCOUNTS;
+  #isRead = false;
+  #work: Promise<unknown> = Promise.resolve();
+
+  constructor(options: AccountsOptions) {
+    this.#options = options;
+  }
+
+  /** Somebody came, went, acts, or has other tokens. */
+  readonly onDidChange = this.#changes.on;
+
+  /** The keeper of whoever acts. */
+  get acting(): SessionKeeper | undefined {
+    return this.#list.acting === undefined ? undefined : this.#kept.get(this.#list.acting)?.keeper;
+  }
+
+  /** Everybody, the acting one first. */
+  get known(): readonly KnownAccount[] {
+    const { acting, accounts } = this.#list;
+    return accounts
+      .map((account) => {
+        const state = this.#kept.get(account.key)?.keeper.state;
+        const session = state?.kind === 'signed-in' ? state.session : undefined;
+        return { ...account, session, isActing: account.key === acting };
+      })
+      .sort((a, b) => Number(b.isActing) - Number(a.isActing));
+  }
+
+  /** The sessions that are kept fresh. */
+  get keepers(): readonly SessionKeeper[] {
+    return [...this.#kept.values()].map(({ keeper }) => keeper);
+  }
+
+  /** Reads what is stored, at the start and when another window has changed it. Rejects with what storage says. */
+  reload(): Promise<void> {
+    return this.#inTurn(async () => {
+      const list = parseAccountList(await this.#options.stores.list.read());
+      // Whoever acts first: between two people nobody is shown to be signed out.
+      if (list.acting !== undefined) await this.#ensure(list.acting).reload();
+      this.#become(list);
+      const others = list.accounts.filter(({ key }) => key !== list.acting);
+      await Promise.all(others.map(({ key }) => this.#ensure(key).reload()));
+    });
+  }
+
+  /**
+   * Keeps the session of a sign-in that has just succeeded.
+   *
+   * @throws {OamError} `session_not_kept`; who acted still does.
+   */
+  accept(session: Session, seat: Seat): Promise<void> {
+    const principal = principalOf(session);
+    const key = accountKey(principal);
+    return this.#inList(async (stored) => {
+      const keeper = this.#ensure(key);
+      await keeper.accept(session);
+      const account: ListedAccount = { key, ...principal, userName: session.userName };
+      const former = stored.acting === key ? undefined : stored.acting;
+      const stays = seat === 'isAdded' && former !== undefined && this.#isSignedIn(former);
+      const joined = withAccount(stored, account, stays ? former : key);
+      const isReplaced = seat === 'replaces' && former !== undefined;
+      const next = isReplaced ? withoutAccount(joined, former) : joined;
+      try {
+        await this.#write(next);
+      } catch (error) {
+        await keeper.signOut().catch(() => undefined);
+        throw new OamError(
+          'session_not_kept',
+          'Your session could not be kept in the secret storage of this machine. Unlock its keychain and sign in again.',
+          { cause: error },
+        );
+      }
+      const replaced = isReplaced ? this.#ensure(former) : undefined;
+      // Whoever acts is known, and the former person's addresses have ended, before the former session is looked at.
+      this.#become(next);
+      await replaced?.signOut();
+    });
+  }
+
+  /**
+   * Lets another account act. Nobody is signed out.
+   *
+   * @throws {OamError} `session_expired` where its session has run out.
+   */
+  switchTo(key: string): Promise<void> {
+    return this.#inList(async (stored) => {
+      const keeper = this.#ensure(key);
+      await keeper.reload();
+      if (keeper.state.kind !== 'signed-in' || !stored.accounts.some((account) => account.key === key)) {
+        throw sessionExpired();
+      }
+      const next = { ...stored, acting: key };
+      await this.#write(next);
+      this.#become(next);
+    });
+  }
+
+  /**
+   * Signs one account out: here in the very call, then in the secret storage. The provider is told too, and nobody
+   * waits for it.
+   *
+   * @throws {OamError} `session_not_deleted`.
+   */
+  async signOut(key: string): Promise<void> {
+    const signedOut = this.#kept.get(key)?.keeper.signOut();
+    const unlisted = this.#inList(async (stored) => {
+      const next = withoutAccount(stored, key);
+      await this.#write(next);
+      this.#become(next);
+    });
+    const [ended, forgotten] = await Promise.allSettled([signedOut, unlisted]);
+    if (ended.status === 'rejected') throw ended.reason;
+    if (forgotten.status === 'rejected') {
+      this.#options.logger.warn('An account could not be taken off the list', {
+        error: String(forgotten.reason),
+      });
+    }
+  }
+
+  /** Signs everybody out, as {@link Accounts.signOut} does. */
+  async signOutAll(): Promise<void> {
+    const endings = await Promise.allSettled(this.#list.accounts.map(({ key }) => this.signOut(key)));
+    for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
+  }
+
+  dispose(): void {
+    for (const { watch } of this.#kept.values()) watch[Symbol.dispose]();
+    this.#kept.clear();
+    this.#changes.dispose();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(work);
+    this.#work = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Changes the list upon what is stored, which another window may have changed. */
+  #inList(change: (stored: AccountList) => Promise<void>): Promise<void> {
+    const { lock, stores } = this.#options;
+    return this.#inTurn(() =>
+      lock.withLock(async () => {
+        const text = await stores.list.read().catch((error: unknown) => {
+          throw sessionUnreadable(error);
+        });
+        await change(parseAccountList(text));
+      }),
+    );
+  }
+
+  async #write(list: AccountList): Promise<void> {
+    const { list: store } = this.#options.stores;
+    await (list.accounts.length === 0 ? store.clear() : store.write(JSON.stringify(list)));
+  }
+
+  #become(list: AccountList): void {
+    this.#list = list;
+    this.#isRead = true;
+    for (const [key, { watch }] of this.#kept) {
+      if (list.accounts.some((account) => account.key === key)) continue;
+      watch[Symbol.dispose]();
+      this.#kept.delete(key);
+    }
+    this.#changes.fire();
+  }
+
+  #isSignedIn(key: string): boolean {
+    return this.#kept.get(key)?.keeper.state.kind === 'signed-in';
+  }
+
+  #ensure(key: string): SessionKeeper {
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return kept.keeper;
+    const keeper = this.#options.keeper(key);
+    const watch = keeper.onDidChange(() => {
+      // Until it is known who acts, there is nothing to tell.
+      if (this.#isRead) this.#changes.fire();
+    });
+    this.#kept.set(key, { keeper, watch });
+    return keeper;
+  }
+}
+
+/** What is kept cannot be read: nothing is known of who is signed in. */
+export function sessionUnreadable(cause: unknown): OamError {
+  return new OamError(
+    'session_unreadable',
+    'Your session could not be read from the secret storage of this machine. Unlock its keychain, or sign in again.',
+    { cause },
+  );
+}
