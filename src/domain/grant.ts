@@ -152,13 +152,15 @@ export function activate<G extends Grant>(grant: G, presentAtMs: EpochMs, nowMs:
 
 /**
  * The run that holds the grant proved that it lives: the window goes on, never past what was approved. Unchanged where
- * there is no run, no window yet, or nothing to add. No transition: the version stays.
+ * there is no run, no window yet, or nothing to add, and where the window is over, whether or not that was noticed. No
+ * transition: the version stays.
  */
 export function proveAlive<G extends Grant>(grant: G, nowMs: EpochMs): G {
-  if (grant.state !== 'active' || grant.activatedAtMs === undefined) return grant;
-  const endsAtMs = endOfWindow(grant, grant.activatedAtMs, nowMs);
-  if (endsAtMs <= (grant.endsAtMs ?? 0)) return grant;
-  return { ...grant, endsAtMs, deadlineAtMs: endsAtMs };
+  const { state, activatedAtMs, endsAtMs } = grant;
+  if (state !== 'active' || activatedAtMs === undefined || endsAtMs === undefined) return grant;
+  const goesOnUntilMs = endOfWindow(grant, activatedAtMs, nowMs);
+  if (nowMs >= endsAtMs || goesOnUntilMs <= endsAtMs) return grant;
+  return { ...grant, endsAtMs: goesOnUntilMs, deadlineAtMs: goesOnUntilMs };
 }
 
 function endOfWindow(

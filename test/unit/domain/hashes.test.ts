@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 
 import fc from 'fast-check';
 
@@ -6,39 +7,17 @@ import { backoffMs, BACKOFF_MAX_MS } from '../../../src/domain/backoff.ts';
 import { canonicalJson } from '../../../src/domain/canonical.ts';
 import { areFactsFresh } from '../../../src/domain/freshness.ts';
 import { requestHash, type RequestSubstance, roleHash } from '../../../src/domain/request-hash.ts';
-import type { Role } from '../../../src/domain/role.ts';
+import { DUTIES, type PrincipalKey } from '../../../src/domain/principal.ts';
+import {
+  type ApprovalStage,
+  CREDENTIAL_KINDS,
+  type JitGroup,
+  type Probe,
+  type Role,
+  type RoleServicePrincipal,
+  SENSITIVITIES,
+} from '../../../src/domain/role.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
-
-const role: Role = {
-  id: 'role',
-  title: 'Title',
-  gives: 'Gives',
-  workspace: 'ws',
-  team: 'team',
-  sensitivity: 'low',
-  credential: 'federated',
-  group: { id: '1', name: 'g' },
-  servicePrincipal: { id: '2', applicationId: 'app' },
-  maxMinutes: 60,
-  maxTotalMinutes: 180,
-  defaultMinutes: 30,
-  tokenMinutes: 15,
-  approval: [{ approverGroups: ['leads'], quorum: 1 }],
-  probe: undefined,
-};
-
-const substance: RequestSubstance = {
-  requester: { iss: 'i', sub: 's' },
-  role,
-  policyVersion: 'p',
-  minutes: 30,
-  purpose: 'why',
-  ticket: undefined,
-  codeContext: undefined,
-  extendsGrantId: undefined,
-  startsAtMs: undefined,
-  breakGlass: false,
-};
 
 describe('the canonical text', () => {
   it('is the same for equal values, in whatever order they were built, and reads back as the value', () => {
@@ -53,30 +32,109 @@ describe('the canonical text', () => {
   });
 });
 
+/** A type with each of its fields named, whether or not it may be left out. */
+type Whole<T> = { [Field in keyof Required<T>]: T[Field] };
+
+/**
+ * Every field by its name: one that is added to the types and not here does not compile, and one that is here and not
+ * in the hash is found below.
+ */
+const text = fc.string({ minLength: 1, maxLength: 4 });
+const minutes = fc.integer({ min: 1, max: 600 });
+const stage: fc.Arbitrary<Whole<ApprovalStage>> = fc.record<Whole<ApprovalStage>>({
+  approverGroups: fc.array(text, { maxLength: 2 }),
+  approverDuty: fc.option(fc.constantFrom(...DUTIES), { nil: undefined }),
+  approverAttributes: fc.option(fc.dictionary(text, fc.array(text, { maxLength: 2 }), { maxKeys: 2 }), {
+    nil: undefined,
+  }),
+  ofTeam: fc.option(fc.record({ name: text, groups: fc.array(text, { maxLength: 2 }) }), { nil: undefined }),
+  quorum: fc.integer({ min: 1, max: 3 }),
+});
+const anyRole: fc.Arbitrary<Whole<Role>> = fc.record<Whole<Role>>({
+  id: text,
+  title: text,
+  gives: text,
+  workspace: text,
+  team: text,
+  sensitivity: fc.constantFrom(...SENSITIVITIES),
+  credential: fc.constantFrom(...CREDENTIAL_KINDS),
+  group: fc.record<Whole<JitGroup>>({ id: text, name: text }),
+  servicePrincipal: fc.option(fc.record<Whole<RoleServicePrincipal>>({ id: text, applicationId: text }), {
+    nil: undefined,
+  }),
+  maxMinutes: minutes,
+  maxTotalMinutes: minutes,
+  defaultMinutes: minutes,
+  tokenMinutes: minutes,
+  approval: fc.array(stage, { maxLength: 2 }),
+  probe: fc.option(fc.record<Whole<Probe>>({ securableType: text, fullName: text, privilege: text }), {
+    nil: undefined,
+  }),
+});
+const anySubstance: fc.Arbitrary<Whole<RequestSubstance>> = fc.record<Whole<RequestSubstance>>({
+  requester: fc.record<Whole<PrincipalKey>>({ iss: text, sub: text }),
+  role: anyRole,
+  policyVersion: text,
+  minutes,
+  startsAtMs: fc.option(fc.nat(), { nil: undefined }),
+  purpose: text,
+  ticket: fc.option(text, { nil: undefined }),
+  codeContext: fc.option(fc.dictionary(text, text, { maxKeys: 2 }), { nil: undefined }),
+  extendsGrantId: fc.option(text, { nil: undefined }),
+  breakGlass: fc.boolean(),
+});
+
+/** A value with what stands at one of its paths taken from another value of its kind, and the path. */
+function transplants(value: unknown, other: unknown, path = ''): { path: string; value: unknown }[] {
+  if (!isObject(value) || !isObject(other)) return [{ path, value: other }];
+  return [...new Set([...Object.keys(value), ...Object.keys(other)])].flatMap((name) =>
+    transplants(value[name], other[name], `${path}.${name}`).map((inner) => ({
+      path: inner.path,
+      value: { ...value, [name]: inner.value },
+    })),
+  );
+}
+
+/** As JSON says it: what is undefined is not there. */
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 describe('the hash that approvals are bound to', () => {
-  it('changes with everything that an approver judges', () => {
-    const changed: RequestSubstance[] = [
-      { ...substance, requester: { iss: 'i', sub: 'other' } },
-      { ...substance, policyVersion: 'p2' },
-      { ...substance, extendsGrantId: 'g1' },
-      { ...substance, startsAtMs: 1 },
-      { ...substance, breakGlass: true },
-      { ...substance, minutes: 31 },
-      { ...substance, purpose: 'something else' },
-      { ...substance, ticket: 'T-1' },
-      { ...substance, codeContext: { branch: 'main' } },
-      { ...substance, role: { ...role, group: { id: '9', name: 'g' } } },
-      { ...substance, role: { ...role, servicePrincipal: { id: '2', applicationId: 'other' } } },
-      { ...substance, role: { ...role, approval: [] } },
-      { ...substance, role: { ...role, gives: 'More' } },
-    ];
-    const hashes = [substance, ...changed].map(requestHash);
-    assert.equal(new Set(hashes).size, hashes.length);
+  it('changes with any change of any field, however deep, of what an approver judges', () => {
+    const changed = new Set<string>();
+    fc.assert(
+      fc.property(anySubstance, anySubstance, (one, other) => {
+        const hash = requestHash(one);
+        for (const { path, value } of transplants(one, other)) {
+          if (isDeepStrictEqual(asJson(value), asJson(one))) continue;
+          assert.notEqual(requestHash(value as RequestSubstance), hash, path);
+          changed.add(
+            path.split('.')[1] === 'role' ? `role.${path.split('.')[2] ?? ''}` : (path.split('.')[1] ?? ''),
+          );
+        }
+      }),
+      { numRuns: 300 },
+    );
+    const [sample] = fc.sample(anySubstance, 1);
+    assert.ok(sample);
+    for (const field of Object.keys(sample).filter((name) => name !== 'role'))
+      assert.ok(changed.has(field), field);
+    for (const field of Object.keys(sample.role)) assert.ok(changed.has(`role.${field}`), `role.${field}`);
   });
 
-  it('does not depend on the order in which a role was built', () => {
-    const { id, ...rest } = role;
-    assert.equal(roleHash({ ...rest, id }), roleHash(role));
+  it('is the same for equal substance, in whatever order it was built', () => {
+    const reversed = <T extends object>(value: T): T =>
+      Object.fromEntries(Object.entries(value).reverse()) as T;
+    fc.assert(
+      fc.property(anySubstance, (substance) => {
+        const { role } = substance;
+        const again = reversed({ ...substance, role: reversed({ ...role, group: reversed(role.group) }) });
+        assert.equal(requestHash(again), requestHash(substance));
+        assert.equal(roleHash(again.role), roleHash(role));
+      }),
+    );
   });
 });
 

@@ -1,0 +1,58 @@
+import {
+  add,
+  end,
+  extend,
+  give,
+  issueToken,
+  lateAddition,
+  look,
+  mend,
+  proveAlive,
+  remove,
+  review,
+} from './grant-commands.ts';
+import {
+  approve,
+  approvedWhileAway,
+  ask,
+  cancel,
+  changeRole,
+  deny,
+  pass,
+  signIn,
+  sweep,
+} from './request-commands.ts';
+
+/** All that can happen; what makes the others possible comes more often. */
+export const COMMANDS = [
+  ...[
+    ask,
+    ask,
+    ask,
+    ask,
+    approve,
+    approve,
+    approve,
+    approve,
+    approve,
+    approve,
+    deny,
+    cancel,
+    approvedWhileAway,
+  ],
+  ...[pass, pass, pass, pass, sweep, sweep, signIn, signIn, changeRole],
+  ...[give, give, give, give, give, give, add, add, look, look, look, look, remove, remove, remove, mend],
+  ...[
+    end,
+    lateAddition,
+    extend,
+    extend,
+    extend,
+    extend,
+    issueToken,
+    issueToken,
+    proveAlive,
+    proveAlive,
+    review,
+  ],
+];
