@@ -28,9 +28,9 @@ export async function packageExtension(
   // Packed from a copy: the packer would look through everything that lies in the checkout, editors and Pythons too.
   const folder = await mkdtemp(path.join(tmpdir(), 'oam-package-'));
   try {
-    for (const pattern of ['.vscodeignore', ...(await packagedPatterns())])
-      await copyMatching(pattern, folder);
-    // Into the copy: others may be packing from the same checkout.
+    // What is bundled goes right into the copy: others may be packing from the same checkout.
+    const patterns = (await packagedPatterns()).filter((pattern) => !pattern.startsWith('dist/'));
+    for (const pattern of ['.vscodeignore', ...patterns]) await copyMatching(pattern, folder);
     await bundle('extension', folder);
     await createVSIX({
       cwd: folder,

@@ -105,6 +105,7 @@ export function commandTable(container: Container): CommandTable {
         await connection.checkTrust(signalOf(token));
       });
     },
+    diagnose: () => container.diagnose(),
     showLog() {
       channel.show();
       return Promise.resolve();

@@ -26,6 +26,7 @@ import { Connection } from './connection/connection.ts';
 import { KeepFresh } from './connection/keep-fresh.ts';
 import { PinBoard } from './connection/pinned-trust.ts';
 import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor-folders.ts';
+import { folderFindings } from './diagnose/folder-findings.ts';
 import { FolderInjection } from './injection/folder-injection.ts';
 import { FolderMemory } from './injection/folder-memory.ts';
 import { FolderQuestions } from './injection/folder-questions.ts';
@@ -69,6 +70,8 @@ export interface Container extends vscode.Disposable {
    * @throws {OamError} `not_signed_in`.
    */
   readonly client: () => ControlPlaneClient;
+  /** Looks at everything between the person and Databricks, and shows what was found. */
+  readonly diagnose: () => Promise<void>;
 }
 
 /** Makes the parts. Nothing is waited for and nothing is asked of the network. */
@@ -193,6 +196,21 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   });
   const terminals = new RoleTerminals(rolePaths);
 
+  const diagnose = async (): Promise<void> => {
+    const { runDiagnose } = await import('./diagnose/run-diagnose.ts');
+    await runDiagnose({
+      address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
+      state: () => connection.state,
+      pinned: () => connection.pinned,
+      trust: trust(),
+      source: (host, principal) => personTokenSource(signInAt(host, principal)),
+      broker: () => broker.ensure(),
+      folders: () => folderFindings(vscode.l10n, editorFolders(), injection),
+      environment: inherited,
+      ...{ transport, clock, redactor },
+    });
+  };
+
   return {
     channel,
     logger,
@@ -210,6 +228,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     tellOnce,
     watching,
     client,
+    diagnose,
     dispose() {
       questions.dispose();
       terminals.dispose();

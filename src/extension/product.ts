@@ -24,6 +24,7 @@ export const COMMANDS = [
   'useInFolder',
   'stopInFolder',
   'refresh',
+  'diagnose',
   'showLog',
 ] as const;
 

@@ -22,6 +22,7 @@ export {
   type SessionKeeperOptions,
   type SessionState,
 } from './session-keeper.ts';
+export { assertTwoAudiences, readClaims } from './tokens.ts';
 export {
   memorySessionStore,
   principalOf,

@@ -165,7 +165,7 @@ describe('the manifest of the extension', () => {
 
   it('packs nothing but what runs, what is read and what is seen', async () => {
     assert.deepEqual(await packagedPatterns(), [
-      manifest.main.replace('./', ''),
+      'dist/extension/*.mjs',
       'l10n/*.json',
       manifest.icon,
       'media/activity-bar.svg',
