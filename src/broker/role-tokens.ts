@@ -3,16 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { BearerToken } from '../databricks/index.ts';
 import { hasCode, OamError } from '../domain/errors.ts';
 import type { GrantState } from '../domain/lifecycle.ts';
-import type { Redactor } from '../domain/redaction.ts';
+import { type Redactor, registerRecent } from '../domain/redaction.ts';
 import type { CallOutput, ControlPlaneClient } from '../protocol/client.ts';
 import { latestGrant } from '../protocol/latest-grant.ts';
 import { PATH_ENDS } from './refusal.ts';
-import {
-  type PersonTokenOptions,
-  personTokenSource,
-  registerRecent,
-  type TokenSource,
-} from './token-source.ts';
+import { type PersonTokenOptions, personTokenSource, type TokenSource } from './token-source.ts';
 
 /** What {@link roleTokenSource} needs. */
 export interface RoleTokenOptions {
@@ -89,7 +84,7 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
             idempotencyKey,
             ...(signal && { signal }),
           });
-          if (credential.kind === 'bearer') remember(credential.accessToken);
+          if (credential.kind !== 'assumption') remember(credential.accessToken);
           if (credential.grantId !== grantId) {
             throw new OamError(
               'wrong_grant',
@@ -97,9 +92,9 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
               { detail: credential.grantId },
             );
           }
-          return credential.kind === 'bearer'
-            ? { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) }
-            : await assume(credential, signal);
+          return credential.kind === 'assumption'
+            ? await assume(credential, signal)
+            : { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
         } catch (error) {
           grantId = await grantAfter(error, signal);
           idempotencyKey = randomUUID();

@@ -2,7 +2,7 @@ import { type BearerToken, exchangeSubjectToken, type HostTrust } from '../datab
 import { OamError } from '../domain/errors.ts';
 import type { PrincipalKey } from '../domain/principal.ts';
 import { samePrincipal } from '../domain/principal.ts';
-import type { Redactor } from '../domain/redaction.ts';
+import { type Redactor, registerRecent } from '../domain/redaction.ts';
 import type { Clock } from '../domain/time.ts';
 import type { SubjectToken } from '../identity/index.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
@@ -65,16 +65,5 @@ export function personTokenSource(options: PersonTokenOptions): TokenSource {
       remember(token.accessToken);
       return token;
     },
-  };
-}
-
-const RECENT = 8;
-
-/** Keeps the last few tokens masked: at most two or three of them are alive at any time. */
-export function registerRecent(redactor: Redactor): (secret: string) => void {
-  const recent: Disposable[] = [];
-  return (secret) => {
-    recent.push(redactor.register(secret));
-    if (recent.length > RECENT) recent.shift()?.[Symbol.dispose]();
   };
 }

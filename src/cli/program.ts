@@ -237,8 +237,9 @@ export async function runCommandLine(
   policy
     .command('check <folder>')
     .description('check a policy folder as the control plane would')
+    .option('--config <file>', "the control plane's configuration, which says what roles may be")
     .option('--json', 'answer in JSON')
-    .action(async (folder: string, flags: CommonFlags) => {
+    .action(async (folder: string, flags: CommonFlags & { config?: string }) => {
       const { checkPolicy } = await import('./commands/policy.ts');
       await checkPolicy(folder, flags, invocation);
     });

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { hostTrust } from '../databricks/index.ts';
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
-import type { Redactor } from '../domain/redaction.ts';
+import { type Redactor, registerRecent } from '../domain/redaction.ts';
 import { HOUR_MS, SECOND_MS } from '../domain/time.ts';
 import type { Configuration } from '../protocol/schemas.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
@@ -22,7 +22,7 @@ import { addDirectory } from './directory/routes.ts';
 import { registerGroups } from './effects/adoption.ts';
 import { type Loop, startLoop } from './effects/loop.ts';
 import { startSweeper, type Sweeper } from './effects/sweeper.ts';
-import { createWorkspaces } from './effects/workspaces.ts';
+import { createWorkspaces, type Workspaces } from './effects/workspaces.ts';
 import { type EventWatch, watchEvents } from './events/watch.ts';
 import { createApp } from './http/app.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
@@ -35,6 +35,7 @@ import { startKeyRotation } from './issuer/rotation.ts';
 import { rotationRules } from './issuer/settings.ts';
 import { createSeal, type SealKeys } from './issuer/seal.ts';
 import { openSigningKey } from './issuer/signing-key.ts';
+import { startTokenWork } from './personal-tokens/work.ts';
 import { startReconciler } from './reconciler/reconciler.ts';
 import { noticeRestore } from './reconciler/restore.ts';
 import { forgetOldNotices } from './notices/deliver.ts';
@@ -66,6 +67,8 @@ export interface Ingredients {
   readonly logger: Logger;
   readonly secrets: {
     readonly databricksClientSecret: string;
+    /** Of the service principal that makes personal access tokens; undefined where there is none. */
+    readonly tokenClientSecret: string | undefined;
     readonly sealKeys: SealKeys;
     /** What the directory's provisioning client may present; empty where there is none. */
     readonly directoryTokens: readonly string[];
@@ -98,6 +101,9 @@ export interface Assembly {
 
 const EVENTS_EVERY_MS = 500;
 
+/** How many personal access tokens that were made last are masked by their values; the others by their form. */
+const TOKENS_MASKED = 100;
+
 /** Puts the parts together. Only here are the concrete ones known. */
 export function assembleControlPlane(ingredients: Ingredients): Assembly {
   const { config, store, logger, redactor, transport } = ingredients;
@@ -109,6 +115,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let reload: Loop | undefined;
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
+  let tokens: Loop | undefined;
   let anchoring: Pick<Loop, 'stop'> | undefined;
   let notices: Pick<Loop, 'wake' | 'stop'> | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
@@ -120,6 +127,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     lapseMinutes: config.requests.lapseMinutes,
     wake: () => {
       sweeper?.wake();
+      tokens?.wake();
       watch.wake();
       notices?.wake();
     },
@@ -132,6 +140,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     }
     return issuer;
   };
+  const tokenWorkspaces = workspacesForTokens(ingredients);
+  const mask = registerRecent(redactor, TOKENS_MASKED);
   const metrics = createMetrics(config.requests.reviewHours);
   const refusedTokens = createRefusedTokens(core);
   const app = createApp({
@@ -146,6 +156,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
           accountId: config.databricks.accountId,
           trust: hostTrust(present.policy.catalogue.workspaces.map(({ host }) => host)),
           transport,
+          personalTokens: tokenWorkspaces && { workspaces: tokenWorkspaces, mask },
         }),
       }),
     verifier: withWorkloads(createTokenVerifier(config.identity, transport), db),
@@ -263,6 +274,18 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         },
         pollMs,
       );
+      tokens = startTokenWork(
+        {
+          ...core,
+          workspaces: tokenWorkspaces,
+          catalogue: () => policy.current().catalogue,
+          redactor,
+          absenceConfirmMs: config.effects.absenceConfirmMs,
+          everySeconds: config.reconciler.everySeconds,
+          random: ingredients.random,
+        },
+        pollMs,
+      );
       reconciler = startReconciler(
         {
           ...core,
@@ -301,6 +324,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         requests?.stop(),
         notices?.stop(),
         keys?.stop(),
+        tokens?.stop(),
         watch.stop(),
         chaining.stop(),
         anchoring?.stop(),
@@ -308,6 +332,19 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       ]);
     },
   };
+}
+
+/** Databricks as OAM's service principal for personal access tokens reaches it. */
+function workspacesForTokens({
+  config,
+  secrets,
+  transport,
+  redactor,
+}: Pick<Ingredients, 'config' | 'secrets' | 'transport' | 'redactor'>): Workspaces | undefined {
+  const { pat } = config.databricks;
+  const clientSecret = secrets.tokenClientSecret;
+  if (pat === undefined || clientSecret === undefined) return undefined;
+  return createWorkspaces({ clientId: pat.clientId, clientSecret, transport, redactor });
 }
 
 function publicConfiguration(

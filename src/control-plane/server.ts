@@ -8,7 +8,7 @@ import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
 import { recordPolicyRefused } from './audit/configuration-changes.ts';
 import { createAuditDebt } from './audit/debt.ts';
-import type { ServerConfiguration } from './configuration/configuration.ts';
+import { catalogueTerms, type ServerConfiguration } from './configuration/configuration.ts';
 import { FileProblemsError } from './configuration/problems.ts';
 import { receiverHeaders } from './configuration/receiver-headers.ts';
 import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
@@ -54,6 +54,7 @@ export async function startControlPlane(
   const redactor = createRedactor();
   const secrets = {
     databricksClientSecret: secretFromEnvironment(config.databricks.clientSecretEnv),
+    tokenClientSecret: config.databricks.pat && secretFromEnvironment(config.databricks.pat.clientSecretEnv),
     sealKeys: {
       key: secretFromEnvironment(config.issuer.keyEnv),
       previous: optionalSecretFromEnvironment(config.issuer.previousKeyEnv),
@@ -66,6 +67,7 @@ export async function startControlPlane(
   for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);
   if (secrets.graphClientSecret !== undefined) redactor.register(secrets.graphClientSecret);
+  if (secrets.tokenClientSecret !== undefined) redactor.register(secrets.tokenClientSecret);
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
@@ -114,7 +116,7 @@ async function firstPolicy(
   logger: Logger,
 ): Promise<{ policy: PolicyVersion; policySource: PolicySource }> {
   const compile = async (read: PolicyFolder): Promise<PolicyVersion> => {
-    const version = await compilePolicy(read, process.env);
+    const version = await compilePolicy(read, process.env, catalogueTerms(config));
     expectClaimed(version, read.path, Object.keys(config.identity.attributes));
     return version;
   };

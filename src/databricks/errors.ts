@@ -20,7 +20,7 @@ export interface Refusal {
  * A call that Databricks refused. Codes:
  * `databricks_unauthenticated` (401, or 403 "Invalid access token"), `databricks_token_refused` (the token endpoint
  * would not issue one), `databricks_role_not_assumed` (nor one with a group's rights), `databricks_permission_denied`, `databricks_not_found` (also the 400s that mean it),
- * `databricks_conflict`, `databricks_throttled`, `databricks_unavailable` (5xx), `databricks_private_link`,
+ * `databricks_conflict`, `databricks_quota_used_up`, `databricks_throttled`, `databricks_unavailable` (5xx), `databricks_private_link`,
  * `databricks_rejected` (any other refusal).
  */
 export class DatabricksError extends OamError {
@@ -164,6 +164,13 @@ function meaningOf({ status, errorCode, message }: Refusal): { code: string; sen
     return {
       code: 'databricks_private_link',
       sentence: 'This workspace is reachable over a private link only. Connect to its network and try again.',
+    };
+  }
+  // It may come as a 429, but waiting does not help.
+  if (errorCode === 'QUOTA_EXCEEDED') {
+    return {
+      code: 'databricks_quota_used_up',
+      sentence: 'Databricks has no room for another one of these. Ask an administrator to delete some.',
     };
   }
   // OAuth's throttling hides in `invalid_request`; it is a wait, not a mistake.

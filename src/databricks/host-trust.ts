@@ -7,13 +7,13 @@ export interface HostTrust {
 }
 
 /** Databricks' own domains, by cloud. Source: databricks-sdk-py `environments.py`. */
+const AZURE_DOMAINS = ['.azuredatabricks.net', '.databricks.azure.us', '.databricks.azure.cn'];
+
 const DATABRICKS_DOMAINS = [
   '.cloud.databricks.com',
   '.cloud.databricks.us',
   '.gcp.databricks.com',
-  '.azuredatabricks.net',
-  '.databricks.azure.us',
-  '.databricks.azure.cn',
+  ...AZURE_DOMAINS,
 ];
 
 const LOOPBACK_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
@@ -41,6 +41,12 @@ export function hostTrust(extraHosts: readonly string[]): HostTrust {
       );
     },
   };
+}
+
+/** True for a workspace of Azure Databricks, which makes no tokens on behalf of service principals. */
+export function isAzureHost(host: string): boolean {
+  const hostname = URL.parse(host)?.hostname ?? '';
+  return AZURE_DOMAINS.some((domain) => hostname.endsWith(domain));
 }
 
 /**

@@ -1,5 +1,5 @@
 export { DatabricksError } from './errors.ts';
-export { hostTrust, type HostTrust } from './host-trust.ts';
+export { hostTrust, type HostTrust, isAzureHost } from './host-trust.ts';
 export type { BoundedRetry, RetryPolicy } from './retry.ts';
 export {
   type BearerToken,

@@ -12,6 +12,7 @@ import type {
   Group,
   Job,
   ObjectPermission,
+  ListedToken,
   RegisteredModel,
   ServingEndpoint,
 } from './workspace.ts';
@@ -262,3 +263,28 @@ export const ResourceIds = z.pipe(
 
 /** `GET /.well-known/databricks-config`. */
 export const HostConfig = z.object({ account_id: optionalText });
+
+const TokenInfo = z.pipe(
+  z.object({
+    token_id: z.string().check(z.minLength(1)),
+    comment: optionalText,
+    created_by_id: z.optional(z.union([z.number(), z.string()])),
+    /** Epoch milliseconds; -1 for a token without an end. */
+    expiry_time: z.optional(numberOrDigits),
+  }),
+  z.transform((info): ListedToken => ({
+    id: info.token_id,
+    comment: info.comment ?? '',
+    createdById: info.created_by_id === undefined ? undefined : String(info.created_by_id),
+    expiresAtMs: info.expiry_time === undefined || info.expiry_time < 0 ? undefined : info.expiry_time,
+  })),
+);
+
+/** `POST /token-management/on-behalf-of/tokens`. */
+export const CreatedToken = z.pipe(
+  z.object({ token_value: z.string().check(z.minLength(1)), token_info: TokenInfo }),
+  z.transform((answer) => ({ value: answer.token_value, token: answer.token_info })),
+);
+
+/** `GET /token-management/tokens`. */
+export const TokenList = z.object({ token_infos: z.optional(z.array(TokenInfo)) });

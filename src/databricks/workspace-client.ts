@@ -69,7 +69,7 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
     }
   };
 
-  // Every call here may be repeated: reads, searches, and adding or removing one member, which is done or not.
+  // What may be repeated: reads, searches, adding or removing members and deleting, which are done or not.
   const send = (call: Call, callOptions: CallOptions = {}): Promise<string> =>
     withRetries(options.retry ?? DEFAULT_RETRY, callOptions.signal, () => authenticated(call, callOptions));
 
@@ -261,6 +261,22 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
           }),
         o,
       ),
+
+    createTokenOnBehalf: async ({ applicationId, lifetimeSeconds, comment }, o = {}) => {
+      const path = '/api/2.0/token-management/on-behalf-of/tokens';
+      const body = { application_id: applicationId, lifetime_seconds: lifetimeSeconds, comment };
+      const text = await authenticated({ method: 'POST', path, body }, o);
+      return parse(shapes.CreatedToken, text, path);
+    },
+
+    personalTokens: async (o) => {
+      const call: Call = { method: 'GET', path: '/api/2.0/token-management/tokens' };
+      return [...((await read(shapes.TokenList, call, o)).token_infos ?? [])];
+    },
+
+    deletePersonalToken: async (id, o) => {
+      await send({ method: 'DELETE', path: `/api/2.0/token-management/tokens/${encodeURIComponent(id)}` }, o);
+    },
   };
 }
 

@@ -115,6 +115,25 @@ export interface GroupMember {
   readonly display: string | undefined;
 }
 
+/** A personal access token as an administrator's inventory shows it: never its value. */
+export interface ListedToken {
+  readonly id: string;
+  readonly comment: string;
+  /** Databricks' id of who had it made; undefined where it does not say. */
+  readonly createdById: string | undefined;
+  /** Undefined for a token without an end. */
+  readonly expiresAtMs: EpochMs | undefined;
+}
+
+/** What a token on behalf of a service principal is made of. */
+export interface TokenOrder {
+  /** Whom the token acts as. */
+  readonly applicationId: string;
+  /** Whole seconds, at least 1. Databricks' own default is two years, so one is always sent. */
+  readonly lifetimeSeconds: number;
+  readonly comment: string;
+}
+
 /**
  * The most members that one call adds or removes. Each removal is an operation with a filter of its own: a hundred of
  * them stay far from the 200 nodes that a SCIM filter may have and from any limit on a body. Source:
@@ -178,4 +197,23 @@ export interface WorkspaceClient {
    * @throws {OamError} `principal_id_malformed`, before anything is sent.
    */
   removeGroupMembers(groupId: string, principalIds: readonly string[], options?: CallOptions): Promise<void>;
+  /**
+   * Makes a personal access token on behalf of a service principal, which needs `CAN_USE` on tokens; the caller has to be a
+   * workspace admin. AWS and GCP only. The one call here that is never repeated: each makes another token. Source:
+   * reference/databricks-apis.md §2.
+   *
+   * @throws {DatabricksError} also `databricks_quota_used_up`.
+   */
+  createTokenOnBehalf(
+    order: TokenOrder,
+    options?: CallOptions,
+  ): Promise<{ readonly value: string; readonly token: ListedToken }>;
+  /** Everybody's personal access tokens in the workspace, for a workspace admin. There are no pages. */
+  personalTokens(options?: CallOptions): Promise<ListedToken[]>;
+  /**
+   * Deletes anybody's personal access token, for a workspace admin. Reads may lag behind.
+   *
+   * @throws {DatabricksError} `databricks_not_found` where there is none of this id.
+   */
+  deletePersonalToken(id: string, options?: CallOptions): Promise<void>;
 }

@@ -287,6 +287,11 @@ export function confirmAbsent<G extends Grant>(grant: G, departure: Departure): 
   };
 }
 
+/** Every token that was issued under a grant that ends, or has ended, was seen to be gone: nothing is left of it. */
+export function nothingOutlives<G extends Grant>(grant: G): G {
+  return grant.outlives === undefined ? grant : { ...grant, outlives: undefined };
+}
+
 function leftAfter(outlives: Outliving | undefined, departure: Departure): Outliving | undefined {
   const keepsRight = departure.kind === 'kept' || departure.tokensKeepRight;
   return outlives && { ...outlives, what: keepsRight ? 'right' : 'tokenOnly' };

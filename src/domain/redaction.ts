@@ -68,3 +68,14 @@ export function createRedactor(): Redactor {
     },
   };
 }
+
+const RECENT = 8;
+
+/** Keeps the last few secrets that come one after the other masked: no more than that are alive at any time. */
+export function registerRecent(redactor: Redactor, count = RECENT): (secret: string) => void {
+  const recent: Disposable[] = [];
+  return (secret) => {
+    recent.push(redactor.register(secret));
+    if (recent.length > count) recent.shift()?.[Symbol.dispose]();
+  };
+}

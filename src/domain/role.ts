@@ -10,8 +10,9 @@ export type Sensitivity = (typeof SENSITIVITIES)[number];
  * How a role's credential is made. `member` adds the person to the role's group, and their own token carries the right.
  * `federated` mints a token for the role's service principal. `assume` adds the person to the group too, and mints
  * tokens of theirs that have the group's rights _in the place of_ their own (Databricks' role assumption, a preview).
+ * `pat` makes personal access tokens of the role's service principal, for tools that take nothing else.
  */
-export const CREDENTIAL_KINDS = ['member', 'federated', 'assume'] as const;
+export const CREDENTIAL_KINDS = ['member', 'federated', 'assume', 'pat'] as const;
 
 /** One of {@link CREDENTIAL_KINDS}. */
 export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
@@ -23,7 +24,7 @@ export function hasOwnPath(kind: CredentialKind): boolean {
 
 /** True for roles that act as a service principal, which is then the member of the role's group. */
 export function actsAsServicePrincipal(kind: CredentialKind): boolean {
-  return kind === 'federated';
+  return kind === 'federated' || kind === 'pat';
 }
 
 /**
@@ -44,7 +45,7 @@ export interface JitGroup {
   readonly name: string;
 }
 
-/** The service principal that a `federated` role acts as. */
+/** The service principal that a `federated` or `pat` role acts as. */
 export interface RoleServicePrincipal {
   /** Databricks' numeric id, as the string that SCIM uses. */
   readonly id: string;

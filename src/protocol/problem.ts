@@ -40,6 +40,7 @@ export const PROBLEM_CODES = [
   'own_request',
   'grant_not_active',
   'role_unavailable',
+  'too_many_credentials',
   'sign_in_again',
   'link_spent',
   // the surroundings

@@ -230,7 +230,8 @@ const CREDENTIAL = {
 
 /**
  * What to work with under a grant. Never stored: a replay names the same lease and mints afresh. A `bearer` is a token
- * of the role's service principal; with an `assumption` the holder asks the workspace for one of their own.
+ * of the role's service principal; with an `assumption` the holder asks the workspace for one of their own. A
+ * `personal_token` is one of the service principal's too, which lives as long as the grant and is deleted at its end.
  */
 export const CredentialView = z.discriminatedUnion('kind', [
   z.object({
@@ -244,6 +245,14 @@ export const CredentialView = z.discriminatedUnion('kind', [
     ...CREDENTIAL,
     /** The group whose rights the token is to have in the place of the holder's own. */
     assumeGroup: z.string(),
+  }),
+  z.object({
+    kind: z.literal('personal_token'),
+    ...CREDENTIAL,
+    accessToken: z.string(),
+    tokenType: z.literal('Bearer'),
+    /** What it exposes, in a sentence for whoever puts it anywhere. */
+    warning: z.string(),
   }),
 ]);
 /** See {@link CredentialView}. */

@@ -3,6 +3,7 @@ import { type FileProblem, FileProblemsError } from '../configuration/problems.t
 import { checkYaml } from '../configuration/yaml.ts';
 import { checkCatalogue, type ProblemAt } from './rules.ts';
 import { CatalogueFile } from './schema.ts';
+import { type CatalogueTerms, DEFAULT_TERMS } from './terms.ts';
 
 /** What can be asked for, where, and by which teams. */
 export interface Catalogue {
@@ -24,7 +25,12 @@ const FROM_ENVIRONMENT = 'env:';
  * @param text what the file holds; undefined where it cannot be read.
  * @throws {FileProblemsError} `catalogue_invalid` with every problem and its line.
  */
-export function readCatalogue(path: string, text: string | undefined, environment: Environment): Catalogue {
+export function readCatalogue(
+  path: string,
+  text: string | undefined,
+  environment: Environment,
+  terms: CatalogueTerms = DEFAULT_TERMS,
+): Catalogue {
   if (text === undefined) {
     throw invalid([{ file: path, line: undefined, message: 'The file is missing or cannot be read.' }]);
   }
@@ -37,7 +43,7 @@ export function readCatalogue(path: string, text: string | undefined, environmen
     return problem;
   });
   // A variable that is not set would only bring forth problems of its own.
-  const problems = unresolved.length > 0 ? unresolved : checkCatalogue(file, checked.problemAt);
+  const problems = unresolved.length > 0 ? unresolved : checkCatalogue(file, checked.problemAt, terms);
   if (problems.length > 0) throw invalid(problems);
   return toCatalogue(file);
 }

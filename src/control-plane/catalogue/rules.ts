@@ -3,12 +3,17 @@ import { actsAsServicePrincipal } from '../../domain/role.ts';
 import { didYouMean } from '../configuration/nearest.ts';
 import type { FileProblem } from '../configuration/problems.ts';
 import type { CatalogueFile } from './schema.ts';
+import { type CatalogueTerms, termProblems } from './terms.ts';
 
 /** Makes a problem out of a path in the catalogue and a sentence. */
 export type ProblemAt = (path: readonly (string | number)[], message: string) => FileProblem;
 
 /** What a schema cannot say: names that must exist, things that must not be shared, kinds that do not go together. */
-export function checkCatalogue(catalogue: CatalogueFile, problemAt: ProblemAt): FileProblem[] {
+export function checkCatalogue(
+  catalogue: CatalogueFile,
+  problemAt: ProblemAt,
+  terms: CatalogueTerms,
+): FileProblem[] {
   return [
     ...workspaceProblems(catalogue, problemAt),
     ...duplicates(catalogue.teams, 'teams', (team) => team.name, ['name'], problemAt),
@@ -25,6 +30,7 @@ export function checkCatalogue(catalogue: CatalogueFile, problemAt: ProblemAt): 
     ),
     ...roleProblems(catalogue, problemAt),
     ...stageProblems(catalogue, problemAt),
+    ...termProblems(catalogue, problemAt, terms),
   ];
 }
 

@@ -14,6 +14,7 @@ import {
 import { type AuditConfiguration, AuditSettings } from '../audit/settings.ts';
 import { faultOfPublishAhead, IssuerSettings } from '../issuer/settings.ts';
 import { faultsOfNotices, NoticeSettings, settledIn } from '../notices/settings.ts';
+import type { CatalogueTerms } from '../catalogue/terms.ts';
 import { EnvironmentName } from './secret.ts';
 import { ReconcilerSettings } from '../reconciler/settings.ts';
 import { toWorkloadTrust, WorkloadsFile, type WorkloadTrust } from '../workloads/configuration.ts';
@@ -42,6 +43,11 @@ export interface ServerConfiguration {
     readonly accountId: string;
     readonly clientId: string;
     readonly clientSecretEnv: string;
+    /**
+     * Another one, a workspace admin, that makes the personal access tokens of `pat` roles and nothing else; undefined
+     * where there are no such roles.
+     */
+    readonly pat: { readonly clientId: string; readonly clientSecretEnv: string } | undefined;
   };
   readonly issuer: Readonly<IssuerSettings>;
   /** Pipelines, service accounts and roles of clouds that may come; undefined where none may. */
@@ -116,7 +122,12 @@ const ServerConfigurationFile = z.strictObject({
   databaseUrl: z.optional(Text),
   policyFolder: Text,
   identity: IdentitySettings,
-  databricks: z.strictObject({ accountId: Text, clientId: Text, clientSecretEnv: EnvironmentName }),
+  databricks: z.strictObject({
+    accountId: Text,
+    clientId: Text,
+    clientSecretEnv: EnvironmentName,
+    pat: z.optional(z.strictObject({ clientId: Text, clientSecretEnv: EnvironmentName })),
+  }),
   issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
   workloads: z.optional(WorkloadsFile),
   directory: z.optional(Directory),
@@ -170,6 +181,7 @@ export function parseServerConfiguration(
   for (const [place, message] of faultsOfIdentity(file.identity, file.databricks.accountId)) {
     complain(['identity', ...place], message);
   }
+  complain(['databricks', 'pat', 'clientId'], faultOfTokenTier(file));
   complain(['issuer', 'publishAheadMinutes'], faultOfPublishAhead(file.issuer));
   const { openTelemetry, anchors } = file.audit;
   if (openTelemetry) complain(['audit', 'openTelemetry', 'url'], faultOfServerAddress(openTelemetry.url));
@@ -194,6 +206,7 @@ export function parseServerConfiguration(
     ...file,
     publicUrl: file.publicUrl,
     identity: toIdentityTrust(file.identity),
+    databricks: { ...file.databricks, pat: file.databricks.pat },
     workloads,
     directory: file.directory && {
       ...file.directory,
@@ -220,6 +233,22 @@ function invalid(problems: readonly FileProblem[]): FileProblemsError {
     'The configuration cannot be used. Mend what is named here and start again.',
     problems,
   );
+}
+
+/** The tiers are separate, so that whoever takes one has not taken the other. */
+function faultOfTokenTier({ databricks }: ServerConfigurationFile): string | undefined {
+  return databricks.pat?.clientId === databricks.clientId
+    ? "must be another service principal than 'databricks.clientId': this one is a workspace admin, and the other one must not be."
+    : undefined;
+}
+
+/** What the configuration lets a catalogue offer. */
+export function catalogueTerms({ databricks }: Pick<ServerConfiguration, 'databricks'>): CatalogueTerms {
+  const { clientId, pat } = databricks;
+  return {
+    personalTokens: pat !== undefined,
+    ownApplicationIds: pat === undefined ? [clientId] : [clientId, pat.clientId],
+  };
 }
 
 function faultOfWorkloadAudience({

@@ -1,6 +1,6 @@
 import { OamError } from '../../domain/errors.ts';
 import { samePrincipal } from '../../domain/principal.ts';
-import { type CredentialKind, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
+import { type CredentialKind, type Role, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
 import { type EpochMs, fromUnixSeconds, minutesToMs, SECOND_MS, toUnixSeconds } from '../../domain/time.ts';
 import type { CredentialView } from '../../protocol/schemas.ts';
 import { recordAudit } from '../audit/record.ts';
@@ -10,6 +10,7 @@ import { noSuchGrant, seesGrant } from '../grants/lists.ts';
 import { findGrant, lockGrant, type StoredGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
 import { timestamp } from '../requests/view.ts';
+import { commitToken, makeToken } from '../personal-tokens/make.ts';
 import { openLease } from './leases.ts';
 import type { Commitment, CredentialParts } from './parts.ts';
 import { mintRoleToken } from './role-token.ts';
@@ -19,7 +20,7 @@ import { mintRoleToken } from './role-token.ts';
  * token exists; the token itself is kept nowhere, so the same key names the same lease and mints afresh.
  *
  * @throws {OamError} `not_found`, `not_allowed`, `bad_request` (a `member` role has no credential of its own),
- * `grant_not_active`, `idempotency_key_reused`, `databricks_unavailable`, `audit_unavailable`.
+ * `grant_not_active`, `idempotency_key_reused`, `too_many_credentials`, `role_unavailable`, `databricks_unavailable`, `audit_unavailable`.
  */
 export async function issueCredential(
   parts: CredentialParts,
@@ -81,6 +82,25 @@ async function commit(
           assumeGroup: role.group.id,
         });
     }
+    case 'pat': {
+      const { core, personalTokens } = parts;
+      if (role.servicePrincipal === undefined) throw new TypeError(`Nobody to act as: ${role.id}`);
+      if (personalTokens === undefined) throw noTokenPrincipal();
+      const commitment = await commitLease(change, intent, grant, {
+        actsAs: role.servicePrincipal.applicationId,
+      });
+      const token = await commitToken(change, commitment);
+      return async () => {
+        const { accessToken, expiresAtMs } = await makeToken({ core, ...personalTokens }, token);
+        return {
+          kind: 'personal_token',
+          ...viewOf(commitment, Math.min(expiresAtMs, commitment.expiresAtMs)),
+          accessToken,
+          tokenType: 'Bearer',
+          warning: PERSONAL_TOKEN_WARNING,
+        };
+      };
+    }
   }
 }
 
@@ -126,12 +146,32 @@ async function commitLease(
 
 /** When a credential that is committed to now expires, at the latest. In whole seconds, as tokens say it. */
 function expiryOf(kind: CredentialKind, { role, endsAtMs = 0 }: StoredGrant, nowMs: EpochMs): EpochMs {
-  // What the holder asks the workspace for ends with their own sign-in, whatever becomes of the grant.
-  const latestMs =
-    kind === 'assume'
-      ? nowMs + minutesToMs(TOKEN_MAX_MINUTES)
-      : Math.min(endsAtMs, nowMs + minutesToMs(role.tokenMinutes));
-  return fromUnixSeconds(toUnixSeconds(latestMs));
+  return fromUnixSeconds(toUnixSeconds(latestEnd(kind, role, endsAtMs, nowMs)));
+}
+
+function latestEnd(kind: CredentialKind, role: Role, endsAtMs: EpochMs, nowMs: EpochMs): EpochMs {
+  switch (kind) {
+    // What the holder asks the workspace for ends with their own sign-in, whatever becomes of the grant.
+    case 'assume':
+      return nowMs + minutesToMs(TOKEN_MAX_MINUTES);
+    // The tools that it is for do not ask for another one; it can be deleted before its end.
+    case 'pat':
+      return endsAtMs;
+    case 'member':
+    case 'federated':
+      return Math.min(endsAtMs, nowMs + minutesToMs(role.tokenMinutes));
+  }
+}
+
+/** What whoever takes a personal access token has to know. */
+const PERSONAL_TOKEN_WARNING =
+  'This is a personal access token: whoever has it works as the role from anywhere, until it expires or the access ends. Keep it out of files, logs and shell histories.';
+
+function noTokenPrincipal(): OamError {
+  return new OamError(
+    'role_unavailable',
+    "Personal access tokens cannot be made at present: the configuration names no service principal for them. Tell your administrator to name it in 'databricks.pat'.",
+  );
 }
 
 function viewOf({ leaseId, grant }: Commitment, expiresAtMs: EpochMs) {

@@ -4,6 +4,7 @@ import type { HttpTransport } from '../../protocol/transport.ts';
 import type { Core } from '../core.ts';
 import type { StoredGrant } from '../grants/rows.ts';
 import type { Issuer } from '../issuer/issuer.ts';
+import type { TokenMakingParts } from '../personal-tokens/make.ts';
 
 /** What issuing needs. */
 export interface CredentialParts {
@@ -14,6 +15,8 @@ export interface CredentialParts {
   /** The hosts of the catalogue, and no others. */
   readonly trust: HostTrust;
   readonly transport: HttpTransport;
+  /** Undefined where the configuration names no service principal for personal access tokens. */
+  readonly personalTokens: Omit<TokenMakingParts, 'core'> | undefined;
 }
 
 /** A credential that was committed to, and is about to be made. */

@@ -3,6 +3,7 @@ import type { AuditDebt } from '../audit/debt.ts';
 import type { Actor } from '../audit/record.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { endLeases } from '../credentials/leases.ts';
+import { leaveTokens } from '../personal-tokens/leave.ts';
 import { type GrantChange, type HeldGrant, lastTokenExpiries, saveGrants } from './rows.ts';
 import { tellOfEndings } from './tell.ts';
 
@@ -93,10 +94,9 @@ export async function beginRemovals(
       })),
     )
     .execute();
-  await endLeases(
-    change,
-    endings.map(({ next }) => next),
-  );
+  const ended = endings.map(({ next }) => next);
+  await endLeases(change, ended);
+  await leaveTokens(change, ended);
   await tellOfEndings(
     change,
     debt,

@@ -148,6 +148,7 @@ export async function lastTokenExpiries(
     .select(['holder.chain_id', sql<Date>`max(lease.expires_at)`.as('last')])
     .where('lease.grant_id', 'in', idsOfChains(grants))
     .where('lease.expires_at', '>', toDate(change.nowMs))
+    .where('lease.state', '<>', 'revoked')
     .groupBy('holder.chain_id')
     .execute();
   return new Map(rows.map((row) => [row.chain_id, toMs(row.last)]));

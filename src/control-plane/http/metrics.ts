@@ -26,6 +26,8 @@ const GAUGES = {
   oam_grants_revoke_stuck: 'Grants whose removal has failed again and again. Anything but 0 is an alarm.',
   oam_revocation_overdue_seconds:
     'How long the oldest removal has been due. More than a few seconds is an alarm.',
+  oam_personal_tokens_stuck:
+    'Personal access tokens whose deletion has failed again and again. Anything but 0 is an alarm.',
   oam_effects_due: 'Writes to Databricks that have yet to be seen true.',
   oam_groups_refused: 'Groups of the catalogue that cannot be adopted.',
   oam_strangers: 'Members of adopted groups whom OAM did not add.',
@@ -100,6 +102,8 @@ async function readGauges(db: Kysely<Database>, reviewHours: number): Promise<St
       (select coalesce(extract(epoch from oam.now() - min(created_at)), 0)::float8 from oam.effect
         where state = 'due' and kind = 'remove_member' and first_absent_at is null)
         as oam_revocation_overdue_seconds,
+      (select count(*) from oam.personal_token where state = 'leaving' and attempts >= 6)
+        as oam_personal_tokens_stuck,
       (select count(*) from oam.effect where state = 'due') as oam_effects_due,
       (select count(*) from oam.jit_group where adoption = 'refused') as oam_groups_refused,
       (select count(*) from oam.stranger) as oam_strangers,

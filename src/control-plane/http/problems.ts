@@ -49,6 +49,7 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   own_request: [403, 'Own request'],
   grant_not_active: [409, 'Access not active'],
   role_unavailable: [409, 'Role unavailable'],
+  too_many_credentials: [409, 'Too many credentials'],
   sign_in_again: [401, 'Sign in again'],
   link_spent: [410, 'Link spent'],
   identity_provider_unavailable: [503, 'Identity provider unavailable'],

@@ -5,6 +5,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { checkParseSchema, validate } from '@cedar-policy/cedar-wasm/nodejs';
 
 import { type Catalogue, type Environment, readCatalogue } from '../catalogue/catalogue.ts';
+import { type CatalogueTerms, DEFAULT_TERMS } from '../catalogue/terms.ts';
 import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
 import { unnamedAttributeProblems } from './attributes.ts';
 import { decider } from './decide.ts';
@@ -30,8 +31,9 @@ const QUESTIONS_IN_A_ROW = 50;
 export async function loadPolicy(
   folder: string,
   environment: Environment = process.env,
+  terms: CatalogueTerms = DEFAULT_TERMS,
 ): Promise<PolicyVersion> {
-  return compilePolicy(await readPolicyFolder(folder), environment);
+  return compilePolicy(await readPolicyFolder(folder), environment, terms);
 }
 
 /**
@@ -39,11 +41,16 @@ export async function loadPolicy(
  *
  * @throws {FileProblemsError} as {@link loadPolicy}.
  */
-export async function compilePolicy(folder: PolicyFolder, environment: Environment): Promise<PolicyVersion> {
+export async function compilePolicy(
+  folder: PolicyFolder,
+  environment: Environment,
+  terms: CatalogueTerms = DEFAULT_TERMS,
+): Promise<PolicyVersion> {
   const catalogue = readCatalogue(
     join(folder.path, CATALOGUE_FILE),
     folder.texts.get(CATALOGUE_FILE),
     environment,
+    terms,
   );
   const schema = readSchema(folder);
   const { rules, problems } = readRules(filesOf(folder, '.cedar'));

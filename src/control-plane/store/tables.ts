@@ -7,6 +7,7 @@ import type {
   OutlivingKind,
   RequestState,
 } from '../../domain/lifecycle.ts';
+import type { PersonalTokenState } from '../../domain/personal-token.ts';
 import type { ReviewVerdict } from '../../domain/review.ts';
 import type { KeyState } from '../issuer/key-states.ts';
 import type { CauseKind, NoticeKind, NoticeState } from '../notices/kinds.ts';
@@ -207,6 +208,33 @@ export interface CredentialLeaseTable {
   outlives_what: ColumnType<OutlivingKind | null, OutlivingKind | undefined, OutlivingKind | null>;
 }
 
+/** Personal access tokens that were made for leases, or are about to be; never their values. */
+export interface PersonalTokenTable {
+  id: string;
+  /** The order in which they were committed to. */
+  ordinal: ColumnType<number, never, never>;
+  lease_id: string;
+  workspace_host: string;
+  state: PersonalTokenState;
+  /** Databricks' id of the token. */
+  databricks_id: string | null;
+  created_at: Date;
+  expires_at: Date;
+  deleted_at: Date | null;
+  first_absent_at: Date | null;
+  /** Present exactly in the state `gone`. */
+  gone_at: Date | null;
+  attempts: Generated<number>;
+  /** When it has to be looked after: one that is being made is given up then, and one that lives has come to its end. */
+  next_attempt_at: Date;
+}
+
+/** When the tokens of a workspace are looked through next. */
+export interface TokenSweepTable {
+  workspace_host: string;
+  next_look_at: Date;
+}
+
 /** Answers to POSTs by their keys. */
 export interface IdempotencyTable {
   iss: string;
@@ -401,6 +429,8 @@ export interface Database {
   jit_group: JitGroupTable;
   effect: EffectTable;
   credential_lease: CredentialLeaseTable;
+  personal_token: PersonalTokenTable;
+  token_sweep: TokenSweepTable;
   idempotency: IdempotencyTable;
   event: EventTable;
   audit: AuditTable;

@@ -154,6 +154,10 @@ export function credentialWords(l10n: Localise, credential: RoleView['credential
       return l10n.t('While it lasts, your own sign-in carries it everywhere you work.');
     case 'federated':
       return l10n.t('It acts as a service of its own, only in terminals that you open as this role.');
+    case 'pat':
+      return l10n.t(
+        'It acts as a service of its own, by a token that works wherever it is taken to, until it ends.',
+      );
     case 'assume':
       return l10n.t(
         'In terminals that you open as this role you have its rights in place of yours. While it lasts, your own sign-in carries them too.',

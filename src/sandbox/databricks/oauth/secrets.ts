@@ -14,6 +14,7 @@ export class Secrets {
     for (const { id } of [
       SEED.servicePrincipals.core,
       SEED.servicePrincipals.admin,
+      SEED.servicePrincipals.tokens,
       SEED.servicePrincipals.ci,
     ]) {
       this.#secrets.set(id, `dose${randomBytes(16).toString('hex')}`);

@@ -18,7 +18,7 @@ export function permissionRoutes(workspace: Workspace): Route[] {
     const found = target(call);
     const mayManage =
       found.type === 'authorization'
-        ? workspace.world.directory.isAdmin(call.caller)
+        ? workspace.world.directory.isWorkspaceAdmin(call.caller)
         : workspace.rights.allows(call.caller, found.type, found.id, 'CAN_MANAGE');
     if (!mayManage) throw refusal(call, 'Manage', found);
     return found;

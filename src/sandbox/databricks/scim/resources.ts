@@ -90,7 +90,10 @@ function groupRefs(world: World, principal: Principal): Resource[] {
     type: direct ? 'direct' : 'indirect',
     $ref: `Groups/${group.id}`,
   }));
-  const system = [SYSTEM_GROUPS.users, ...(world.directory.isAdmin(principal) ? [SYSTEM_GROUPS.admins] : [])];
+  const system = [
+    SYSTEM_GROUPS.users,
+    ...(world.directory.isWorkspaceAdmin(principal) ? [SYSTEM_GROUPS.admins] : []),
+  ];
   return [
     ...own,
     ...system.map(({ id, name }) => ({ value: id, display: name, type: 'direct', $ref: `Groups/${id}` })),

@@ -73,6 +73,12 @@ export const SEED = {
       applicationId: '6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8003',
       displayName: 'platform-admin',
     },
+    /** OAM's own for personal access tokens: an administrator of the workspaces, not of the account. */
+    tokens: {
+      id: '8005',
+      applicationId: '6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8005',
+      displayName: 'oam-tokens',
+    },
     ci: {
       id: '8004',
       applicationId: '6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8004',

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { nameOf } from '../account/directory.ts';
+import { nameOf, type Principal } from '../account/directory.ts';
 import type { IssuedToken } from '../account/tokens.ts';
 import { apiFailure, doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
 import { type AuthenticatedCall, ok, param, parseBody, type Route } from '../http/router.ts';
@@ -19,7 +19,7 @@ const Create = z.object({
 export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
   const { directory, tokens } = world;
   const admins = (call: AuthenticatedCall): void => {
-    if (!directory.isAdmin(call.caller))
+    if (!directory.isWorkspaceAdmin(call.caller))
       throw permissionDenied(`${nameOf(call.caller)} is not a workspace admin.`);
   };
   const lifetimeOf = (body: z.infer<typeof Create>): number | undefined => {
@@ -30,6 +30,10 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
     if (seconds < -1) throw invalidParameter(`Invalid lifetime_seconds: ${seconds}`);
     return seconds === -1 ? undefined : seconds;
   };
+  const expectRoom = (owner: Principal): void => {
+    if (tokens.personal(key).filter((each) => each.principalId === owner.id).length < MAX_TOKENS) return;
+    throw apiFailure(400, 'QUOTA_EXCEEDED', `The quota of ${MAX_TOKENS} tokens has been reached.`);
+  };
   return [
     {
       method: 'POST',
@@ -39,9 +43,7 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
         if (!rights.allows(call.caller, 'authorization', 'tokens', 'CAN_USE')) {
           throw permissionDenied(`${nameOf(call.caller)} does not have permission to use tokens.`);
         }
-        if (tokens.personal(key).filter((each) => each.principalId === call.caller.id).length >= MAX_TOKENS) {
-          throw apiFailure(400, 'QUOTA_EXCEEDED', `The quota of ${MAX_TOKENS} tokens has been reached.`);
-        }
+        expectRoom(call.caller);
         const { token, info } = tokens.issuePersonal({
           principal: call.caller,
           createdBy: call.caller,
@@ -56,7 +58,7 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
       method: 'GET',
       path: '/api/2.0/token/list',
       handle: (call) => {
-        const own = tokens.personal(key).filter((token) => token.principalId === call.caller.id);
+        const own = tokens.listed(key).filter((token) => token.principalId === call.caller.id);
         return ok({ token_infos: own.map(shown) });
       },
     },
@@ -78,7 +80,7 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
         admins(call);
         const createdBy = call.query.get('created_by_id');
         const all = tokens
-          .personal(key)
+          .listed(key)
           .filter((token) => createdBy === null || token.createdById === createdBy);
         return ok({
           token_infos: all.map((token) => ({
@@ -114,6 +116,14 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
         if (!rights.allows(owner, 'authorization', 'tokens', 'CAN_USE')) {
           throw permissionDenied(`${body.application_id} does not have permission to use tokens.`);
         }
+        if (world.cloud === 'azure') {
+          throw apiFailure(
+            404,
+            'FEATURE_DISABLED',
+            'On-behalf-of token creation is not available in this workspace.',
+          );
+        }
+        expectRoom(owner);
         const { token, info } = tokens.issuePersonal({
           principal: owner,
           createdBy: call.caller,

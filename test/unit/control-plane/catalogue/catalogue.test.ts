@@ -6,14 +6,19 @@ import {
   type Environment,
   readCatalogue,
 } from '../../../../src/control-plane/catalogue/catalogue.ts';
+import type { CatalogueTerms } from '../../../../src/control-plane/catalogue/terms.ts';
 import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
 import { readPolicyFolder } from '../../../../src/control-plane/policy/folder.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { DEMO_POLICY, ENVIRONMENT, type PolicyFolder, policyFolder } from '../policy/folder.ts';
 
-async function loadCatalogue(folder: string, environment: Environment): Promise<Catalogue> {
+async function loadCatalogue(
+  folder: string,
+  environment: Environment,
+  terms?: CatalogueTerms,
+): Promise<Catalogue> {
   const { texts } = await readPolicyFolder(folder);
-  return readCatalogue(`${folder}/catalogue.yaml`, texts.get('catalogue.yaml'), environment);
+  return readCatalogue(`${folder}/catalogue.yaml`, texts.get('catalogue.yaml'), environment, terms);
 }
 
 describe('the catalogue', () => {
@@ -24,9 +29,12 @@ describe('the catalogue', () => {
   });
   afterEach(() => folder.remove());
 
-  const problems = async (environment: Record<string, string> = ENVIRONMENT): Promise<string[]> => {
+  const problems = async (
+    environment: Record<string, string> = ENVIRONMENT,
+    terms?: CatalogueTerms,
+  ): Promise<string[]> => {
     try {
-      await loadCatalogue(folder.path, environment);
+      await loadCatalogue(folder.path, environment, terms);
     } catch (error) {
       assert.ok(error instanceof FileProblemsError, String(error));
       assert.equal(error.code, 'catalogue_invalid');
@@ -151,6 +159,44 @@ describe('the catalogue', () => {
     assert.deepEqual(await problems(), []);
     await replace('sensitivity: high\n    credential: federated', 'sensitivity: low\n    credential: member');
     assert.match((await problems())[0] ?? '', /take the 'servicePrincipal' away/);
+  });
+
+  it('takes personal access tokens only where the configuration has whom to make them by, and not on Azure', async () => {
+    const on = { personalTokens: true, ownApplicationIds: [] };
+    await replace('credential: federated', 'credential: pat');
+    await replace('maxMinutes: 120', 'maxMinutes: 60');
+    const at = await line('credential: pat');
+    const [off = '', ...others] = await problems();
+    assert.deepEqual(others, []);
+    assert.ok(off.startsWith(`${at}: Role 'recsys-deployer': 'pat' is off unless`), off);
+    assert.match(off, /'databricks\.pat'/);
+    assert.deepEqual(await problems(ENVIRONMENT, on), []);
+
+    for (const host of ['adb-1.2.azuredatabricks.net', 'x.databricks.azure.us', 'x.databricks.azure.cn']) {
+      const [azure = ''] = await problems({ ...ENVIRONMENT, OAM_WORKSPACE_PROD: `https://${host}` }, on);
+      assert.ok(azure.startsWith(`${at}: `), azure);
+      assert.match(azure, /not to be had on Azure/);
+    }
+    const aws = { ...ENVIRONMENT, OAM_WORKSPACE_PROD: 'https://dbc-1.cloud.databricks.com' };
+    assert.deepEqual(await problems(aws, on), []);
+
+    await replace('maxMinutes: 60\n    approval', 'maxMinutes: 61\n    approval');
+    assert.match(
+      (await problems(ENVIRONMENT, on))[0] ?? '',
+      /'high' can be 'pat' with maxMinutes of 60 at most/,
+    );
+    await replace('sensitivity: high', 'sensitivity: medium');
+    assert.deepEqual(await problems(ENVIRONMENT, on), []);
+  });
+
+  it("refuses a role that would act as one of OAM's own service principals", async () => {
+    const { applicationId } = SEED.servicePrincipals.recsysDeployer;
+    const [own = ''] = await problems(ENVIRONMENT, {
+      personalTokens: false,
+      ownApplicationIds: ['another', applicationId],
+    });
+    assert.ok(own.startsWith(`${await line(applicationId)}: `), own);
+    assert.match(own, /cannot act as a service principal of OAM's own/);
   });
 
   it('refuses two roles on one group, on one service principal, and with one id', async () => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 
 import { IDENTITY_PROFILES } from '../../../../src/control-plane/authentication/identity-profiles.ts';
-import { parseServerConfiguration } from '../../../../src/control-plane/configuration/configuration.ts';
+import {
+  catalogueTerms,
+  parseServerConfiguration,
+} from '../../../../src/control-plane/configuration/configuration.ts';
 import { nearest } from '../../../../src/control-plane/configuration/nearest.ts';
 import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
 import { secretFromEnvironment } from '../../../../src/control-plane/configuration/secret.ts';
@@ -36,6 +39,27 @@ const problems = (text: string, environment: Record<string, string> = {}): strin
 };
 
 describe('the configuration of the server', () => {
+  it('has another service principal for personal access tokens, or none', () => {
+    const named = (clientId: string): string =>
+      TEXT.replace(/\n$/, `\n  pat: { clientId: ${clientId}, clientSecretEnv: OAM_PAT_CLIENT_SECRET }\n`);
+    const { databricks } = parse(TEXT);
+    assert.equal(databricks.pat, undefined);
+    assert.deepEqual(catalogueTerms({ databricks }), {
+      personalTokens: false,
+      ownApplicationIds: [databricks.clientId],
+    });
+    const other = parse(named('another'));
+    assert.deepEqual(other.databricks.pat, {
+      clientId: 'another',
+      clientSecretEnv: 'OAM_PAT_CLIENT_SECRET',
+    });
+    assert.deepEqual(catalogueTerms(other), {
+      personalTokens: true,
+      ownApplicationIds: [databricks.clientId, 'another'],
+    });
+    assert.match(problems(named(databricks.clientId))[0] ?? '', /^13: .*another service principal than/);
+  });
+
   it('fills in what is left out, and takes folders from where the file is', () => {
     const configuration = parse(TEXT);
     assert.deepEqual(configuration.listen, { host: '127.0.0.1', port: 0 });
