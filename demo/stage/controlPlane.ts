@@ -27,6 +27,8 @@ export interface ControlPlaneOptions {
   readonly workspaces: { readonly prod: string; readonly dev: string };
   /** The wait before the absence of a member is read a second time. */
   readonly absenceConfirmMs?: number;
+  /** More of the configuration, by its sections. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
   readonly onLine?: (line: string) => void;
   /** Ends a start that is under way, and what it has started. */
   readonly signal?: AbortSignal;
@@ -69,6 +71,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
           ...(options.absenceConfirmMs === undefined
             ? {}
             : { effects: { absenceConfirmMs: options.absenceConfirmMs } }),
+          ...options.configuration,
         },
         undefined,
         2,

@@ -99,6 +99,14 @@ async function lastOf({ trx }: Change, events: readonly string[]) {
 /** A hash of the configuration. The password that an address of a database may carry is no part of it. */
 export function configurationHash(config: ServerConfiguration): string {
   const { databaseUrl, ...rest } = config;
-  const { host, pathname, username } = databaseUrl === undefined ? {} : new URL(databaseUrl);
-  return sha256Hex(canonicalJson(Plain.parse({ ...rest, database: { host, pathname, username } })));
+  const database = databaseUrl === undefined ? {} : databaseAddress(databaseUrl);
+  return sha256Hex(canonicalJson(Plain.parse({ ...rest, database })));
+}
+
+/** The parts of an address that are no secret. One of a socket names its folder behind the question mark, and no host. */
+function databaseAddress(databaseUrl: string): Record<string, string> {
+  const url = URL.parse(databaseUrl) ?? URL.parse(databaseUrl.replace('@/', '@socket/'));
+  if (url === null) return {};
+  const { host, pathname, username, searchParams } = url;
+  return { host: searchParams.get('host') ?? host, pathname, username };
 }

@@ -1,0 +1,18 @@
+import type { Figure } from '../figure.ts';
+import { memory } from './memory.ts';
+import { policy } from './policy.ts';
+import { revocation } from './revocation.ts';
+import { throttledAccount, throttledWorkspace } from './throttled.ts';
+import { transitions } from './transitions.ts';
+import { usable } from './usable.ts';
+
+/** All that `npm run bench` measures, in this order. */
+export const FIGURES: readonly Figure[] = [
+  policy,
+  usable,
+  transitions,
+  revocation,
+  throttledAccount,
+  throttledWorkspace,
+  memory,
+];
