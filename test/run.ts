@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { ROOT, temporaryFolder } from '../demo/stage/folders.ts';
 import { startProcess } from '../demo/stage/processes.ts';
 import { Cleanup, cleanUpOnSignals } from '../demo/stage/cleanup.ts';
-import { closingLine, COUNTS_FILE, readCounts, type Counts } from './reporting/counts.ts';
+import { closingLine, COUNTS_FILE, propertiesLine, readCounts, type Counts } from './reporting/counts.ts';
 
 interface Suite {
   readonly name: string;
@@ -148,7 +148,7 @@ for (const suite of SUITES) {
   const started = performance.now();
   const counts = await runSuite(suite, cleanup);
   const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(`${suite.name}: ${closingLine(counts)} (${String(seconds)} s)`);
+  console.log(`${suite.name}: ${closingLine(counts)}${propertiesLine(counts)} (${String(seconds)} s)`);
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped.push(...counts.skipped);

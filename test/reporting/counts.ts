@@ -9,6 +9,8 @@ export const Counts = z.object({
   passed: z.int(),
   failed: z.int(),
   skipped: z.array(Skipped),
+  /** Properties that held, and in how many runs; those of worker processes are not among them. */
+  held: z.optional(z.object({ properties: z.int(), runs: z.int() })),
 });
 /** See {@link Counts}. */
 export type Counts = z.infer<typeof Counts>;
@@ -44,6 +46,12 @@ export function addCounts(a: Counts, b: Counts): Counts {
     failed: a.failed + b.failed,
     skipped: [...a.skipped, ...b.skipped],
   };
+}
+
+/** What properties came to: `N properties held in N runs`; nothing where there were none. */
+export function propertiesLine({ held }: Counts): string {
+  if (held === undefined || held.properties === 0) return '';
+  return `; ${String(held.properties)} properties held in ${String(held.runs)} runs`;
 }
 
 /** The closing line: `N passed, N failed[, N skipped]`. */

@@ -5,6 +5,7 @@ import Mocha from 'mocha';
 import * as z from 'zod/mini';
 
 import { COUNTS_FILE, type Counts } from './counts.ts';
+import { held } from './properties.ts';
 import { reasonFor } from './skip.ts';
 
 /** Prints what failed and what was skipped, and why, and leaves the counts to the process that started us. */
@@ -22,9 +23,13 @@ export default class Reporter extends Mocha.reporters.Base {
       Reporter.print(line);
     };
 
+    let runsBefore = 0;
     runner.on('pass', (test) => {
       counts.passed += 1;
-      if (!quiet) say(`  ok       ${test.fullTitle()} (${String(test.duration ?? 0)} ms)`);
+      const runs = held.runs - runsBefore;
+      runsBefore = held.runs;
+      const took = `${String(test.duration ?? 0)} ms${runs === 0 ? '' : `, ${String(runs)} runs`}`;
+      if (!quiet) say(`  ok       ${test.fullTitle()} (${took})`);
     });
     runner.on('pending', (test) => {
       const reason = reasonFor(test);
@@ -42,7 +47,7 @@ export default class Reporter extends Mocha.reporters.Base {
     });
     runner.once('end', () => {
       const file = process.env[COUNTS_FILE];
-      if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
+      if (file !== undefined) writeFileSync(file, JSON.stringify({ ...counts, held }));
     });
   }
 }

@@ -36,6 +36,7 @@ import {
 } from '../../../src/sandbox/identity-provider/index.ts';
 import { configurationOf, discover, signIn } from '../identity/sign-in.ts';
 import { memoryAccountStores } from '../../unit/extension/account-stores.ts';
+import { runs } from '../../reporting/properties.ts';
 
 const ROTATIONS = Number(process.env['OAM_ROTATIONS'] ?? 10);
 
@@ -294,7 +295,7 @@ describe('several accounts in two windows', function () {
           assert.equal(third.connection.state.kind, 'signedOut');
         },
       ),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 

@@ -7,6 +7,7 @@ import { holdToken, LEAST_LIFE_MS } from '../../../src/broker/held-token.ts';
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { brokerWith, countingSource, HOST, SDK_HEADERS, sourceOf, standingClock } from './broker-harness.ts';
+import { runs } from '../../reporting/properties.ts';
 
 async function get(place: BrokerPath) {
   const answer = await fetch(place.url, { headers: SDK_HEADERS });
@@ -200,7 +201,7 @@ describe('broker: tokens', () => {
           }
         },
       ),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });

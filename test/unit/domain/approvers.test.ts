@@ -6,6 +6,7 @@ import { demandsOf, describeApprovers, isNamedBy, marksOf } from '../../../src/d
 import { hasCode } from '../../../src/domain/errors.ts';
 import { DUTIES } from '../../../src/domain/principal.ts';
 import type { ApprovalStage } from '../../../src/domain/role.ts';
+import { runs } from '../../reporting/properties.ts';
 
 const names = fc.uniqueArray(fc.constantFrom<string[]>('a', 'b', 'c', 'lead', 'on=call'), { maxLength: 3 });
 const attributes = fc.dictionary(fc.constantFrom('site', 'on_call', 'toString'), names, { maxKeys: 2 });
@@ -47,7 +48,7 @@ describe('whom a stage is for', () => {
         ];
         assert.equal(isNamedBy(stage, person), demands.length > 0 && demands.every(Boolean));
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

@@ -10,6 +10,7 @@ import {
   linkHash,
 } from '../../../src/domain/audit-chain.ts';
 import type { ChainAnchor, Finding } from '../../../src/domain/audit-findings.ts';
+import { runs } from '../../reporting/properties.ts';
 
 /** A sound chain. */
 function chain(length: number): AuditRecord[] {
@@ -226,7 +227,7 @@ describe('the verifier of the chain', function () {
       fc.property(mutation, (one) => {
         assertFound(short, 20, [one]);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -235,7 +236,7 @@ describe('the verifier of the chain', function () {
       fc.property(mutation, mutation, (one, other) => {
         assertFound(short, 20, [one, other]);
       }),
-      { numRuns: 800 },
+      { numRuns: runs(800) },
     );
   });
 
@@ -244,7 +245,7 @@ describe('the verifier of the chain', function () {
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 2 }), (some) => {
         assertFound(large, 1_000, some);
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 });

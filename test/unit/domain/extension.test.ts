@@ -20,6 +20,7 @@ import {
   startProvisioning,
 } from '../../../src/domain/grant.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
+import { runs } from '../../reporting/properties.ts';
 
 const terms = fc
   .record({
@@ -107,7 +108,7 @@ describe('a chain of extensions', () => {
         const sum = chain.reduce((total, { minutes }) => total + minutes, 0);
         assert.equal(chain.at(-1)?.endsAtMs, sum * MINUTE_MS);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
     assert.ok(handovers > 500, `${handovers} handovers`);
   });

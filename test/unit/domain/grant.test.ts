@@ -20,6 +20,7 @@ import {
 } from '../../../src/domain/grant.ts';
 import { isDemanded, type Membership, sameMembership } from '../../../src/domain/membership.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
+import { runs } from '../../reporting/properties.ts';
 
 const ENDINGS = ['expired', 'returned', 'revoked'] as const;
 
@@ -132,7 +133,7 @@ describe('a grant, whatever befalls it', () => {
           assert.equal(activatedAtMs, undefined);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
     assert.ok(ahead > 100, `${ahead} looks before a start`);
   });

@@ -18,6 +18,7 @@ import {
   SENSITIVITIES,
 } from '../../../src/domain/role.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
+import { runs } from '../../reporting/properties.ts';
 
 describe('the canonical text', () => {
   it('is the same for equal values, in whatever order they were built, and reads back as the value', () => {
@@ -115,7 +116,7 @@ describe('the hash that approvals are bound to', () => {
           );
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     const [sample] = fc.sample(anySubstance, 1);
     assert.ok(sample);

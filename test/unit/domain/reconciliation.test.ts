@@ -4,6 +4,7 @@ import fc from 'fast-check';
 
 import { compareMembers, decideRemoval } from '../../../src/domain/reconciliation.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts';
+import { runs } from '../../reporting/properties.ts';
 
 const ids = fc
   .array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 5 })
@@ -35,7 +36,7 @@ describe('the comparison of a group with the store', () => {
           assert.ok(demanded.has(id) || moving.has(id) || found.includes(id));
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });
@@ -56,7 +57,7 @@ describe('the removal of strangers', () => {
           assert.ok(stranger !== undefined && NOW - stranger.firstSeenAtMs >= graceMinutes * MINUTE_MS);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

@@ -8,6 +8,7 @@ import { Desk } from './world/desk.ts';
 import { Ledger } from './world/ledger.ts';
 import { expectOneWinner } from './world/races.ts';
 import { Surroundings } from './world/surroundings.ts';
+import { runs } from '../../reporting/properties.ts';
 
 /** What a world must have seen for its silence to mean something. */
 const SEEN = [
@@ -42,7 +43,7 @@ describe('a world of requests, grants and memberships', function () {
         }, commands);
         if (world !== undefined) expectOneWinner(world.desk, world.surroundings.nowMs, tally);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
     const unseen = SEEN.filter((what) => !tally.has(what));
     assert.deepEqual(

@@ -10,6 +10,7 @@ import {
 } from '../../../../src/control-plane/issuer/key-states.ts';
 import { TOKEN_MAX_MINUTES } from '../../../../src/domain/role.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../../src/domain/time.ts';
+import { runs } from '../../../reporting/properties.ts';
 
 const RULES: RotationRules = {
   rotateAfterMs: 30 * HOUR_MS,
@@ -125,7 +126,7 @@ describe('the rotation of signing keys', () => {
           );
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

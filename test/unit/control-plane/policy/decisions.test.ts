@@ -10,6 +10,7 @@ import { hasCode } from '../../../../src/domain/errors.ts';
 import { DUTIES, type Principal } from '../../../../src/domain/principal.ts';
 import type { Role } from '../../../../src/domain/role.ts';
 import { DEMO_POLICY, ENVIRONMENT, person, type PolicyFolder, policyFolder } from './folder.ts';
+import { runs } from '../../../reporting/properties.ts';
 
 const ana = person('ana', 'data-scientist', ['ml-recsys']);
 const omar = person('omar', 'ops-engineer', ['ml-platform']);
@@ -222,7 +223,7 @@ describe('the decisions of the demo policy', function () {
           assert.ok(decision.because.length > 0);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
