@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 
 import { REVIEW_VERDICTS, type ReviewVerdict } from '../domain/review.ts';
+import { addDelegationCommands } from './delegations/commands.ts';
 import { addAuditCommands } from './audit/commands.ts';
 import type { Connection } from './connection/connect.ts';
 import { parseMinutes, parseMoment } from './duration.ts';
@@ -226,6 +227,7 @@ export async function runCommandLine(
       }),
     );
 
+  addDelegationCommands({ program, invocation, common, connect });
   addAuditCommands({
     ...{ program, invocation, common, connect },
     exit: (code) => {

@@ -124,6 +124,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     db,
     logger,
     debt: createAuditDebt(config.dataFolder, logger),
+    directory: config.directory,
     lapseMinutes: config.requests.lapseMinutes,
     wake: () => {
       sweeper?.wake();

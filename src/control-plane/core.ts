@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 
 import type { Logger } from '../domain/logger.ts';
 import type { AuditDebt } from './audit/debt.ts';
+import type { DirectoryLink } from './directory/link.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import type { Database } from './store/tables.ts';
 
@@ -12,6 +13,8 @@ export interface Core {
   readonly policy: PolicyVersion;
   readonly debt: AuditDebt;
   readonly logger: Logger;
+  /** The company's directory, which vouches for people who are not here; undefined where there is none. */
+  readonly directory: DirectoryLink | undefined;
   /** After how many minutes an unanswered request lapses. */
   readonly lapseMinutes: number;
   /** Called after a commit that may have made work due, so that it need not wait for the next look. */

@@ -49,6 +49,11 @@ export function isNamedBy(stage: ApprovalStage, person: ApproverFacts): boolean 
   return demandsOf(stage).every((demand) => demand.some((mark) => marks.has(mark)));
 }
 
+/** True where a stage goes by what only tokens tell. */
+export function goesByToken({ approverDuty, approverAttributes }: ApprovalStage): boolean {
+  return approverDuty !== undefined || Object.keys(approverAttributes ?? {}).length > 0;
+}
+
 /** Whom a stage is for, as it is told to people: the team by its name alone. */
 export interface ApproverNames {
   readonly approverGroups: readonly string[];

@@ -57,6 +57,11 @@ export interface Principal {
   readonly workload?: WorkloadFacts | undefined;
   /** When the facts above were vouched for, in epoch milliseconds. */
   readonly seenAtMs: EpochMs;
+  /**
+   * When a token last vouched for them: groups may have followed the directory since, duty and attributes have not. Where
+   * it is absent, all facts are of one age.
+   */
+  readonly tokenSeenAtMs?: EpochMs | undefined;
 }
 
 /** The part of a principal that identifies it. */

@@ -5,11 +5,19 @@ import { type PrincipalKey, samePrincipal } from './principal.ts';
 import type { ApprovalStage } from './role.ts';
 import type { EpochMs } from './time.ts';
 
+/** Under which delegation a word is given, and whose it is. */
+export interface ActingFor {
+  readonly id: string;
+  readonly delegator: PrincipalKey;
+}
+
 /** One approver's word on one stage of one request, bound to the hash of what the approver saw. */
 export interface Approval {
   /** Index into the request's stages. */
   readonly stage: number;
   readonly approver: PrincipalKey;
+  /** Present where it is somebody else's word, which the approver gave as their delegate. */
+  readonly delegation?: ActingFor | undefined;
   readonly verdict: 'approved' | 'denied';
   /** The {@link AccessRequest.hash} that the approver saw. A word on another hash counts for nothing. */
   readonly requestHash: string;
@@ -72,23 +80,22 @@ export function hasLapsed(request: Pick<AccessRequest, 'state' | 'lapsesAtMs'>, 
 
 /**
  * Counts the words that were given. A single denial outweighs any number of approvals; words on another hash, a
- * requester's own word and a second word of the same approver do not count.
+ * requester's own word and a second word of the same approver do not count. Somebody and whoever spoke for them are one.
  */
 export function standing(
   request: Pick<AccessRequest, 'stages' | 'approvals' | 'hash' | 'requester'>,
 ): Standing {
   const valid = request.approvals.filter(
-    (approval) =>
-      approval.requestHash === request.hash && !samePrincipal(approval.approver, request.requester),
+    (approval) => approval.requestHash === request.hash && !speaksFor(approval, request.requester),
   );
   if (valid.some((approval) => approval.verdict === 'denied')) return { kind: 'denied' };
-  const spoken: PrincipalKey[] = [];
+  const spoken: Approval[] = [];
   for (const [stage, { quorum }] of request.stages.entries()) {
     let count = 0;
     for (const approval of valid) {
       if (approval.stage !== stage) continue;
-      if (spoken.some((earlier) => samePrincipal(earlier, approval.approver))) continue;
-      spoken.push(approval.approver);
+      if (spoken.some((earlier) => speakersOf(approval).some((key) => speaksFor(earlier, key)))) continue;
+      spoken.push(approval);
       count += 1;
     }
     if (count < quorum) return { kind: 'waiting', stage };
@@ -96,9 +103,24 @@ export function standing(
   return { kind: 'complete' };
 }
 
+/** True if somebody gave a word, or had it given by their delegate. */
+export function speaksFor(word: Pick<Approval, 'approver' | 'delegation'>, person: PrincipalKey): boolean {
+  return speakersOf(word).some((speaker) => samePrincipal(speaker, person));
+}
+
+/** Who gave a word and, where that was a delegate, whose it is. */
+export function speakersOf({
+  approver,
+  delegation,
+}: Pick<Approval, 'approver' | 'delegation'>): PrincipalKey[] {
+  return delegation === undefined ? [approver] : [approver, delegation.delegator];
+}
+
 /** An approver's word as it arrives. */
 export interface ApproverWord {
   readonly approver: PrincipalKey & ApproverFacts;
+  /** Present where it is somebody else's word: the stage is then for them. */
+  readonly delegation?: { readonly id: string; readonly delegator: PrincipalKey & ApproverFacts } | undefined;
   readonly comment: string | undefined;
   readonly atMs: EpochMs;
 }
@@ -139,9 +161,8 @@ export function approve<R extends AccessRequest>(request: R, context: ApprovalCo
  */
 export function deny<R extends AccessRequest>(request: R, context: ApproverWord): R {
   expectOpen(request, context.atMs);
-  const { approver } = context;
-  refuseOwn(request, approver);
-  const stage = request.stages.findIndex((candidate) => isNamedBy(candidate, approver));
+  refuseOwn(request, context);
+  const stage = request.stages.findIndex((candidate) => isNamedBy(candidate, whoseWord(context)));
   if (stage < 0) throw notAnApprover(request.stages);
   return {
     ...request,
@@ -256,19 +277,25 @@ function settled<R extends AccessRequest>(
     : { ...request, state: 'awaiting_requester' };
 }
 
-function presentStage(request: AccessRequest, { approver, atMs }: ApproverWord): number {
-  expectOpen(request, atMs);
-  refuseOwn(request, approver);
+function presentStage(request: AccessRequest, arriving: ApproverWord): number {
+  expectOpen(request, arriving.atMs);
+  refuseOwn(request, arriving);
   const now = standing(request);
   if (now.kind !== 'waiting') throw alreadyDecided(request.state);
-  if (request.approvals.some((earlier) => samePrincipal(earlier.approver, approver))) {
+  const given = request.approvals.find((earlier) =>
+    speakersOf(arriving).some((key) => speaksFor(earlier, key)),
+  );
+  if (given !== undefined) {
+    const own = given.delegation === undefined && arriving.delegation === undefined;
     throw new OamError(
       'already_decided',
-      'You have already approved this request. It waits for another approver; there is nothing more to do.',
+      own
+        ? 'You have already approved this request. It waits for another approver; there is nothing more to do.'
+        : 'This word has been given already: somebody and their delegate count once. It waits for another approver.',
     );
   }
   const stage = request.stages[now.stage];
-  if (stage === undefined || !isNamedBy(stage, approver)) {
+  if (stage === undefined || !isNamedBy(stage, whoseWord(arriving))) {
     throw notAnApprover(stage === undefined ? [] : [stage]);
   }
   return now.stage;
@@ -291,11 +318,12 @@ function word(
   request: AccessRequest,
   stage: number,
   verdict: Approval['verdict'],
-  { approver, comment, atMs }: ApproverWord,
+  { approver, delegation, comment, atMs }: ApproverWord,
 ): Approval {
   return {
     stage,
-    approver: { iss: approver.iss, sub: approver.sub },
+    approver: keyOf(approver),
+    ...(delegation && { delegation: { id: delegation.id, delegator: keyOf(delegation.delegator) } }),
     verdict,
     requestHash: request.hash,
     comment,
@@ -303,13 +331,21 @@ function word(
   };
 }
 
-function refuseOwn(request: AccessRequest, caller: PrincipalKey): void {
-  if (samePrincipal(request.requester, caller)) {
-    throw new OamError(
-      'own_request',
-      'Nobody decides on their own request. Ask another approver, or cancel it.',
-    );
-  }
+/** Whom the stage has to be for. */
+function whoseWord({ approver, delegation }: ApproverWord): PrincipalKey & ApproverFacts {
+  return delegation?.delegator ?? approver;
+}
+
+function keyOf({ iss, sub }: PrincipalKey): PrincipalKey {
+  return { iss, sub };
+}
+
+function refuseOwn({ requester }: AccessRequest, arriving: ApproverWord): void {
+  if (!speakersOf(arriving).some((voice) => samePrincipal(voice, requester))) return;
+  throw new OamError(
+    'own_request',
+    'Nobody decides on their own request. Ask another approver, or cancel it.',
+  );
 }
 
 function expectOpen(request: AccessRequest, nowMs: EpochMs): void {

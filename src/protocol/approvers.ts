@@ -6,11 +6,11 @@ import { DUTIES } from '../domain/principal.ts';
 export const StageView = z.object({
   /** Of which the approver is in one; empty where the stage does not go by groups. */
   approverGroups: z.array(z.string()),
-  approverDuty: z.nullable(z.enum(DUTIES)),
+  approverDuty: z._default(z.nullable(z.enum(DUTIES)), null),
   /** Of each of these attributes, the approver has one of the values. */
-  approverAttributes: z.record(z.string(), z.array(z.string())),
+  approverAttributes: z._default(z.record(z.string(), z.array(z.string())), {}),
   /** The team that the approver is of, where that is demanded. */
-  ofTeam: z.nullable(z.string()),
+  ofTeam: z._default(z.nullable(z.string()), null),
   quorum: z.int(),
 });
 /** See {@link StageView}. */

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 
 import { auditEndpoints } from './audit.ts';
+import { delegationEndpoints } from './delegations.ts';
 import { issuerEndpoints } from './issuer.ts';
 import { leaseEndpoints } from './leases.ts';
 import type { ProblemCode } from './problem.ts';
@@ -37,7 +38,7 @@ const Flag = z.prefault(
 
 /** One operation of the control plane: the single definition for server, client and OpenAPI. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Path with `{name}` parameters. */
   readonly path: string;
   readonly summary: string;
@@ -68,6 +69,7 @@ const DECIDING = [
   'already_decided',
   'groups_overflowed',
   'sign_in_again',
+  'delegator_unconfirmed',
   'audit_unavailable',
 ] as const satisfies readonly ProblemCode[];
 
@@ -349,6 +351,7 @@ export const endpoints = {
     refusals: [],
     successStatus: 200,
   },
+  ...delegationEndpoints,
   ...leaseEndpoints,
   ...issuerEndpoints,
   ...auditEndpoints,
@@ -378,12 +381,9 @@ const TO_CALLERS: readonly ProblemCode[] = [
   'identity_provider_unavailable',
 ];
 
-const TO_WISHES: readonly ProblemCode[] = [
-  'idempotency_key_missing',
-  'idempotency_key_reused',
-  'body_too_large',
-  'unsupported_media_type',
-];
+const TO_WISHES: readonly ProblemCode[] = ['idempotency_key_missing', 'idempotency_key_reused'];
+
+const TO_BODIES: readonly ProblemCode[] = ['body_too_large', 'unsupported_media_type'];
 
 /** Every code that an operation can refuse with. */
 export function refusalsOf(endpoint: Endpoint): readonly ProblemCode[] {
@@ -391,6 +391,7 @@ export function refusalsOf(endpoint: Endpoint): readonly ProblemCode[] {
     ...endpoint.refusals,
     ...(endpoint.auth === 'bearer' ? TO_CALLERS : []),
     ...(endpoint.method === 'POST' ? TO_WISHES : []),
+    ...(endpoint.method === 'GET' ? [] : TO_BODIES),
     ...TO_ANYBODY,
   ];
 }

@@ -43,6 +43,7 @@ export const PROBLEM_CODES = [
   'too_many_credentials',
   'sign_in_again',
   'link_spent',
+  'delegator_unconfirmed',
   // the surroundings
   'identity_provider_unavailable',
   'databricks_unavailable',

@@ -90,6 +90,8 @@ export type RoleView = z.infer<typeof RoleView>;
 export const ApprovalView = z.object({
   stage: z.int(),
   approver: PersonView,
+  /** Whose word it is, where the approver gave it as somebody's delegate. */
+  onBehalfOf: z._default(z.nullable(PersonView), null),
   verdict: z.enum(['approved', 'denied']),
   comment: z.nullable(z.string()),
   at: Timestamp,
@@ -149,6 +151,8 @@ export const RequestView = z.object({
   /** Present once an approver lowered the window. */
   approvedMinutes: z.nullable(z.int()),
   stages: z.array(StageView),
+  /** For whom the caller would decide as a delegate; null where for nobody but themselves. */
+  actingFor: z._default(z.nullable(PersonView), null),
   approvals: z.array(ApprovalView),
   /** The hash that approvals are bound to. */
   hash: z.string(),
@@ -283,6 +287,9 @@ export const EVENT_KINDS = [
   'grant.revoke_stuck',
   'grant.ended',
   'grant.failed',
+  /** Somebody may decide for somebody else for a time, or no more; both are told. */
+  'delegation.created',
+  'delegation.revoked',
 ] as const;
 
 /** One event; `cursor` is the SSE id and the `after` of the next poll. */

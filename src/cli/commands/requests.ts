@@ -84,13 +84,13 @@ export async function requests(
   const rows = items.map((item) => [
     item.id,
     item.state,
-    ...(scope === 'mine' ? [] : [item.requester.displayName]),
+    ...(scope === 'mine' ? [] : [item.requester.displayName, item.actingFor?.displayName ?? 'yourself']),
     item.role.id,
     describeDuration(minutesToMs(item.approvedMinutes ?? item.minutes)),
     describeMoment(Date.parse(item.createdAt), now),
     item.purpose,
   ]);
-  const who = scope === 'mine' ? [] : ['who'];
+  const who = scope === 'mine' ? [] : ['who', 'decide for'];
   for (const line of table(['request', 'state', ...who, 'role', 'for', 'asked', 'purpose'], rows)) {
     invocation.answer(line);
   }
@@ -161,6 +161,7 @@ async function look(id: string, connection: Connection, invocation: Invocation):
         : `${seen.requester.displayName} asks to keep ${seen.role.title} for ${length} more: ${seen.purpose}`,
     ),
   );
+  if (seen.actingFor !== null) invocation.note(oneLine(`You decide for ${seen.actingFor.displayName}.`));
   return seen;
 }
 
@@ -177,6 +178,10 @@ export function showRequest(view: RequestView, flags: CommonFlags, invocation: I
   // What policy said of the request explains a yes or a wait; a person's no explains itself.
   if (flags.json || !['approved', 'pending', 'awaiting_requester'].includes(view.state)) return;
   for (const reason of view.because) invocation.answer(`  ${oneLine(reason)}`);
+  for (const { approver, onBehalfOf, verdict } of view.approvals) {
+    const forWhom = onBehalfOf === null ? '' : ` for ${onBehalfOf.displayName}`;
+    invocation.answer(`  ${oneLine(`${verdict} by ${approver.displayName}${forWhom}`)}`);
+  }
   const stage = view.state === 'pending' ? awaitedStage(view) : undefined;
   if (stage !== undefined) invocation.answer(`  It waits for ${oneLine(describeApprovers(stage))}.`);
 }

@@ -34,7 +34,7 @@ export async function rememberPrincipal(db: Kysely<Database>, told: Principal): 
   // Most calls bring nothing new, and reading costs less than a write that changes nothing.
   const known = await findPrincipal(db, told);
   if (known !== undefined && known.seenAtMs >= told.seenAtMs) {
-    return { principal: newerOf(known, told), news: false };
+    return { principal: await withTokenFacts(db, newerOf(known, told), told), news: false };
   }
   const facts = {
     user_name: told.userName,
@@ -44,6 +44,7 @@ export async function rememberPrincipal(db: Kysely<Database>, told: Principal): 
     attributes: JSON.stringify(told.attributes ?? {}),
     workload: told.workload === undefined ? null : JSON.stringify(told.workload),
     seen_at: toDate(told.seenAtMs),
+    token_seen_at: toDate(told.seenAtMs),
   };
   const written = await db
     .insertInto('principal')
@@ -59,6 +60,23 @@ export async function rememberPrincipal(db: Kysely<Database>, told: Principal): 
   return written === undefined
     ? { principal: await newestFacts(db, told), news: false }
     : { principal: told, news: true };
+}
+
+/** The directory spoke of somebody's groups since the token was made, which says nothing of what only tokens tell. */
+async function withTokenFacts(db: Kysely<Database>, known: Principal, told: Principal): Promise<Principal> {
+  if (told.seenAtMs <= (known.tokenSeenAtMs ?? known.seenAtMs)) return known;
+  await db
+    .updateTable('principal')
+    .set({
+      duty: told.duty ?? null,
+      attributes: JSON.stringify(told.attributes ?? {}),
+      token_seen_at: toDate(told.seenAtMs),
+    })
+    .where('iss', '=', told.iss)
+    .where('sub', '=', told.sub)
+    .where('token_seen_at', '<', toDate(told.seenAtMs))
+    .execute();
+  return { ...known, duty: told.duty, attributes: told.attributes, tokenSeenAtMs: told.seenAtMs };
 }
 
 /** The newest facts about somebody: those that are given, or what was said later. */
@@ -107,5 +125,6 @@ function fromRow(row: Selectable<PrincipalTable>): Principal {
     attributes: Attributes.parse(row.attributes),
     ...(row.workload !== null && { workload: Workload.parse(row.workload) }),
     seenAtMs: toMs(row.seen_at),
+    tokenSeenAtMs: toMs(row.token_seen_at),
   };
 }

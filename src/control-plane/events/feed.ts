@@ -6,6 +6,7 @@ import type { Principal } from '../../domain/principal.ts';
 import { EVENT_KINDS, type EventView } from '../../protocol/schemas.ts';
 import { isFor } from '../approvers/audience.ts';
 import type { Core } from '../core.ts';
+import { actingOf } from '../delegations/rows.ts';
 import { isAuditor, ledTeams } from '../roles/teams.ts';
 import type { Database, EventTable } from '../store/tables.ts';
 
@@ -54,13 +55,18 @@ export async function readEvents(
   // A database that was moved to another server begins to count anew. A cursor from before would wait there for ever.
   const isOfAnotherServer = place !== undefined && BigInt(place.transaction) > BigInt(next);
   if (place === undefined || isOfAnotherServer) return { items: [], nextCursor: present };
+  // Whoever may speak for somebody learns what waits for them.
+  const people = [caller, ...(await actingOf(core.db, caller)).map(({ delegator }) => delegator)];
   const { rows } = await sql<Selectable<EventTable>>`
     select * from oam.event
     where (transaction_id, id) > (${place.transaction}::xid8, ${place.id}::bigint)
       and transaction_id < ${horizon}::xid8
       and (
         (iss = ${caller.iss} and sub = ${caller.sub})
-        or ${isFor('audience', caller)}
+        or ${sql.join(
+          people.map((person) => isFor('audience', person)),
+          sql` or `,
+        )}
         or team = any(${ledTeams(caller, core.policy.catalogue)}::text[])
         or ${isAuditor(caller)}::boolean
       )

@@ -6,6 +6,9 @@ import type { Core } from '../core.ts';
 import { issueCredential } from '../credentials/issue.ts';
 import { listLeases } from '../credentials/leases.ts';
 import type { CredentialParts } from '../credentials/parts.ts';
+import { listDelegations } from '../delegations/lists.ts';
+import { createDelegation } from '../delegations/name.ts';
+import { endDelegation } from '../delegations/revoke.ts';
 import { readEvents } from '../events/feed.ts';
 import { returnGrant, revokeGrant } from '../grants/end.ts';
 import { extendGrant } from '../grants/extend.ts';
@@ -66,6 +69,9 @@ export function createOperations({ core, configuration, credentials }: Operation
       extendGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
     listLeases: (call) => listLeases(core, call.bearer().principal, call.params.id, call.query),
+    createDelegation: (call) => createDelegation(core, call.intent(), call.body),
+    listDelegations: (call) => listDelegations(core, call.bearer().principal, call.query),
+    revokeDelegation: (call) => endDelegation(core, call.bearer().principal, call.params.id),
     listEvents: (call) => readEvents(core, call.bearer().principal, call.query.after),
     getIssuer: (call) => getIssuer(credentials(), call.bearer().principal),
     rotateKeys: (call) => rotateKeys(credentials(), call.intent(), call.body),

@@ -52,6 +52,7 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   too_many_credentials: [409, 'Too many credentials'],
   sign_in_again: [401, 'Sign in again'],
   link_spent: [410, 'Link spent'],
+  delegator_unconfirmed: [409, 'Delegator not confirmed'],
   identity_provider_unavailable: [503, 'Identity provider unavailable'],
   databricks_unavailable: [503, 'Databricks unavailable'],
   audit_unavailable: [503, 'Audit trail unavailable'],

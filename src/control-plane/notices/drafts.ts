@@ -1,5 +1,5 @@
 import type { Grant } from '../../domain/grant.ts';
-import { hasLapsed, isOpen, standing, windowMinutes } from '../../domain/request.ts';
+import { hasLapsed, isOpen, speakersOf, standing, windowMinutes } from '../../domain/request.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { findPrincipals } from '../authentication/principals.ts';
@@ -66,7 +66,11 @@ export async function draftOfClosing(change: Change, request: StoredRequest): Pr
       ...about(request, request.role, nameOf, 'request_closed'),
       outcome: {
         state: request.state,
-        ...(spoken !== undefined && { by: nameOf(spoken.approver).displayName }),
+        ...(spoken !== undefined && {
+          by: speakersOf(spoken)
+            .map((key) => nameOf(key).displayName)
+            .join(' for '),
+        }),
         ...(comment !== undefined && request.state !== 'approved' && { comment }),
       },
     },
@@ -104,7 +108,7 @@ async function names(
   request: StoredRequest,
   ...others: (Grant['principal'] | undefined)[]
 ): Promise<NameOf> {
-  const approvers = request.approvals.map(({ approver }) => approver);
+  const approvers = request.approvals.flatMap(speakersOf);
   const keys = [request.requester, ...approvers, ...others].filter((key) => key !== undefined);
   return personFinder(await findPrincipals(change.trx, keys));
 }

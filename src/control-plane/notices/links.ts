@@ -44,7 +44,8 @@ export async function openLink(
     once(change, intent, RequestView, async () => {
       const { caller } = intent;
       const request = await findRequest(change.trx, requestId);
-      if (request === undefined || !seesRequest(core, caller, request)) throw noSuchRequest(requestId);
+      if (request === undefined || !(await seesRequest(core, change.trx, caller, request)))
+        throw noSuchRequest(requestId);
       if (!(await spend(change, caller, requestId, nonce))) {
         throw new OamError(
           'link_spent',

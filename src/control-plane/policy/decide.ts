@@ -6,6 +6,7 @@ import {
   approvalQuestion,
   auditReadQuestion,
   breakGlassQuestion,
+  delegationQuestion,
   keyRotationQuestion,
   type Question,
   requestQuestion,
@@ -87,6 +88,8 @@ export function decider({ hash, catalogue, rules, engine, nearestRule }: Decider
       }
       return verdict(question);
     },
+
+    decideDelegation: (facts) => verdict(delegationQuestion(facts)),
 
     decideRevocation: (facts) => verdict(revocationQuestion(facts)),
 

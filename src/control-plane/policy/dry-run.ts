@@ -4,6 +4,7 @@ import {
   approvalQuestion,
   auditReadQuestion,
   breakGlassQuestion,
+  delegationQuestion,
   keyRotationQuestion,
   type Question,
   requestQuestion,
@@ -73,6 +74,12 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
         });
       }
       yield revocationQuestion({ revoker: principal, teams, holder: other, role });
+    }
+    for (const team of [undefined, ...catalogue.teams.map(({ name }) => name)]) {
+      const delegate = { ...principal, sub: 'delegate' };
+      yield delegationQuestion({
+        ...{ delegator: principal, delegatorTeams: teams, delegate, delegateTeams: teams, team },
+      });
     }
     yield auditReadQuestion({ reader: principal, teams });
     yield keyRotationQuestion({ operator: principal, teams });

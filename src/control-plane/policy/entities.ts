@@ -6,6 +6,7 @@ import type { Role } from '../../domain/role.ts';
 import type {
   ApprovalFacts,
   AuditReadFacts,
+  DelegationFacts,
   KeyRotationFacts,
   RequestFacts,
   RevocationFacts,
@@ -20,6 +21,7 @@ export const POLICY_ACTIONS = [
   'workload.at_once',
   'workload.with_approval',
   'approve',
+  'delegate',
   'revoke',
   'read_audit',
   'rotate_keys',
@@ -84,6 +86,18 @@ export function approvalQuestion(facts: ApprovalFacts): Question {
       quorum: stage.quorum,
       minutes,
     },
+  };
+}
+
+/** Deciding for somebody else. */
+export function delegationQuestion(facts: DelegationFacts): Question {
+  const { delegator, delegatorTeams, delegate, delegateTeams, team } = facts;
+  return {
+    action: 'delegate',
+    principal: personId(delegator),
+    resource: personId(delegate),
+    context: team === undefined ? {} : { team: reference({ type: 'Team', id: team }) },
+    entities: [personEntity(delegator, delegatorTeams), personEntity(delegate, delegateTeams)],
   };
 }
 

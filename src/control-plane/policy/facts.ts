@@ -52,6 +52,16 @@ export interface ApprovalFacts {
   readonly minutes: number;
 }
 
+/** What policy is asked when somebody names a delegate, and again whenever the delegate speaks for them. */
+export interface DelegationFacts {
+  readonly delegator: Principal;
+  readonly delegatorTeams: readonly TeamMembership[];
+  readonly delegate: Principal;
+  readonly delegateTeams: readonly TeamMembership[];
+  /** The team whose role is decided on; undefined where the delegate is being named. */
+  readonly team: string | undefined;
+}
+
 /** What policy is asked when somebody wants to end another's grant. */
 export interface RevocationFacts {
   readonly revoker: Principal;

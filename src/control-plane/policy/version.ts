@@ -2,6 +2,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type {
   ApprovalFacts,
   AuditReadFacts,
+  DelegationFacts,
   KeyRotationFacts,
   RequestDecision,
   RequestFacts,
@@ -16,6 +17,7 @@ export interface PolicyVersion {
   readonly catalogue: Catalogue;
   decideRequest(facts: RequestFacts): RequestDecision;
   decideApproval(facts: ApprovalFacts): Verdict;
+  decideDelegation(facts: DelegationFacts): Verdict;
   decideRevocation(facts: RevocationFacts): Verdict;
   decideAuditRead(facts: AuditReadFacts): Verdict;
   decideKeyRotation(facts: KeyRotationFacts): Verdict;

@@ -2,18 +2,22 @@ import { randomUUID } from 'node:crypto';
 
 import type * as z from 'zod/mini';
 
-import { areFactsFresh } from '../../domain/freshness.ts';
+import { goesByToken } from '../../domain/approvers.ts';
+import type { JsonObject } from '../../domain/canonical.ts';
+import { areFactsFresh, areTokenFactsFresh } from '../../domain/freshness.ts';
 import type { Principal } from '../../domain/principal.ts';
-import { approve, refuse, windowMinutes } from '../../domain/request.ts';
+import { type Approval, approve, refuse, standing, windowMinutes } from '../../domain/request.ts';
 import type { ApproveBody } from '../../protocol/schemas.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
+import { voiceOf } from '../delegations/voice.ts';
 import { commitGrant } from '../grants/commit.ts';
 import { ExplainedRefusal } from '../http/problems.ts';
 import { withoutFallenWords } from './fallen-words.ts';
 import { judge, mayApprove } from './judgement.ts';
 import { saveRequest, type StoredRequest } from './rows.ts';
+import { signInAgain } from './submit.ts';
 import { tellOfRequest } from './tell.ts';
 
 /**
@@ -21,7 +25,7 @@ import { tellOfRequest } from './tell.ts';
  * again at that moment, may still refuse.
  *
  * @throws {OamError} `own_request`, `not_allowed`, `already_decided`, `window_too_long`, `groups_overflowed`,
- * `grant_not_active`, `audit_unavailable`. After `not_allowed` nothing has been written.
+ * `delegator_unconfirmed`, `grant_not_active`, `audit_unavailable`. After `not_allowed` nothing has been written.
  */
 export async function giveApproval(
   core: Core,
@@ -31,8 +35,18 @@ export async function giveApproval(
   body: z.output<typeof ApproveBody>,
 ): Promise<StoredRequest> {
   const requester = await findPrincipal(change.trx, request.requester);
-  const next = approve(await withoutFallenWords(core, change, request), {
+  const present = await withoutFallenWords(core, change, request);
+  const now = standing(present);
+  const delegation = await voiceOf(
+    core,
+    change,
     approver,
+    { ...present, approvedMinutes: body.approvedMinutes ?? present.approvedMinutes },
+    now.kind === 'waiting' ? [now.stage] : [],
+  );
+  const next = approve(present, {
+    approver,
+    delegation,
     comment: body.comment,
     atMs: change.nowMs,
     approvedMinutes: body.approvedMinutes,
@@ -40,7 +54,7 @@ export async function giveApproval(
     grantId: randomUUID(),
   });
   const word = next.approvals.at(-1);
-  expectPolicyAllows(core, approver, next, word?.stage ?? 0);
+  if (delegation === undefined) expectMayDecide(core, change, approver, next, word?.stage ?? 0);
   if (next.state === 'approved' && requester !== undefined) {
     const again = judge(core.policy, requester, request.role, request, change.nowMs);
     if (again.kind === 'refused') {
@@ -58,6 +72,7 @@ export async function giveApproval(
     stage: word?.stage,
     approvedMinutes: next.approvedMinutes,
     comment: body.comment,
+    ...actingDetail(word),
   });
   if (next.state === 'approved') {
     await commitGrant(change, core.policy.catalogue, next, approver);
@@ -69,13 +84,27 @@ export async function giveApproval(
   return next;
 }
 
-/** @throws {ExplainedRefusal} `not_allowed` where policy does not let somebody speak in a stage of a request. */
-export function expectPolicyAllows(
+/** Whose word it was, for the record, where it was a delegate's. */
+export function actingDetail(word: Approval | undefined): JsonObject {
+  if (word?.delegation === undefined) return {};
+  const { id, delegator } = word.delegation;
+  return { onBehalfOf: { iss: delegator.iss, sub: delegator.sub }, delegationId: id };
+}
+
+/**
+ * @throws {OamError} `sign_in_again` where a stage goes by what somebody's token said too long ago, `not_allowed` where
+ * policy does not let them speak in it.
+ */
+export function expectMayDecide(
   core: Core,
+  change: Change,
   approver: Principal,
   request: StoredRequest,
   index: number,
 ): void {
+  const stage = request.stages[index];
+  if (stage !== undefined && goesByToken(stage) && !areTokenFactsFresh(approver, change.nowMs))
+    throw signInAgain();
   const verdict = mayApprove(core, approver, request, index);
   if (verdict.allowed) return;
   throw new ExplainedRefusal(

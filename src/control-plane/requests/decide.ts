@@ -1,3 +1,4 @@
+import type { Kysely } from 'kysely';
 import type * as z from 'zod/mini';
 
 import { isNamedBy } from '../../domain/approvers.ts';
@@ -8,9 +9,12 @@ import { cancel, deny } from '../../domain/request.ts';
 import { type ApproveBody, type ReasonBody, RequestView } from '../../protocol/schemas.ts';
 import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
+import { actingOf } from '../delegations/rows.ts';
+import { voiceOf } from '../delegations/voice.ts';
 import { type Intent, once } from '../http/idempotency.ts';
 import { isAuditor, ledTeams } from '../roles/teams.ts';
-import { expectPolicyAllows, giveApproval } from './approval.ts';
+import type { Database } from '../store/tables.ts';
+import { actingDetail, expectMayDecide, giveApproval } from './approval.ts';
 import { lapseIfDue } from './lapse.ts';
 import { putOnNewGround } from './new-ground.ts';
 import { changedMeanwhile, lockRequest, saveRequest, type StoredRequest } from './rows.ts';
@@ -54,9 +58,13 @@ export async function denyRequest(
   body: z.output<typeof ReasonBody>,
 ): Promise<RequestView> {
   return decide(core, intent, decision, async (change, request) => {
-    const next = deny(request, { approver: intent.caller, comment: body.reason, atMs: change.nowMs });
-    expectPolicyAllows(core, intent.caller, next, next.approvals.at(-1)?.stage ?? 0);
-    return save(change, request, next, 'request.denied', intent.caller, { reason: body.reason });
+    const { caller } = intent;
+    const delegation = await voiceOf(core, change, caller, request, [...request.stages.keys()]);
+    const next = deny(request, { approver: caller, delegation, comment: body.reason, atMs: change.nowMs });
+    const word = next.approvals.at(-1);
+    if (delegation === undefined) expectMayDecide(core, change, caller, next, word?.stage ?? 0);
+    const detail = { reason: body.reason, ...actingDetail(word) };
+    return save(change, request, next, 'request.denied', caller, detail);
   });
 }
 
@@ -81,14 +89,24 @@ export async function cancelRequest(core: Core, intent: Intent, decision: Decisi
   );
 }
 
-/** True if somebody may know that a request exists. */
-export function seesRequest(core: Core, caller: Principal, request: StoredRequest): boolean {
+/** True if somebody may know that a request exists: also where they may speak for another who may. */
+export async function seesRequest(
+  core: Core,
+  db: Kysely<Database>,
+  caller: Principal,
+  request: StoredRequest,
+): Promise<boolean> {
+  if (isConcerned(core, caller, request)) return true;
+  return (await actingOf(db, caller)).some(({ delegator }) => isApprover(delegator, request));
+}
+
+function isApprover(person: Principal, request: StoredRequest): boolean {
+  return person.groups.kind === 'listed' && request.stages.some((stage) => isNamedBy(stage, person));
+}
+
+function isConcerned(core: Core, caller: Principal, request: StoredRequest): boolean {
   if (samePrincipal(caller, request.requester) || isAuditor(caller)) return true;
-  if (caller.groups.kind === 'overflowed') return false;
-  return (
-    request.stages.some((stage) => isNamedBy(stage, caller)) ||
-    ledTeams(caller, core.policy.catalogue).includes(request.team)
-  );
+  return isApprover(caller, request) || ledTeams(caller, core.policy.catalogue).includes(request.team);
 }
 
 /** What is answered where there is no such request for the caller. */
@@ -111,7 +129,7 @@ async function decide(
   // Committed by itself: what has come to be must stay so even though the caller is told to look again.
   const moved = await inChange(core.db, async (change) => {
     const request = await lockRequest(change, decision.requestId);
-    if (request === undefined || !seesRequest(core, intent.caller, request)) return false;
+    if (request === undefined || !(await seesRequest(core, change.trx, intent.caller, request))) return false;
     return (await lapseIfDue(change, request)) || (await putOnNewGround(core, change, request));
   });
   if (moved) core.wake();
@@ -133,7 +151,9 @@ async function lockVisible(
   decision: Decision,
 ): Promise<StoredRequest> {
   const request = await lockRequest(change, decision.requestId);
-  if (request === undefined || !seesRequest(core, caller, request)) throw noSuchRequest(decision.requestId);
+  if (request === undefined || !(await seesRequest(core, change.trx, caller, request))) {
+    throw noSuchRequest(decision.requestId);
+  }
   if (decision.version !== undefined && decision.version !== request.version) throw changedMeanwhile();
   return request;
 }

@@ -1,7 +1,9 @@
-import { samePrincipal } from '../../domain/principal.ts';
+import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
+import { speakersOf } from '../../domain/request.ts';
 import { recordAudit } from '../audit/record.ts';
 import { findPrincipals } from '../authentication/principals.ts';
 import type { Change } from '../changes/change.ts';
+import { mayActFor } from '../delegations/voice.ts';
 import type { Core } from '../core.ts';
 import { mayApprove } from './judgement.ts';
 import type { StoredRequest } from './rows.ts';
@@ -15,13 +17,16 @@ export async function withoutFallenWords(
   change: Change,
   request: StoredRequest,
 ): Promise<StoredRequest> {
-  const approvers = await findPrincipals(
-    change.trx,
-    request.approvals.map((word) => word.approver),
-  );
+  const approvers = await findPrincipals(change.trx, request.approvals.flatMap(speakersOf));
   const standing = request.approvals.filter((word) => {
-    const approver = approvers.find((candidate) => samePrincipal(candidate, word.approver));
-    return approver?.groups.kind !== 'listed' || mayApprove(core, approver, request, word.stage).allowed;
+    const known = (key: PrincipalKey) => approvers.find((candidate) => samePrincipal(candidate, key));
+    const approver = known(word.approver);
+    const speaker = word.delegation === undefined ? approver : known(word.delegation.delegator);
+    if (approver?.groups.kind !== 'listed' || speaker?.groups.kind !== 'listed') return true;
+    return (
+      mayApprove(core, speaker, request, word.stage).allowed &&
+      (speaker === approver || mayActFor(core, approver, speaker, request.team).allowed)
+    );
   });
   const fallen = request.approvals.filter((word) => !standing.includes(word));
   for (const { approver, stage } of fallen) {

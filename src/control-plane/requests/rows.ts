@@ -27,10 +27,13 @@ export interface StoredRequest extends AccessRequest {
   readonly because: readonly string[];
 }
 
+const Key = z.object({ iss: z.string(), sub: z.string() });
+
 const Approvals = z.array(
   z.object({
     stage: z.int(),
-    approver: z.object({ iss: z.string(), sub: z.string() }),
+    approver: Key,
+    delegation: z.optional(z.object({ id: z.string(), delegator: Key })),
     verdict: z.enum(['approved', 'denied']),
     requestHash: z.string(),
     comment: z.optional(z.string()),
@@ -165,7 +168,11 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     approvals: canonicalJson(
       request.approvals.map((approval) => ({
         ...approval,
-        approver: { iss: approval.approver.iss, sub: approval.approver.sub },
+        approver: keyOf(approval.approver),
+        delegation: approval.delegation && {
+          id: approval.delegation.id,
+          delegator: keyOf(approval.delegation.delegator),
+        },
       })),
     ),
     awaited: audienceText(awaited === undefined ? [] : [awaited]),
@@ -180,4 +187,8 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     starts_at: toDate(request.startsAtMs),
     break_glass: request.breakGlass,
   };
+}
+
+function keyOf({ iss, sub }: PrincipalKey) {
+  return { iss, sub };
 }

@@ -95,8 +95,12 @@ export async function submitRequest(
 
 /** @throws {OamError} `sign_in_again` where the token's facts are too old to act on. */
 export function expectFresh(caller: Principal, nowMs: number): void {
-  if (areFactsFresh(caller, nowMs)) return;
-  throw new OamError(
+  if (!areFactsFresh(caller, nowMs)) throw signInAgain();
+}
+
+/** The refusal where somebody's facts are too old to act on. */
+export function signInAgain(): OamError {
+  return new OamError(
     'sign_in_again',
     'What your identity provider said about you is more than an hour old. Sign in again, then repeat this.',
   );

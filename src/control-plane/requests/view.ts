@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 
 import type { Principal, PrincipalKey } from '../../domain/principal.ts';
 import { samePrincipal } from '../../domain/principal.ts';
+import { speakersOf } from '../../domain/request.ts';
 import type { ApprovalStage } from '../../domain/role.ts';
 import type { StageView } from '../../protocol/approvers.ts';
 import type { PersonView, RequestView } from '../../protocol/schemas.ts';
@@ -46,10 +47,7 @@ export async function viewRequests(
   db: Kysely<Database>,
   requests: readonly StoredRequest[],
 ): Promise<RequestView[]> {
-  const keys = requests.flatMap((request) => [
-    request.requester,
-    ...request.approvals.map((approval) => approval.approver),
-  ]);
+  const keys = requests.flatMap((request) => [request.requester, ...request.approvals.flatMap(speakersOf)]);
   const personOf = personFinder(await findPrincipals(db, keys));
   return requests.map((request) => ({
     id: request.id,
@@ -72,9 +70,11 @@ export async function viewRequests(
     breakGlass: request.breakGlass,
     approvedMinutes: request.approvedMinutes ?? null,
     stages: request.stages.map(viewStage),
+    actingFor: null,
     approvals: request.approvals.map((approval) => ({
       stage: approval.stage,
       approver: personOf(approval.approver),
+      onBehalfOf: approval.delegation === undefined ? null : personOf(approval.delegation.delegator),
       verdict: approval.verdict,
       comment: approval.comment ?? null,
       at: timestamp(approval.atMs),

@@ -53,6 +53,24 @@ export interface PrincipalTable {
   /** What a workload's token said; null for people. */
   workload: NullableJsonColumn;
   seen_at: Date;
+  /** When a token last vouched for duty and attributes. */
+  token_seen_at: ColumnType<Date, Date | undefined, Date>;
+}
+
+/** For a time, one approver's word may be given by somebody else. */
+export interface DelegationTable {
+  id: string;
+  iss: string;
+  sub: string;
+  delegate_iss: string;
+  delegate_sub: string;
+  reason: string;
+  starts_at: Date;
+  ends_at: Date;
+  created_at: Date;
+  revoked_at: Date | null;
+  revoker_iss: string | null;
+  revoker_sub: string | null;
 }
 
 /** Tokens that workloads present, by their hashes. */
@@ -424,6 +442,7 @@ export interface Database {
   clock: ClockTable;
   store: StoreTable;
   principal: PrincipalTable;
+  delegation: DelegationTable;
   access_request: AccessRequestTable;
   access_grant: AccessGrantTable;
   jit_group: JitGroupTable;

@@ -6,6 +6,7 @@ import { latestGrant } from '../../protocol/latest-grant.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { instantWords, momentWords } from '../time-words.ts';
 import type { Notice } from './access-data.ts';
+import { speakerWords } from './approver-words.ts';
 import { outlivingWords } from './node-words.ts';
 
 /** Tells a person what happened to their access while they looked elsewhere. */
@@ -55,7 +56,7 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
           ? l10n.t('Denied: {0}. {1}', notice.request.role.title, notice.request.because.join(' '))
           : l10n.t(
               'Denied by {0}: {1}. {2}',
-              denial.approver.displayName,
+              speakerWords(l10n, denial),
               notice.request.role.title,
               denial.comment ?? '',
             ),

@@ -7,6 +7,7 @@ import {
   type Reader,
   reviewWords,
 } from '../access-view/node-words.ts';
+import { speakerWords } from '../access-view/approver-words.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
 import type { ApprovalNode } from './approval-tree.ts';
 
@@ -15,6 +16,10 @@ export function requestLines({ l10n, locale, nowMs }: Reader, request: RequestVi
   const context = request.codeContext;
   const code = [context?.repository, context?.branch, context?.commit].filter((part) => part !== undefined);
   return [
+    ...(request.actingFor === null
+      ? []
+      : [l10n.t('You decide for {0}, who named you as their delegate.', request.actingFor.displayName)]),
+    ...request.approvals.map((approval) => l10n.t('Approved by {0}', speakerWords(l10n, approval))),
     l10n.t('Purpose: {0}', request.purpose),
     ...(request.ticket === null ? [] : [l10n.t('Ticket: {0}', request.ticket)]),
     request.extends === null
@@ -47,7 +52,9 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
       const label = request.requester.displayName;
       const duration = durationWords(l10n, request.minutes);
       const time = request.extends === null ? duration : l10n.t('{0} more', duration);
-      const description = l10n.t('{0} · {1}', request.role.title, time);
+      const what = l10n.t('{0} · {1}', request.role.title, time);
+      const description =
+        request.actingFor === null ? what : l10n.t('{0} · for {1}', what, request.actingFor.displayName);
       return {
         label,
         description,

@@ -26,6 +26,7 @@ export const transitions: Figure = {
     const stage = await setStage(cleanup);
     const core: Core = {
       ...{ db: stage.store.db, policy: stage.policy, logger: silentLogger, lapseMinutes: 60 },
+      directory: undefined,
       debt: createAuditDebt(stage.folder, silentLogger),
       wake: () => undefined,
     };

@@ -19,6 +19,7 @@ export function withCatalogue(
     catalogue: change(policy.catalogue),
     decideRequest: (facts) => policy.decideRequest(facts),
     decideApproval: (facts) => policy.decideApproval(facts),
+    decideDelegation: (facts) => policy.decideDelegation(facts),
     decideRevocation: (facts) => policy.decideRevocation(facts),
     decideAuditRead: (facts) => policy.decideAuditRead(facts),
     decideKeyRotation: (facts) => policy.decideKeyRotation(facts),

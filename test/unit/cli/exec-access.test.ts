@@ -140,6 +140,7 @@ describe("oam exec: a role's access", () => {
               {
                 stage: 0,
                 approver,
+                onBehalfOf: null,
                 verdict: 'denied',
                 comment: 'Not tonight',
                 at: '2027-01-15T12:00:00.000Z',

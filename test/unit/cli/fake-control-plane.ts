@@ -64,6 +64,7 @@ export function requestView(changes: Partial<RequestView> = {}): RequestView {
     minutes: 30,
     approvedMinutes: null,
     stages: [],
+    actingFor: null,
     approvals: [],
     hash: 'h',
     policyVersion: 'p',

@@ -155,11 +155,24 @@ describe('the tree of access', () => {
     }
   });
 
+  it('says for whom a delegate decides, and who spoke for whom', () => {
+    const approval = {
+      ...{ stage: 0, approver: ANA, onBehalfOf: LENA, verdict: 'approved' as const },
+      ...{ comment: null, at: '2026-11-23T10:10:00.000Z' },
+    };
+    const request = aRequest({ actingFor: LENA, approvals: [approval] });
+    const { description, tooltip } = approvalWords(reader, { kind: 'toApprove', request });
+    assert.match(description ?? '', / · for Lena$/);
+    assert.ok(tooltip.includes('You decide for Lena, who named you as their delegate.'));
+    assert.ok(tooltip.includes('Approved by Ana for Lena'));
+  });
+
   it('names the stage that a request waits for', () => {
     const stages = [stageFor('leads'), stageFor('security')];
     const approval = {
       stage: 0,
       approver: LENA,
+      onBehalfOf: null,
       verdict: 'approved' as const,
       comment: null,
       at: '2026-11-23T10:10:00.000Z',

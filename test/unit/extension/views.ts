@@ -59,6 +59,7 @@ export function aRequest(change: Partial<RequestView> = {}): RequestView {
     minutes: 60,
     approvedMinutes: null,
     stages: [stageFor('ml-recsys-leads')],
+    actingFor: null,
     approvals: [],
     hash: 'h',
     policyVersion: 'p',

@@ -16,6 +16,7 @@ import { urgency } from './0014-urgency.ts';
 import { approvers } from './0015-approvers.ts';
 import { notices } from './0016-notices.ts';
 import { personalTokens } from './0017-personal-tokens.ts';
+import { delegations } from './0018-delegations.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   approvers,
   notices,
   personalTokens,
+  delegations,
 ];

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 
 import type { ControlPlaneClient } from '../../../../src/protocol/client.ts';
 import type { ApprovalStage } from '../../../../src/domain/role.ts';
+import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { withRole } from '../changed-role.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
@@ -131,5 +132,57 @@ describe('a request that waits for somebody with an attribute', function () {
     const other = colleague({ sub: 'other', on_call: 'search' });
     assert.deepEqual((await other.call('listGrants', { query })).items, []);
     await refused(other.call('getGrant', { params: { id: grantOf(taken) } }), 'not_found');
+  });
+});
+
+describe('what only tokens tell', function () {
+  this.timeout(20_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await startWorld({
+      directory: true,
+      adjustPolicy: withRole(ROLE, { approval: [ON_CALL] }),
+    });
+  });
+  afterEach(() => world.close());
+
+  /** The directory says anew which groups the colleague is in. */
+  const directorySpeaks = () =>
+    sql`update oam.principal set seen_at = oam.now() where sub = 'colleague'`.execute(world.store.db);
+
+  const colleague = (claims: Record<string, unknown>): ControlPlaneClient =>
+    world.client('ana', { sub: 'colleague', groups: ['ml-recsys'], ...claims });
+
+  const seconds = async (): Promise<number> => Math.floor((await world.store.nowMs()) / 1_000);
+
+  it('is taken from a newer token also where the directory spoke of groups since', async () => {
+    const start = await seconds();
+    await colleague({ iat: start, on_call: 'recsys' }).call('getMe');
+    const { id, version } = await world.ask('ana', ROLE);
+    await world.store.advance(10_000);
+    await directorySpeaks();
+    const now = colleague({ iat: start + 5 });
+    assert.deepEqual((await now.call('listRequests', { query: { scope: 'to_approve' } })).items, []);
+    await refused(now.call('approveRequest', { params: { id }, version, body: {} }), 'not_found');
+    // The older token tells nothing any more.
+    const before = colleague({ iat: start, on_call: 'recsys' });
+    await refused(before.call('approveRequest', { params: { id }, version, body: {} }), 'not_found');
+  });
+
+  it('is too old after an hour, however lately the directory spoke', async () => {
+    const { id, version } = await world.ask('ana', ROLE);
+    const start = await seconds();
+    const approver = colleague({ iat: start, exp: start + 2 * 3_600, on_call: 'recsys' });
+    await approver.call('getMe');
+    await world.advance(61 * MINUTE_MS);
+    await directorySpeaks();
+    await refused(approver.call('approveRequest', { params: { id }, version, body: {} }), 'sign_in_again');
+    await world.client('ana').call('getMe');
+    const { state } = await colleague({ on_call: 'recsys' }).call('approveRequest', {
+      params: { id },
+      version,
+      body: {},
+    });
+    assert.equal(state, 'approved');
   });
 });
