@@ -6,13 +6,31 @@ import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { build, type BuildOptions, type Metafile } from 'esbuild';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 
 /** The root of the checkout. */
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** What the extension reads to be activated may weigh this much: it is read at every start of the editor. In bytes. */
 export const ACTIVATION_MAX_BYTES = 350 * 1024;
+
+/**
+ * VS Code puts proxies and the company's certificates into the modules of the network, where they are asked for by
+ * `require`. Modules that `import` gives are Node's own, and would go past all of it.
+ */
+const networkAsEditorHasIt: Plugin = {
+  name: 'network-as-editor-has-it',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(?:node:)?(?:http|https|tls|net|undici)$/ }, ({ path: asked, namespace }) => {
+      const name = asked.replace('node:', '');
+      return namespace === 'network' ? { path: name, external: true } : { path: name, namespace: 'network' };
+    });
+    onLoad({ filter: /.*/, namespace: 'network' }, ({ path: name }) => ({
+      contents: `module.exports = require('${name}');`,
+      loader: 'js',
+    }));
+  },
+};
 
 const shared = {
   absWorkingDir: root,
@@ -34,6 +52,7 @@ const programs = {
     splitting: true,
     metafile: true,
     external: ['vscode'],
+    plugins: [networkAsEditorHasIt],
     // Some packages are CommonJS, and ask for Node's own modules in its way.
     banner: {
       js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
