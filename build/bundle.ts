@@ -20,12 +20,17 @@ export const ACTIVATION_MAX_BYTES = 350 * 1024;
  */
 const networkAsEditorHasIt: Plugin = {
   name: 'network-as-editor-has-it',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(?:node:)?(?:http|https|tls|net|undici)$/ }, ({ path: asked, namespace }) => {
-      const name = asked.replace('node:', '');
-      return namespace === 'network' ? { path: name, external: true } : { path: name, namespace: 'network' };
-    });
-    onLoad({ filter: /.*/, namespace: 'network' }, ({ path: name }) => ({
+  setup(asked) {
+    asked.onResolve(
+      { filter: /^(?:node:)?(?:http|https|tls|net|undici)$/ },
+      ({ path: module, namespace }) => {
+        const name = module.replace('node:', '');
+        return namespace === 'network'
+          ? { path: name, external: true }
+          : { path: name, namespace: 'network' };
+      },
+    );
+    asked.onLoad({ filter: /.*/, namespace: 'network' }, ({ path: name }) => ({
       contents: `module.exports = require('${name}');`,
       loader: 'js',
     }));

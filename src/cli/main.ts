@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRedactor } from '../domain/redaction.ts';
 import { axiosStream, axiosTransport } from '../protocol/transport.ts';
+import { useCompanyNetwork } from './connection/company-network.ts';
 import { endingOf } from './failure.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLogger } from './json-logger.ts';
@@ -38,6 +39,7 @@ const invocation: Invocation = {
 };
 
 try {
+  useCompanyNetwork(process.env);
   process.exitCode = await runCommandLine(process.argv.slice(2), invocation, manifest.version);
 } catch (error) {
   const ending = endingOf(error, redactor, signals.received && exitCodeOf(signals.received));
