@@ -20,6 +20,8 @@ export interface ControlPlaneOptions {
     readonly accountId: string;
     readonly applicationId: string;
     readonly secret: string;
+    /** The one that makes personal access tokens. */
+    readonly pat?: { readonly applicationId: string; readonly secret: string };
   };
   /** With the demo's catalogue and rules, or what became of a copy of them. */
   readonly policyFolder: string;
@@ -66,6 +68,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
             accountId: options.databricks.accountId,
             clientId: options.databricks.applicationId,
             clientSecretEnv: 'OAM_CORE_CLIENT_SECRET',
+            ...(options.databricks.pat && {
+              pat: {
+                clientId: options.databricks.pat.applicationId,
+                clientSecretEnv: 'OAM_PAT_CLIENT_SECRET',
+              },
+            }),
           },
           issuer: { keyEnv: 'OAM_KEY' },
           ...(options.absenceConfirmMs === undefined
@@ -81,6 +89,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
     ...process.env,
     OAM_KEY: randomBytes(32).toString('base64'),
     OAM_CORE_CLIENT_SECRET: options.databricks.secret,
+    OAM_PAT_CLIENT_SECRET: options.databricks.pat?.secret,
     OAM_WORKSPACE_PROD: options.workspaces.prod,
     OAM_WORKSPACE_DEV: options.workspaces.dev,
   };

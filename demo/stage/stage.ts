@@ -1,4 +1,4 @@
-import { cp } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { startSandboxDatabricks, type RunningSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
@@ -29,6 +29,8 @@ export interface StageOptions {
   readonly idTokenSeconds?: number;
   readonly accessTokenSeconds?: number;
   readonly absenceConfirmMs?: number;
+  /** Puts another catalogue in the place of the demo's. */
+  readonly adjustCatalogue?: (text: string) => string;
 }
 
 /** Everything that OAM meets in a company: who says who people are, Databricks, and OAM's own server. */
@@ -89,6 +91,10 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
 
     const policyFolder = join(folder.path, 'policy');
     await cleanup.start(() => cp(join(ROOT, 'demo/policy'), policyFolder, { recursive: true }));
+    if (options.adjustCatalogue !== undefined) {
+      const catalogue = join(policyFolder, 'catalogue.yaml');
+      await writeFile(catalogue, options.adjustCatalogue(await readFile(catalogue, 'utf8')));
+    }
 
     const identity: ControlPlaneOptions['identity'] = {
       issuer: identityProvider.issuer,
@@ -105,7 +111,11 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
             ...o,
             signal,
             policyFolder,
-            databricks: { accountId: databricks.account.accountId, ...databricks.coreCredentials },
+            databricks: {
+              accountId: databricks.account.accountId,
+              ...databricks.coreCredentials,
+              pat: databricks.tokenCredentials,
+            },
             workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
             ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),
           }),

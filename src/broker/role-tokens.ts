@@ -4,6 +4,7 @@ import type { BearerToken } from '../databricks/index.ts';
 import { hasCode, OamError } from '../domain/errors.ts';
 import type { GrantState } from '../domain/lifecycle.ts';
 import { type Redactor, registerRecent } from '../domain/redaction.ts';
+import { MINUTE_MS } from '../domain/time.ts';
 import type { CallOutput, ControlPlaneClient } from '../protocol/client.ts';
 import { latestGrant } from '../protocol/latest-grant.ts';
 import { PATH_ENDS } from './refusal.ts';
@@ -43,6 +44,25 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
   // The same for all tokens under one grant: they are renewals of one lease, and are listed as such.
   let idempotencyKey = randomUUID();
 
+  /** Where it is a personal access token: a fresh one lives no longer, and takes the place of the one that is in use. */
+  let personal: BearerToken | undefined;
+
+  /** The personal access token in hand, as long as no better one is to be had. */
+  const personalToken = async (signal: AbortSignal | undefined): Promise<BearerToken | undefined> => {
+    if (personal === undefined) return undefined;
+    const grant = await latestGrant(client, grantId, signal).catch((error: unknown) => {
+      throw hasCode(error, 'not_found') ? ended(error) : error;
+    });
+    if (OVER.includes(grant.state)) throw ended(undefined);
+    const endsAtMs = grant.endsAt === null ? 0 : Date.parse(grant.endsAt);
+    if (grant.id === grantId && endsAtMs <= personal.expiresAtMs + MINUTE_MS) return personal;
+    // Under a lease of its own: whoever uses the former one goes on with it.
+    grantId = grant.id;
+    idempotencyKey = randomUUID();
+    personal = undefined;
+    return undefined;
+  };
+
   /** The grant to go on with after a refusal. */
   const grantAfter = async (refusal: unknown, signal: AbortSignal | undefined): Promise<string> => {
     if (hasCode(refusal, 'not_found')) throw ended(refusal);
@@ -77,6 +97,8 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
 
   return {
     async token(signal) {
+      const inHand = await personalToken(signal);
+      if (inHand !== undefined) return inHand;
       for (;;) {
         try {
           const credential = await client.call('issueCredential', {
@@ -92,9 +114,11 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
               { detail: credential.grantId },
             );
           }
-          return credential.kind === 'assumption'
-            ? await assume(credential, signal)
-            : { accessToken: credential.accessToken, expiresAtMs: Date.parse(credential.expiresAt) };
+          if (credential.kind === 'assumption') return await assume(credential, signal);
+          const { accessToken, expiresAt } = credential;
+          const token = { accessToken, expiresAtMs: Date.parse(expiresAt) };
+          if (credential.kind === 'personal_token') personal = token;
+          return token;
         } catch (error) {
           grantId = await grantAfter(error, signal);
           idempotencyKey = randomUUID();

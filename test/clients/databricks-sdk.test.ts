@@ -40,6 +40,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   'account policies': ['email'],
   'person by ID token': PEOPLE.ana.userName,
   "role by OAM's token": SEED.servicePrincipals.recsysDeployer.applicationId,
+  'token on behalf of a role': [SEED.servicePrincipals.recsysDeployer.applicationId, ['made on behalf'], 0],
   'sign-in by browser': PEOPLE.ana.userName,
 };
 
@@ -60,6 +61,8 @@ const ERRORS: Readonly<Record<string, readonly [string, RegExp]>> = {
   'cluster that is missing': ['ResourceDoesNotExist', /Cluster none does not exist/],
   'job that is missing': ['ResourceDoesNotExist', /Job 1 does not exist/],
   'effective privileges, small page': ['InvalidParameterValue', /max_results/],
+  'token on behalf of a role, by no admin': ['PermissionDenied', /not a workspace admin/],
+  'token that is gone': ['ResourceDoesNotExist', /does not exist/],
   'wrong token': ['PermissionDenied', /Invalid access token/],
   "core through the workspace's groups": ['NotFound', /not found/],
   'query without the right': ['PermissionDenied', /'Query'/],
@@ -143,6 +146,7 @@ async function everythingSaid(python: PythonEnvironment): Promise<Said[]> {
     account: databricks.account,
     core: databricks.coreCredentials,
     admin: databricks.adminCredentials,
+    tokens: databricks.tokenCredentials,
     token: databricks.personalAccessToken('prod', ana.userName),
     person: { user_name: ana.userName, password: ana.password },
     id: SEED.users.ana.id,

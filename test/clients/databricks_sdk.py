@@ -63,6 +63,22 @@ account = AccountClient(
 )
 
 
+token_admin = WorkspaceClient(
+    host=HOST, client_id=given["tokens"]["applicationId"], client_secret=given["tokens"]["secret"]
+)
+
+
+def token_on_behalf():
+    made = token_admin.token_management.create_obo_token(
+        application_id=given["roleApplicationId"], lifetime_seconds=60, comment="made on behalf"
+    )
+    role = WorkspaceClient(host=HOST, token=made.token_value).current_user.me().user_name
+    listed = [each.comment for each in token_admin.token_management.list() if each.token_id == made.token_info.token_id]
+    token_admin.token_management.delete(made.token_info.token_id)
+    left = [each for each in token_admin.token_management.list() if each.token_id == made.token_info.token_id]
+    return [role, listed, len(left)]
+
+
 def group_patch(operation):
     body = {"schemas": [PATCH_OP.value], "Operations": [operation]}
     core.api_client.do("PATCH", f"/api/2.0/account/scim/v2/Groups/{given['group']}", body=body)
@@ -105,6 +121,11 @@ said(
 said("effective privileges, small page", lambda: person.grants.get_effective("catalog", "prod", max_results=10).as_dict())
 said("token", lambda: person.tokens.create(lifetime_seconds=60, comment="x").token_info.comment)
 said("tokens", lambda: len(list(person.tokens.list())))
+said("token on behalf of a role", token_on_behalf)
+said("token on behalf of a role, by no admin", lambda: core.token_management.create_obo_token(
+    application_id=given["roleApplicationId"], lifetime_seconds=60
+).token_info.token_id)
+said("token that is gone", lambda: token_admin.token_management.delete("none"))
 said("wrong token", lambda: WorkspaceClient(host=HOST, token="dapi123").current_user.me().user_name)
 said("core", lambda: core.current_user.me().user_name)
 said(

@@ -14,13 +14,7 @@ const GONE_WITHIN_MS = 20_000;
 describe('oam exec', () => {
   let on: ClientStage | undefined;
   const there = (): ClientStage => on ?? assert.fail('The stage is not set.');
-  const as = (person: keyof typeof PEOPLE): CommandLine =>
-    new CommandLine({
-      stage: there().stage,
-      python: there().python,
-      person: PEOPLE[person],
-      cwd: there().project,
-    });
+  const as = (person: keyof typeof PEOPLE): CommandLine => commandLineOf(there(), person);
 
   before(async function () {
     on = await clientStage(this, { absenceConfirmMs: 500 });
@@ -86,6 +80,84 @@ describe('oam exec', () => {
     assert.match(output, /role/i);
   });
 });
+
+const ASSUMED = 'recsys-endpoint-query';
+const PERSONAL = 'recsys-deployer';
+
+describe('oam exec, with roles of the kinds that are opt-in', () => {
+  let on: ClientStage | undefined;
+  const there = (): ClientStage => on ?? assert.fail('The stage is not set.');
+  const as = (person: keyof typeof PEOPLE): CommandLine => commandLineOf(there(), person);
+
+  before(async function () {
+    on = await clientStage(this, {
+      absenceConfirmMs: 500,
+      adjustCatalogue: (text) =>
+        text
+          .replace('credential: member', 'credential: assume')
+          .replace('credential: federated', 'credential: pat')
+          .replace('maxMinutes: 120', 'maxMinutes: 60'),
+    });
+  });
+  after(async () => {
+    await on?.stage.close();
+  });
+
+  it('works as a role that is assumed: it has the rights of the role, and the person is on record as who ran it', async () => {
+    const script = [
+      'from databricks.sdk import WorkspaceClient',
+      'w = WorkspaceClient()',
+      'print("It answers:", w.serving_endpoints.query("recsys-ranker-prod", dataframe_records=[{"user": 1}]).predictions)',
+      'print("Clusters:", len(list(w.clusters.list())))',
+    ].join('\n');
+    const words = ['exec', '--role', ASSUMED, ...PURPOSE, '--for', '5m'];
+    const { code, output } = await as('ana').run([...words, '--', 'python', '-c', script]);
+    assert.equal(code, 0, output);
+    assert.match(output, /It answers: \[/);
+    assert.match(output, /Clusters: 0/, "the person's own rights came along");
+    const asked = there()
+      .stage.databricks.requests()
+      .findLast(({ path }) => path.endsWith('/invocations'));
+    assert.deepEqual(
+      [asked?.principal, asked?.runBy],
+      [SEED.jitGroups.endpointQuery.name, PEOPLE.ana.userName],
+    );
+    await until(() => there().stage.databricks.members(SEED.jitGroups.endpointQuery.id).length === 0);
+  });
+
+  it('works by a personal access token, which the program does not see and which goes at its end', async () => {
+    const script = [
+      'import os',
+      'from databricks.sdk import WorkspaceClient',
+      'w = WorkspaceClient()',
+      'print("I am", w.current_user.me().user_name)',
+      'print("By", w.config.auth_type, w.config.authenticate()["Authorization"][:11])',
+      'print(sorted(k for k in os.environ if k.startswith("DATABRICKS_")))',
+    ].join('\n');
+    const running = as('ana').start([
+      ...['exec', '--role', PERSONAL, ...PURPOSE, '--for', '5m'],
+      ...['--', 'python', '-c', script],
+    ]);
+    const [, request = ''] = await running.waitForLine(/\(request ([^)]+)\)/, 30_000);
+    const approved = await as('lena').run(['approve', request]);
+    assert.equal(approved.code, 0, approved.output);
+    const { code } = await running.ended;
+    await running.drained;
+    assert.equal(code, 0, running.tail());
+    assert.match(running.tail(), new RegExp(`I am ${SEED.servicePrincipals.recsysDeployer.applicationId}`));
+    assert.match(running.tail(), /By metadata-service Bearer dapi/);
+    assert.match(
+      running.tail(),
+      /\['DATABRICKS_AUTH_TYPE', 'DATABRICKS_HOST', 'DATABRICKS_METADATA_SERVICE_URL'\]/,
+    );
+    await until(() => there().stage.databricks.personalAccessTokens('prod').length === 0);
+    await until(() => there().stage.databricks.members(SEED.jitGroups.deployer.id).length === 0);
+  });
+});
+
+function commandLineOf({ stage, python, project }: ClientStage, person: keyof typeof PEOPLE): CommandLine {
+  return new CommandLine({ stage, python, person: PEOPLE[person], cwd: project });
+}
 
 async function until(holds: () => boolean): Promise<void> {
   const deadline = performance.now() + GONE_WITHIN_MS;

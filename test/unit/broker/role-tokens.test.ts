@@ -15,6 +15,18 @@ const NOW_MS = Date.UTC(2027, 0, 15, 8);
 const json = (status: number, body: object): Promise<HttpResponse> =>
   Promise.resolve({ status, headers: {}, text: JSON.stringify(body) });
 
+const GRANT = {
+  ...{ id: 'g1', version: 3, requestId: 'r1', endReason: null, purpose: 'Score', minutes: 10 },
+  principal: { iss: 'https://idp.example', sub: 'ana', userName: 'ana@example.com', displayName: 'Ana' },
+  role: {
+    ...{ id: 'deployer', title: 'Deploy', credential: 'pat' },
+    workspace: { name: 'ml-prod', host: HOST },
+  },
+  ...{ createdAt: new Date(NOW_MS).toISOString(), startsAt: null, activatedAt: null, heldSince: null },
+  ...{ membershipPresentAt: null, membershipAbsentAt: null, outlives: null, trouble: null, review: null },
+  ...{ chainId: 'g1', extends: null, successor: null },
+};
+
 function jwtOf(claims: object): string {
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 }
@@ -97,5 +109,50 @@ describe("broker: an assumed role's tokens", () => {
   it('are not to be had where nobody is signed in', async () => {
     const { source } = sourceWith({ person: false });
     await assert.rejects(source.token(), (error) => hasCode(error, 'role_needs_person'));
+  });
+});
+
+describe("broker: a role's personal access token", () => {
+  function sourceWith() {
+    const grant = { endsAt: new Date(NOW_MS + 600_000).toISOString(), state: 'active' };
+    const keys: (string | undefined)[] = [];
+    const client = createControlPlaneClient({
+      baseUrl: 'https://oam.example',
+      accessToken: () => Promise.resolve('access'),
+      transport: (request) => {
+        if (request.method === 'GET') return json(200, { ...GRANT, ...grant });
+        keys.push(request.headers?.['idempotency-key']);
+        return json(200, {
+          ...{ kind: 'personal_token', leaseId: 'l1', grantId: 'g1', host: HOST, expiresAt: grant.endsAt },
+          ...{ accessToken: `personal-${keys.length}`, tokenType: 'Bearer', warning: 'Keep it.' },
+        });
+      },
+    });
+    const redactor = createRedactor();
+    return { source: roleTokenSource({ grantId: 'g1', client, redactor }), keys, grant, redactor };
+  }
+
+  it('is asked for once: another one would live no longer, and end the one that programs use', async () => {
+    const { source, keys, redactor } = sourceWith();
+    const first = await source.token();
+    assert.deepEqual(first, { accessToken: 'personal-1', expiresAtMs: NOW_MS + 600_000 });
+    assert.deepEqual(await source.token(), first);
+    assert.equal(keys.length, 1);
+    assert.ok(!redactor.redact('personal-1').includes('personal-1'));
+  });
+
+  it('is followed by another under a lease of its own where the access lasts longer by now', async () => {
+    const { source, keys, grant } = sourceWith();
+    await source.token();
+    grant.endsAt = new Date(NOW_MS + 1_200_000).toISOString();
+    assert.equal((await source.token()).accessToken, 'personal-2');
+    assert.notEqual(keys[0], keys[1]);
+  });
+
+  it('is not to be had any more once the access is over', async () => {
+    const { source, grant } = sourceWith();
+    await source.token();
+    grant.state = 'revoking';
+    await assert.rejects(source.token(), (error) => hasCode(error, 'grant_ended'));
   });
 });
