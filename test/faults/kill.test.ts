@@ -23,6 +23,7 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../src/sandbox/identity-provider/index.ts';
+import { randomFrom } from './crashes.ts';
 
 /** Kills in the middle of asking, approving, provisioning and revoking. `OAM_KILLS` plays more. */
 const KILLS = Number(process.env['OAM_KILLS'] ?? '8');
@@ -253,14 +254,3 @@ describe('a control plane that is killed with kill -9', function () {
     );
   };
 });
-
-/** Mulberry32: the same numbers for the same seed, so that a failure can be played again. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -1,0 +1,325 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Cleanup } from '../../demo/stage/cleanup.ts';
+import { type RunningControlPlane, startControlPlane } from '../../demo/stage/controlPlane.ts';
+import { ROOT } from '../../demo/stage/folders.ts';
+import { hasCode } from '../../src/domain/errors.ts';
+import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
+import type { GrantView, RequestView } from '../../src/protocol/schemas.ts';
+import { axiosTransport } from '../../src/protocol/transport.ts';
+import {
+  type RunningSandboxDatabricks,
+  SEED,
+  startSandboxDatabricks,
+} from '../../src/sandbox/databricks/index.ts';
+import {
+  EDITOR_CLIENT_ID,
+  EDITOR_SCOPES,
+  OAM_AUDIENCE,
+  PEOPLE,
+  type RunningIdentityProvider,
+  startIdentityProvider,
+} from '../../src/sandbox/identity-provider/index.ts';
+
+/** What is killed with kill -9. */
+export type Victim = 'server' | 'database' | 'both';
+
+/** One kill in the middle of work, and what was true when all had come to rest. */
+export interface Crash {
+  readonly run: number;
+  readonly victim: Victim;
+  /** What was under way. */
+  readonly during: 'giving' | 'taking away';
+  /** How long the work had been under way, in milliseconds. */
+  readonly afterMs: number;
+  /** From the kill until all that was asked for had come about, in milliseconds. */
+  readonly recoveredMs: number;
+  /** What was answered and is gone, or is not as it has to be. */
+  readonly lost: readonly string[];
+  /** What was done or recorded more than once. */
+  readonly doubled: readonly string[];
+}
+
+export interface CrashOptions {
+  readonly runs: number;
+  /** The same seed plays the same kills. */
+  readonly seed: number;
+  readonly victims: readonly Victim[];
+  readonly onCrash: (crash: Crash) => void;
+}
+
+const LATEST_KILL_MS = 900;
+
+const PATIENCE_MS = 60_000;
+
+const WAYS = [
+  { roleId: 'recsys-endpoint-query', group: SEED.jitGroups.endpointQuery.id, member: SEED.users.ana.id },
+  { roleId: 'recsys-model-promote', group: SEED.jitGroups.modelPromote.id, member: SEED.users.ana.id },
+  {
+    roleId: 'recsys-deployer',
+    group: SEED.jitGroups.deployer.id,
+    member: SEED.servicePrincipals.recsysDeployer.id,
+  },
+] as const;
+
+const GIVEN = ['grant.scheduled', 'grant.provisioning', 'grant.active'] as const;
+const TAKEN = ['grant.revoking', 'grant.ended'] as const;
+
+/** What a client is told when the other side dies under its call. */
+const NO_ANSWER = ['unreachable', 'timed_out', 'store_unavailable', 'internal'] as const;
+
+/**
+ * Lets people ask for access and give it back, run after run, and kills the control plane, its database or both in the
+ * middle. After each run everything is held against what was asked for: at Databricks, in the store and on the trail.
+ */
+export async function playCrashes(cleanup: Cleanup, options: CrashOptions): Promise<Crash[]> {
+  const random = randomFrom(options.seed);
+  const stage = await setStage(cleanup);
+  const crashes: Crash[] = [];
+  const grants: string[] = [];
+  let held: string[] = [];
+  for (let run = 1; run <= options.runs; run += 1) {
+    const victim = options.victims[Math.floor(random() * options.victims.length)] ?? 'server';
+    const afterMs = Math.round(random() * LATEST_KILL_MS);
+    const isGiving = run % 2 === 1;
+    const killed = delay(afterMs).then(() => stage.kill(victim));
+    killed.catch(() => undefined);
+    if (isGiving) {
+      held = await Promise.all(WAYS.map(({ roleId }) => stage.obtain(roleId, String(run))));
+      grants.push(...held);
+    } else {
+      await Promise.all(held.map((id) => stage.giveBack(id)));
+    }
+    const killedAtMs = await killed;
+    const lost: string[] = [];
+    for (const id of held) {
+      const wanted = isGiving ? 'active' : 'ended';
+      const state = await stage.settled(id, wanted);
+      if (state !== wanted) lost.push(`${id} is ${state}, not ${wanted}`);
+    }
+    const recoveredMs = Math.max(0, Math.round(performance.now() - killedAtMs));
+    for (const { group, member } of WAYS) {
+      const members = stage.databricks.members(group);
+      const expected = isGiving ? [member] : [];
+      if (members.join() !== expected.join()) lost.push(`the group ${group} holds [${members.join()}]`);
+    }
+    const { missing, more } = await stage.compare(grants, held, !isGiving);
+    lost.push(...missing);
+    const crash: Crash = {
+      ...{ run, victim, afterMs, recoveredMs, lost, doubled: more },
+      during: isGiving ? 'giving' : 'taking away',
+    };
+    crashes.push(crash);
+    options.onCrash(crash);
+  }
+  return crashes;
+}
+
+interface CrashStage {
+  readonly databricks: RunningSandboxDatabricks;
+  /** Kills, brings back, and tells when it killed, by `performance.now()`. */
+  kill(victim: Victim): Promise<number>;
+  obtain(roleId: string, key: string): Promise<string>;
+  giveBack(id: string): Promise<void>;
+  /** The state that a grant came to, the wanted one unless patience ran out. */
+  settled(id: string, wanted: GrantView['state']): Promise<GrantView['state']>;
+  /** Holds the store and the trail against the grants that were answered. */
+  compare(
+    all: readonly string[],
+    latest: readonly string[],
+    isOver: boolean,
+  ): Promise<{ missing: string[]; more: string[] }>;
+}
+
+async function setStage(cleanup: Cleanup): Promise<CrashStage> {
+  const folder = await cleanup.start(
+    () => mkdtemp(path.join(tmpdir(), 'oam-crash-')),
+    (made) => rm(made, { recursive: true, force: true }),
+  );
+  const identityProvider = await cleanup.start(
+    () => startIdentityProvider(),
+    (running) => running.close(),
+  );
+  const databricks = await cleanup.start(
+    () =>
+      startSandboxDatabricks({
+        identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
+        people: Object.values(PEOPLE),
+      }),
+    (running) => running.close(),
+  );
+  databricks.tune({ membershipLagMs: 150, limits: { 'account-scim-write': null } });
+  const controlPlane = await cleanup.start(
+    (signal) =>
+      startControlPlane({
+        folder,
+        policyFolder: path.join(ROOT, 'demo/policy'),
+        identity: {
+          issuer: identityProvider.issuer,
+          clientId: EDITOR_CLIENT_ID,
+          audience: OAM_AUDIENCE,
+          scopes: [...EDITOR_SCOPES],
+        },
+        databricks: { accountId: SEED.accountId, ...databricks.coreCredentials },
+        workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
+        absenceConfirmMs: 300,
+        configuration: { effects: { absenceConfirmMs: 300 }, limits: { requestsPerMinute: 1_000_000 } },
+        signal,
+      }),
+    (running) => running.close(),
+  );
+  const client = (who: keyof typeof PEOPLE) => clientOf(identityProvider, controlPlane, who);
+  const databaseFolder = path.join(folder, 'data/database/data');
+  const state = async (id: string): Promise<GrantView['state']> =>
+    (await insist(() => client('aude').call('getGrant', { params: { id } }))).state;
+
+  return {
+    databricks,
+    async kill(victim) {
+      const killedAtMs = performance.now();
+      if (victim !== 'server') await killDatabase(databaseFolder);
+      if (victim !== 'database') {
+        await controlPlane.kill();
+        await controlPlane.restart();
+      }
+      return killedAtMs;
+    },
+    async obtain(roleId, key) {
+      const asked = await insist<RequestView>(() =>
+        client('ana').call('createRequest', {
+          body: { roleId, purpose: 'Survive', minutes: 60 },
+          idempotencyKey: `ask-${roleId}-${key}`,
+        }),
+      );
+      if (asked.grantId !== null) return asked.grantId;
+      const approved = await insist(() =>
+        client('lena').call('approveRequest', {
+          params: { id: asked.id },
+          version: asked.version,
+          body: {},
+          idempotencyKey: `approve-${asked.id}`,
+        }),
+      );
+      if (approved.grantId === null) throw new Error(`The request is ${approved.state}.`);
+      return approved.grantId;
+    },
+    async giveBack(id) {
+      await insist(() =>
+        client('ana').call('returnGrant', { params: { id }, idempotencyKey: `return-${id}` }),
+      );
+    },
+    async settled(id, wanted) {
+      const start = performance.now();
+      let now = await state(id);
+      while (now !== wanted && performance.now() - start < PATIENCE_MS) {
+        await delay(50);
+        now = await state(id);
+      }
+      return now;
+    },
+    async compare(all, latest, isOver) {
+      const missing: string[] = [];
+      const more: string[] = [];
+      const stored = await allGrants(client('ana'));
+      for (const id of all) if (!stored.includes(id)) missing.push(`the grant ${id}`);
+      for (const id of stored) if (!all.includes(id)) more.push(`the grant ${id}`);
+      for (const id of latest) {
+        const { items } = await insist(() =>
+          client('aude').call('listAudit', { query: { grantId: id, limit: 200 } }),
+        );
+        for (const event of isOver ? [...GIVEN, ...TAKEN] : GIVEN) {
+          const count = items.filter((row) => row.event === event).length;
+          if (count < 1) missing.push(`${event} of ${id}`);
+          if (count > 1) more.push(`${event} of ${id}, ${String(count)} times`);
+        }
+      }
+      return { missing, more };
+    },
+  };
+}
+
+function clientOf(
+  identityProvider: RunningIdentityProvider,
+  controlPlane: RunningControlPlane,
+  who: keyof typeof PEOPLE,
+): ControlPlaneClient {
+  const { sub, userName, displayName, groups, duty } = PEOPLE[who];
+  return createControlPlaneClient({
+    baseUrl: controlPlane.url,
+    accessToken: () =>
+      identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
+    transport: axiosTransport(),
+  });
+}
+
+async function allGrants(client: ControlPlaneClient): Promise<string[]> {
+  const ids: string[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const page = await insist(() =>
+      client.call('listGrants', { query: { limit: 200, ...(typeof cursor === 'string' && { cursor }) } }),
+    );
+    ids.push(...page.items.map(({ id }) => id));
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return ids;
+}
+
+/** As a client does that got no answer: the same wish with the same key, until there is one. */
+async function insist<T>(call: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const isNoAnswer = NO_ANSWER.some((code) => hasCode(error, code));
+      if (!isNoAnswer || performance.now() - start > PATIENCE_MS) throw error;
+      await delay(100);
+    }
+  }
+}
+
+/** Kills the server of the database and all that it started, as a power failure does. */
+async function killDatabase(folder: string): Promise<void> {
+  const [first = ''] = (await readFile(path.join(folder, 'postmaster.pid'), 'utf8')).split('\n');
+  const postmaster = Number(first);
+  const pids = [postmaster, ...(await childrenOf(postmaster))];
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended with its parent.
+    }
+  }
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    processes.map(async (name) => {
+      try {
+        const stat = await readFile(`/proc/${name}/stat`, 'utf8');
+        // The name of the program, in parentheses, may hold anything.
+        const [, ppid] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return Number(ppid) === parent ? [Number(name)] : [];
+      } catch {
+        return [];
+      }
+    }),
+  );
+  return found.flat();
+}
+
+/** Mulberry32: the same numbers for the same seed, so that a failure can be played again. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
