@@ -14,6 +14,11 @@ import { createRefusedTokens } from './audit/refused-tokens.ts';
 import { createSessionRecord, forgetExpiredSessions } from './audit/sessions.ts';
 import { type AuditWorkParts, type ReceiverHeaders, startAnchoring, startChaining } from './audit/work.ts';
 import { createTokenVerifier } from './authentication/token-verifier.ts';
+import { createCallbacks } from './callbacks/callbacks.ts';
+import { resolveBySystem } from './callbacks/destination.ts';
+import { createExchange } from './callbacks/exchange.ts';
+import type { CallbackKeys } from './callbacks/keys.ts';
+import { createSharedWork } from './callbacks/shared-work.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
 import type { Core, LiveCore } from './core.ts';
 import { admission } from './directory/admission.ts';
@@ -78,6 +83,8 @@ export interface Ingredients {
     readonly receiverHeaders: ReceiverHeaders;
     /** Who takes notices, with what opens their doors. */
     readonly noticeReceivers: Receivers;
+    /** What questions to callbacks are signed with. */
+    readonly callbackKeys: CallbackKeys;
   };
   /** Signing keys that cannot be unsealed are lost for good. */
   readonly signingKeysLost: boolean;
@@ -120,11 +127,25 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let notices: Pick<Loop, 'wake' | 'stop'> | undefined;
   const watch: EventWatch = watchEvents(db, EVENTS_EVERY_MS, logger);
   const policy = createLivePolicy(ingredients.policy);
+  const metrics = createMetrics(config.requests.reviewHours);
   const standing: Omit<Core, 'policy'> = {
     db,
     logger,
     debt: createAuditDebt(config.dataFolder, logger),
     directory: config.directory,
+    callbacks: createCallbacks({
+      settings: config.callbacks,
+      keys: ingredients.secrets.callbackKeys,
+      exchange: createExchange({ resolve: resolveBySystem }),
+      redactor,
+      logger,
+      count: (labels) => {
+        metrics.count('oam_callbacks_total', labels);
+      },
+      clock: () => performance.now(),
+      version: ingredients.version,
+    }),
+    verifications: createSharedWork(),
     lapseMinutes: config.requests.lapseMinutes,
     wake: () => {
       sweeper?.wake();
@@ -143,7 +164,6 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   };
   const tokenWorkspaces = workspacesForTokens(ingredients);
   const mask = registerRecent(redactor, TOKENS_MASKED);
-  const metrics = createMetrics(config.requests.reviewHours);
   const refusedTokens = createRefusedTokens(core);
   const app = createApp({
     core,

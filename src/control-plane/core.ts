@@ -3,7 +3,10 @@ import type { Kysely } from 'kysely';
 import type { Logger } from '../domain/logger.ts';
 import type { AuditDebt } from './audit/debt.ts';
 import type { DirectoryLink } from './directory/link.ts';
+import type { PurposeCallbacks } from './callbacks/callbacks.ts';
+import type { SharedWork } from './callbacks/shared-work.ts';
 import type { PolicyVersion } from './policy/version.ts';
+import type { Verification } from './requests/verification.ts';
 import type { Database } from './store/tables.ts';
 
 /** What every feature of the control plane stands on in one piece of work: a call, a change. */
@@ -12,6 +15,9 @@ export interface Core {
   /** The version that decided when the work began. It decides all of it: never two versions in one decision. */
   readonly policy: PolicyVersion;
   readonly debt: AuditDebt;
+  readonly callbacks: PurposeCallbacks;
+  /** What is being asked of them now. */
+  readonly verifications: SharedWork<Verification>;
   readonly logger: Logger;
   /** The company's directory, which vouches for people who are not here; undefined where there is none. */
   readonly directory: DirectoryLink | undefined;

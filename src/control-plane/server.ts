@@ -8,6 +8,8 @@ import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
 import { recordPolicyRefused } from './audit/configuration-changes.ts';
 import { createAuditDebt } from './audit/debt.ts';
+import { callbackKeys } from './callbacks/keys.ts';
+import { unknownToCatalogue } from './callbacks/settings.ts';
 import { catalogueTerms, type ServerConfiguration } from './configuration/configuration.ts';
 import { FileProblemsError } from './configuration/problems.ts';
 import { receiverHeaders } from './configuration/receiver-headers.ts';
@@ -63,6 +65,7 @@ export async function startControlPlane(
     graphClientSecret: config.identity.graph && secretFromEnvironment(config.identity.graph.clientSecretEnv),
     receiverHeaders: (name: string | undefined) => receiverHeaders(name, redactor),
     noticeReceivers: await readReceivers(config.notices, redactor),
+    callbackKeys: callbackKeys(config.callbacks, redactor),
   };
   for (const token of secrets.directoryTokens) redactor.register(token);
   redactor.register(secrets.databricksClientSecret);
@@ -72,6 +75,9 @@ export async function startControlPlane(
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
   const { policy, policySource } = await firstPolicy(config, store, logger);
+  for (const fault of config.callbacks ? unknownToCatalogue(config.callbacks, policy.catalogue) : []) {
+    logger.error('A callback is to be asked about what the catalogue does not have.', { fault });
+  }
   const assembly = assembleControlPlane({
     config,
     store,

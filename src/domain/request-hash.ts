@@ -1,5 +1,6 @@
 import { stageContent } from './approvers.ts';
 import { canonicalJson, sha256Hex } from './canonical.ts';
+import { type Evidence, evidenceSubstance } from './evidence.ts';
 import type { PrincipalKey } from './principal.ts';
 import type { Role } from './role.ts';
 import type { EpochMs } from './time.ts';
@@ -19,6 +20,8 @@ export interface RequestSubstance {
   /** The grant that would last longer, where the request is for that. */
   readonly extendsGrantId: string | undefined;
   readonly breakGlass: boolean;
+  /** What callbacks said of ticket and purpose; empty where none was asked. */
+  readonly evidence: readonly Evidence[];
 }
 
 /** The content of a role as one hash: a role whose row of the catalogue changed in anything is another role. */
@@ -48,8 +51,9 @@ export function requestHash(substance: RequestSubstance): string {
       ticket: substance.ticket,
       codeContext: substance.codeContext && { ...substance.codeContext },
       extends: substance.extendsGrantId,
-      // Left out where it is not so, as before there were emergencies.
+      // Left out where it is not so, as before there were emergencies and callbacks.
       breakGlass: substance.breakGlass || undefined,
+      evidence: substance.evidence.length === 0 ? undefined : evidenceSubstance(substance.evidence),
     }),
   );
 }

@@ -80,6 +80,8 @@ export const RoleView = z.object({
   maxMinutes: z.int(),
   defaultMinutes: z.int(),
   outlook: Outlook,
+  /** Where it would matter whether callbacks confirm ticket and purpose: who is asked, and what a yes would lead to. */
+  ifConfirmed: z.optional(z.object({ by: z.array(z.string()), outlook: Outlook })),
   /** True where policy would let the caller take the role in an emergency. */
   breakGlass: z.boolean(),
 });
@@ -126,6 +128,22 @@ export const RequestCreate = z.object({
 /** See {@link RequestCreate}. */
 export type RequestCreate = z.infer<typeof RequestCreate>;
 
+/** What a callback said of a request's ticket and purpose. */
+export const EvidenceView = z.object({
+  callback: z.string(),
+  verdict: z.enum(['confirmed', 'refuted', 'unanswered']),
+  reason: z.nullable(z.string()),
+  /** The callback's own name for what it looked at. */
+  evidenceId: z.nullable(z.string()),
+  ticketTitle: z.nullable(z.string()),
+  ticketStatus: z.nullable(z.string()),
+  at: Timestamp,
+  /** Until when the word counts. */
+  goodUntil: Timestamp,
+});
+/** See {@link EvidenceView}. */
+export type EvidenceView = z.infer<typeof EvidenceView>;
+
 /** A request as its requester, its approvers and auditors see it. */
 export const RequestView = z.object({
   id: z.string(),
@@ -164,6 +182,8 @@ export const RequestView = z.object({
   grantId: z.nullable(z.string()),
   /** The grant that would last longer, where that is what is asked for. */
   extends: z.nullable(z.string()),
+  /** What callbacks said; empty where none was asked. */
+  evidence: z.array(EvidenceView),
 });
 /** See {@link RequestView}. */
 export type RequestView = z.infer<typeof RequestView>;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { describeApprovers } from '../../domain/approvers.ts';
 import { OamError } from '../../domain/errors.ts';
+import { evidenceSentence, subjectOf } from '../../domain/evidence.ts';
 import { type EpochMs, minutesToMs } from '../../domain/time.ts';
 import { awaitedStage } from '../../protocol/approvers.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
@@ -162,7 +163,12 @@ async function look(id: string, connection: Connection, invocation: Invocation):
     ),
   );
   if (seen.actingFor !== null) invocation.note(oneLine(`You decide for ${seen.actingFor.displayName}.`));
+  for (const line of evidenceLines(seen)) invocation.note(line);
   return seen;
+}
+
+function evidenceLines({ evidence, ticket }: RequestView): string[] {
+  return evidence.map((word) => oneLine(evidenceSentence(word, subjectOf(ticket), word.at)));
 }
 
 async function usualMinutes(roleId: string, connection: Connection, invocation: Invocation): Promise<number> {
@@ -177,6 +183,7 @@ export function showRequest(view: RequestView, flags: CommonFlags, invocation: I
   invocation.answer(flags.json ? JSON.stringify(view) : `${describeState(view)}.`);
   // What policy said of the request explains a yes or a wait; a person's no explains itself.
   if (flags.json || !['approved', 'pending', 'awaiting_requester'].includes(view.state)) return;
+  for (const line of evidenceLines(view)) invocation.answer(`  ${line}`);
   for (const reason of view.because) invocation.answer(`  ${oneLine(reason)}`);
   for (const { approver, onBehalfOf, verdict } of view.approvals) {
     const forWhom = onBehalfOf === null ? '' : ` for ${onBehalfOf.displayName}`;

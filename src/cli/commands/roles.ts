@@ -1,5 +1,5 @@
 import { describeApprovers } from '../../domain/approvers.ts';
-import type { Outlook } from '../../protocol/schemas.ts';
+import type { Outlook, RoleView } from '../../protocol/schemas.ts';
 import type { Connection } from '../connection/connect.ts';
 import { describeDuration } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
@@ -27,12 +27,18 @@ export async function roles(
     role.workspace.name,
     role.sensitivity,
     describeDuration(minutesToMs(role.maxMinutes)),
-    describeOutlook(role.outlook),
+    describeRole(role),
     role.gives,
   ]);
   for (const line of table(['role', 'workspace', 'sensitivity', 'at most', 'if you ask', 'gives'], rows)) {
     invocation.answer(line);
   }
+}
+
+function describeRole({ outlook, ifConfirmed }: RoleView): string {
+  if (ifConfirmed === undefined) return describeOutlook(outlook);
+  const who = ifConfirmed.by.join(' and ');
+  return `${describeOutlook(ifConfirmed.outlook)} if ${who} confirms it, else ${describeOutlook(outlook)}`;
 }
 
 function describeOutlook(outlook: Outlook): string {

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod/mini';
 
 import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
+import { CallbackSettings, checkCallbacks } from '../callbacks/settings.ts';
 import type { DirectoryLink } from '../directory/link.ts';
 import {
   faultsOfIdentity,
@@ -61,6 +62,8 @@ export interface ServerConfiguration {
         readonly previousTokenEnv: string | undefined;
       })
     | undefined;
+  /** Who is asked whether ticket and purpose are what they say; undefined where nobody is. */
+  readonly callbacks?: CallbackSettings | undefined;
   readonly audit: AuditConfiguration;
   /** Who is told by chat and mail, and of what; undefined where nobody is. */
   readonly notices: NoticeSettings | undefined;
@@ -131,6 +134,7 @@ const ServerConfigurationFile = z.strictObject({
   issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
   workloads: z.optional(WorkloadsFile),
   directory: z.optional(Directory),
+  callbacks: z.optional(CallbackSettings),
   audit: z._default(AuditSettings, AuditSettings.parse({})),
   notices: z.optional(NoticeSettings),
   effects: z._default(Effects, Effects.parse({})),
@@ -189,6 +193,11 @@ export function parseServerConfiguration(
     complain(['audit', 'anchors', 'webhook', 'url'], faultOfServerAddress(anchors.webhook.url));
   complain(['databaseUrl'], faultOfDatabaseUrl(file.databaseUrl, environment));
   complain(['workloads', 'audience'], faultOfWorkloadAudience(file));
+  if (file.callbacks) {
+    checkCallbacks(file.callbacks, (at, message) => {
+      complain(['callbacks', ...at], message);
+    });
+  }
   const workloads =
     file.workloads &&
     toWorkloadTrust(file.workloads, (at, message) => {

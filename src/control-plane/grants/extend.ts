@@ -17,8 +17,10 @@ import {
   expectAvailable,
   expectFresh,
   expectNoOpenRequest,
+  type Submission,
   submitRequest,
 } from '../requests/submit.ts';
+import { verifyBefore } from '../requests/verification.ts';
 import { viewRequest } from '../requests/view.ts';
 import { ledTeams } from '../roles/teams.ts';
 import { type GrantAddress, lockAddressed } from './address.ts';
@@ -33,19 +35,24 @@ import type { StoredGrant } from './rows.ts';
  * `window_too_short`, `window_too_long`, `bad_request`, `purpose_missing`, `purpose_too_long`, `role_unavailable`,
  * `already_requested`, `refused_by_policy`, `sign_in_again`, `groups_overflowed`, `idempotency_key_reused`,
  * `audit_unavailable`.
+ * @throws {CancelledError} when the signal fires while callbacks are asked.
  */
 export async function extendGrant(
   core: Core,
   intent: Intent,
   address: GrantAddress,
   body: z.output<typeof ExtendBody>,
+  signal: AbortSignal,
 ): Promise<RequestView> {
   try {
+    const verification = await verifyBefore(core, intent, signal, (change) =>
+      prepare(core, change, intent.caller, address, body),
+    );
     const view = await inChange(core.db, (change) =>
       once(change, intent, RequestView, async () => {
-        expectFresh(intent.caller, change.nowMs);
-        const grant = await lockAddressed(core, change, intent.caller, address);
-        return viewRequest(change.trx, await ask(core, change, intent.caller, grant, body));
+        const prepared = await prepare(core, change, intent.caller, address, body);
+        const request = await ask(core, change, intent.caller, { ...prepared, verification });
+        return viewRequest(change.trx, request);
       }),
     );
     core.wake();
@@ -55,20 +62,23 @@ export async function extendGrant(
   }
 }
 
-async function ask(
+/** Everything that can be said of the wish before policy is asked. */
+async function prepare(
   core: Core,
   change: Change,
   caller: Principal,
-  grant: StoredGrant,
+  address: GrantAddress,
   body: z.output<typeof ExtendBody>,
-): Promise<StoredRequest> {
+): Promise<Omit<Submission, 'verification'>> {
+  expectFresh(caller, change.nowMs);
+  const grant = await lockAddressed(core, change, caller, address);
   const holder = await holderFor(core, change, caller, grant);
   const active = expectExtendable(grant, change.nowMs);
   const role = roleToContinue(core, grant);
   await expectAvailable(change, role);
   await expectNoOpenRequest(change, holder, role, undefined);
   const first = await findRequest(change.trx, grant.requestId);
-  const request = await submitRequest(core, change, {
+  return {
     requester: holder,
     actor: caller,
     role,
@@ -82,8 +92,17 @@ async function ask(
       extension: { grantId: grant.id, heldMinutes: heldMinutesAtEnd(active) },
     },
     lapsesByMs: active.endsAtMs,
-  });
-  return samePrincipal(caller, holder) ? request : withWordOf(core, change, caller, request);
+  };
+}
+
+async function ask(
+  core: Core,
+  change: Change,
+  caller: Principal,
+  submission: Submission,
+): Promise<StoredRequest> {
+  const request = await submitRequest(core, change, submission);
+  return samePrincipal(caller, submission.requester) ? request : withWordOf(core, change, caller, request);
 }
 
 async function holderFor(

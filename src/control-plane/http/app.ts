@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import * as z from 'zod/mini';
 
-import { OamError } from '../../domain/errors.ts';
+import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { type Endpoint, endpoints, type OperationId } from '../../protocol/endpoints.ts';
@@ -117,7 +117,7 @@ function addOperation<Id extends OperationId>(
       let bearer: Bearer | undefined;
       try {
         if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request);
-        const call = parseCall(id, endpoint, request, bearer);
+        const call = parseCall(id, endpoint, request, bearer, goneSignal(reply));
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
           return await openStream(parts, request, reply, bearer, closing);
         }
@@ -131,6 +131,8 @@ function addOperation<Id extends OperationId>(
         if (version !== undefined) reply.header('etag', `"${version}"`);
         return await reply.code(endpoint.successStatus).header('cache-control', 'no-store').send(answer);
       } catch (error) {
+        // Nobody waits for the answer any more, and nothing was done.
+        if (error instanceof CancelledError) return reply.hijack();
         return refuse(parts, core, { id, request, reply, error, caller: bearer?.principal });
       }
     },
@@ -156,6 +158,7 @@ function parseCall<Id extends OperationId>(
   endpoint: Endpoint,
   request: FastifyRequest,
   bearer: Bearer | undefined,
+  signal: AbortSignal,
 ): Call<Id> {
   const params = parse(inputs[id].params, request.params, 'path');
   const query = parse(inputs[id].query, request.query, 'query');
@@ -182,8 +185,18 @@ function parseCall<Id extends OperationId>(
     body,
     bearer: known,
     intent: () => ({ ...intent, caller: known().principal }),
+    signal,
     version: endpoint.takesVersion ? expectedVersion(request.headers) : undefined,
   };
+}
+
+/** Fires when the connection closes before it was answered. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 /** Anything that JSON can say; `undefined` members go. */

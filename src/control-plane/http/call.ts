@@ -24,6 +24,8 @@ export interface Call<Id extends OperationId> {
   bearer(): Bearer;
   /** Caller and `Idempotency-Key`. Only to be asked in a POST. */
   intent(): Intent;
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
   /** From `If-Match`. */
   readonly version: number | undefined;
 }

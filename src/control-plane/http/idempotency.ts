@@ -61,6 +61,18 @@ export async function once<Answer>(
   return answer;
 }
 
+/** True where the key has done its work, whatever it was: nothing that comes of asking again would be used. */
+export async function wasDone(change: Change, { caller, key }: Intent): Promise<boolean> {
+  const earlier = await change.trx
+    .selectFrom('idempotency')
+    .select('key')
+    .where('iss', '=', caller.iss)
+    .where('sub', '=', caller.sub)
+    .where('key', '=', key)
+    .executeTakeFirst();
+  return earlier !== undefined;
+}
+
 async function earlierAnswer<Answer>(
   change: Change,
   { caller, operation, key, bodyHash: hash }: Intent,

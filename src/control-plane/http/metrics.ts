@@ -15,6 +15,7 @@ const COUNTERS = {
   oam_http_requests_total: 'Answers by operation and status.',
   oam_refusals_total: 'Refusals by code.',
   oam_notices_total: 'Notices by channel and outcome. Any that was given up is an alarm.',
+  oam_callbacks_total: 'What callbacks said of purposes, by callback and verdict.',
   oam_workload_tokens_total: 'Tokens that workloads were given, by the name of their issuer.',
 } as const;
 

@@ -48,7 +48,7 @@ export function createOperations({ core, configuration, credentials }: Operation
       return Promise.resolve(me);
     },
     listRoles: (call) => listRoles(core, call.bearer().principal),
-    createRequest: (call) => askForRole(core, call.intent(), call.body),
+    createRequest: (call) => askForRole(core, call.intent(), call.body, call.signal),
     listRequests: (call) => listRequests(core, call.bearer().principal, call.query),
     getRequest: (call) => getRequest(core, call.bearer().principal, call.params.id),
     approveRequest: (call) =>
@@ -66,7 +66,13 @@ export function createOperations({ core, configuration, credentials }: Operation
       revokeGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
     reviewGrant: (call) => reviewBreakGlass(core, call.intent(), call.params.id, call.body),
     extendGrant: (call) =>
-      extendGrant(core, call.intent(), { grantId: call.params.id, version: call.version }, call.body),
+      extendGrant(
+        core,
+        call.intent(),
+        { grantId: call.params.id, version: call.version },
+        call.body,
+        call.signal,
+      ),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
     listLeases: (call) => listLeases(core, call.bearer().principal, call.params.id, call.query),
     createDelegation: (call) => createDelegation(core, call.intent(), call.body),

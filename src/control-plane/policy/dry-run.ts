@@ -54,6 +54,7 @@ export function* probeQuestions(catalogue: Catalogue): Generator<Question> {
           breakGlass: false,
           ticket,
           purposeCharacters: 100,
+          verified: ticket === undefined ? [] : ['trial'],
           hourUtc: 12,
           weekday: 1,
         };

@@ -64,6 +64,7 @@ function wishContext(facts: RequestFacts): Context {
     minutes: facts.minutes,
     extension: facts.extension,
     purposeCharacters: facts.purposeCharacters,
+    verified: [...facts.verified],
     hourUtc: facts.hourUtc,
     weekday: facts.weekday,
     ...(facts.ticket !== undefined && { ticket: facts.ticket }),

@@ -21,6 +21,8 @@ export interface RequestFacts {
   readonly breakGlass: boolean;
   readonly ticket: string | undefined;
   readonly purposeCharacters: number;
+  /** The names of the callbacks that confirmed ticket and purpose. */
+  readonly verified: readonly string[];
   /** 0 to 23, in UTC. */
   readonly hourUtc: number;
   /** 1 (Monday) to 7 (Sunday), in UTC. */

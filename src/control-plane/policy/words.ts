@@ -31,6 +31,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'context.extension': 'that it is an extension',
   'context.ticket': 'the ticket',
   'context.purposeCharacters': "the purpose's length in characters",
+  'context.verified': 'the confirmations',
   'context.hourUtc': 'the hour (UTC)',
   'context.weekday': 'the weekday (1 is Monday)',
   'context.approverGroups': "the stage's approver groups",

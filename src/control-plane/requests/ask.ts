@@ -22,6 +22,7 @@ import {
   submitRequest,
 } from './submit.ts';
 import { tellOfRequest } from './tell.ts';
+import { type Unverified, type Verification, verifyBefore } from './verification.ts';
 import { viewRequest } from './view.ts';
 
 /**
@@ -30,16 +31,21 @@ import { viewRequest } from './view.ts';
  * @throws {OamError} `unknown_role`, `purpose_missing`, `purpose_too_long`, `window_too_short`, `window_too_long`,
  * `start_out_of_range`, `bad_request`, `sign_in_again`, `groups_overflowed`, `role_unavailable`, `already_requested`, `already_held`,
  * `refused_by_policy`, `idempotency_key_reused`, `audit_unavailable`.
+ * @throws {CancelledError} when the signal fires while callbacks are asked.
  */
 export async function askForRole(
   core: Core,
   intent: Intent,
   body: z.output<typeof RequestCreate>,
+  signal: AbortSignal,
 ): Promise<RequestView> {
   try {
+    const verification = await verifyBefore(core, intent, signal, (change) =>
+      prepare(core, change, intent.caller, body),
+    );
     const view = await inChange(core.db, (change) =>
       once(change, intent, RequestView, async () => {
-        const request = await create(core, change, intent.caller, body);
+        const request = await create(core, change, intent.caller, body, verification);
         return viewRequest(change.trx, request);
       }),
     );
@@ -55,7 +61,21 @@ async function create(
   change: Change,
   caller: Principal,
   body: z.output<typeof RequestCreate>,
+  verification: Verification,
 ): Promise<StoredRequest> {
+  const { role, wish } = await prepare(core, change, caller, body);
+  // Nobody has to take a request back first whose approvers are asleep.
+  if (wish.breakGlass) await withdrawOpenRequest(change, caller, role);
+  return submitRequest(core, change, { requester: caller, actor: caller, role, wish, verification });
+}
+
+/** Everything that can be said of the wish before policy is asked. */
+async function prepare(
+  core: Core,
+  change: Change,
+  caller: Principal,
+  body: z.output<typeof RequestCreate>,
+): Promise<Unverified> {
   const role = visibleRole(core, caller, body.roleId);
   const wish = {
     purpose: judgePurpose(body.purpose),
@@ -71,11 +91,9 @@ async function create(
   }
   expectFresh(caller, change.nowMs);
   await expectAvailable(change, role);
-  // Nobody has to take a request back first whose approvers are asleep.
-  if (wish.breakGlass) await withdrawOpenRequest(change, caller, role);
-  await expectNoOpenRequest(change, caller, role, wish.startsAtMs);
+  if (!wish.breakGlass) await expectNoOpenRequest(change, caller, role, wish.startsAtMs);
   await expectNotHeld(change, caller, role, wish.startsAtMs);
-  return submitRequest(core, change, { requester: caller, actor: caller, role, wish });
+  return { requester: caller, role, wish };
 }
 
 function visibleRole(core: Core, caller: Principal, roleId: string): Role {

@@ -1,3 +1,4 @@
+import { confirmedBy } from '../../domain/evidence.ts';
 import { heldMinutes, windowMinutes } from '../../domain/request.ts';
 import { requestHash } from '../../domain/request-hash.ts';
 import type { Principal } from '../../domain/principal.ts';
@@ -13,7 +14,7 @@ import type { StoredRequest } from './rows.ts';
 /** What somebody wants. */
 export type Wish = Pick<
   StoredRequest,
-  'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension' | 'startsAtMs' | 'breakGlass'
+  'minutes' | 'purpose' | 'ticket' | 'codeContext' | 'extension' | 'startsAtMs' | 'breakGlass' | 'evidence'
 >;
 
 /**
@@ -57,6 +58,7 @@ export function judge(
     breakGlass: wish.breakGlass,
     ticket: wish.ticket,
     purposeCharacters: countCharacters(wish.purpose),
+    verified: confirmedBy(wish.evidence, nowMs),
     hourUtc: now.getUTCHours(),
     weekday: now.getUTCDay() === 0 ? 7 : now.getUTCDay(),
   });
@@ -99,5 +101,6 @@ export function hashOf(
     codeContext: wish.codeContext && { ...wish.codeContext },
     extendsGrantId: wish.extension?.grantId,
     breakGlass: wish.breakGlass,
+    evidence: wish.evidence,
   });
 }

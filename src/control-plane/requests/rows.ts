@@ -5,6 +5,7 @@ import { stageContent } from '../../domain/approvers.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type AccessRequest, awaitedStage } from '../../domain/request.ts';
+import type { Evidence } from '../../domain/evidence.ts';
 import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
@@ -14,6 +15,7 @@ import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import { parseRole, roleText, Stages } from '../roles/snapshot.ts';
 import type { AccessRequestTable, Database } from '../store/tables.ts';
+import { evidenceText, parseEvidence } from './evidence-rows.ts';
 
 /** A request with what was said and seen when it was made. */
 export interface StoredRequest extends AccessRequest {
@@ -23,6 +25,8 @@ export interface StoredRequest extends AccessRequest {
   readonly purpose: string;
   readonly ticket: string | undefined;
   readonly codeContext: CodeContext | undefined;
+  /** What callbacks said of ticket and purpose; empty where none was asked. */
+  readonly evidence: readonly Evidence[];
   /** The policy's reasons for its last decision. */
   readonly because: readonly string[];
 }
@@ -144,6 +148,7 @@ export function fromRow(row: Selectable<AccessRequestTable>): StoredRequest {
         : { grantId: row.extends_grant_id, heldMinutes: row.held_minutes ?? 0 },
     startsAtMs: toMs(row.starts_at),
     breakGlass: row.break_glass,
+    evidence: parseEvidence(row.evidence),
   };
 }
 
@@ -186,6 +191,7 @@ function toRow(request: StoredRequest): Insertable<AccessRequestTable> {
     held_minutes: request.extension?.heldMinutes ?? null,
     starts_at: toDate(request.startsAtMs),
     break_glass: request.breakGlass,
+    evidence: evidenceText(request.evidence),
   };
 }
 

@@ -11,10 +11,11 @@ import type { Actor } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { commitGrant } from '../grants/commit.ts';
-import { ExplainedRefusal } from '../http/problems.ts';
 import { hashOf, judge, type Wish } from './judgement.ts';
+import { refusedByPolicy } from './refused.ts';
 import { insertRequest, openRequestId, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
+import { type Verification, unverifiedBecause } from './verification.ts';
 
 /** A wish that was looked at and can be put before policy. */
 export interface Submission {
@@ -22,7 +23,8 @@ export interface Submission {
   /** Who asks: the requester, or a lead who asks for them. */
   readonly actor: Actor;
   readonly role: Role;
-  readonly wish: Wish;
+  readonly wish: Omit<Wish, 'evidence'>;
+  readonly verification: Verification;
   /** The request lapses by this moment at the latest. */
   readonly lapsesByMs?: EpochMs;
 }
@@ -35,19 +37,16 @@ export interface Submission {
 export async function submitRequest(
   core: Core,
   change: Change,
-  { requester, actor, role, wish, lapsesByMs }: Submission,
+  { requester, actor, role, wish: unverified, verification, lapsesByMs }: Submission,
 ): Promise<StoredRequest> {
+  const wish: Wish = { ...unverified, evidence: verification.evidence };
   const decision = judge(core.policy, requester, role, wish, change.nowMs);
   if (decision.kind === 'refused') {
-    throw new ExplainedRefusal(
-      'refused_by_policy',
-      'The access policy does not allow this request. The reasons say what would be allowed.',
-      decision.because,
-    );
+    throw refusedByPolicy([...decision.because, ...unverifiedBecause(wish, change.nowMs)]);
   }
   const lapsesAtMs = change.nowMs + minutesToMs(core.lapseMinutes);
   const asked: StoredRequest = {
-    id: randomUUID(),
+    id: verification.requestId,
     version: 1,
     state: 'pending',
     requester: { iss: requester.iss, sub: requester.sub },
@@ -79,6 +78,7 @@ export async function submitRequest(
     extends: request.extension?.grantId,
     startsAtMs: request.startsAtMs,
     breakGlass: request.breakGlass,
+    ...(request.evidence.length > 0 && { evidence: request.evidence.map((word) => ({ ...word })) }),
     policyVersion: request.policyVersion,
     decision: decision.kind,
     because: [...decision.because],

@@ -5,7 +5,8 @@ import { samePrincipal } from '../../domain/principal.ts';
 import { speakersOf } from '../../domain/request.ts';
 import type { ApprovalStage } from '../../domain/role.ts';
 import type { StageView } from '../../protocol/approvers.ts';
-import type { PersonView, RequestView } from '../../protocol/schemas.ts';
+import type { Evidence } from '../../domain/evidence.ts';
+import type { EvidenceView, PersonView, RequestView } from '../../protocol/schemas.ts';
 import { findPrincipals } from '../authentication/principals.ts';
 import type { Database } from '../store/tables.ts';
 import type { StoredRequest } from './rows.ts';
@@ -40,6 +41,20 @@ export function timestamp(atMs: number): string;
 export function timestamp(atMs: number | undefined): string | null;
 export function timestamp(atMs: number | undefined): string | null {
   return atMs === undefined ? null : new Date(atMs).toISOString();
+}
+
+function viewEvidence(word: Evidence): EvidenceView {
+  const particulars = word.verdict === 'unanswered' ? undefined : word;
+  return {
+    callback: word.callback,
+    verdict: word.verdict,
+    reason: word.reason ?? null,
+    evidenceId: particulars?.evidenceId ?? null,
+    ticketTitle: particulars?.ticketTitle ?? null,
+    ticketStatus: particulars?.ticketStatus ?? null,
+    at: timestamp(word.atMs),
+    goodUntil: timestamp(word.goodUntilMs),
+  };
 }
 
 /** Requests as their requesters, approvers and auditors see them. */
@@ -86,6 +101,7 @@ export async function viewRequests(
     lapsesAt: timestamp(request.lapsesAtMs),
     grantId: request.grantId ?? null,
     extends: request.extension?.grantId ?? null,
+    evidence: request.evidence.map(viewEvidence),
   }));
 }
 

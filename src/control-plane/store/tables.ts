@@ -115,6 +115,8 @@ export interface AccessRequestTable {
   /** When access is to begin; null where at once. */
   starts_at: Date | null;
   break_glass: Generated<boolean>;
+  /** What callbacks said of ticket and purpose. */
+  evidence: JsonColumn;
 }
 
 /** Grants. */

@@ -1,5 +1,5 @@
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
-import { canBeAsked } from '../requests/request-draft.ts';
+import { canBeAsked, likelyOutlook } from '../requests/request-draft.ts';
 import { type AccessData, isAhead, isOpenRequest } from './access-data.ts';
 import { type Asset, ASSET_KINDS, type AssetKind } from './entitlements.ts';
 
@@ -132,7 +132,7 @@ const OUTLOOK_ORDER: readonly RoleView['outlook']['kind'][] = [
 
 function byOutlook(a: RoleView, b: RoleView): number {
   return (
-    OUTLOOK_ORDER.indexOf(a.outlook.kind) - OUTLOOK_ORDER.indexOf(b.outlook.kind) ||
+    OUTLOOK_ORDER.indexOf(likelyOutlook(a).kind) - OUTLOOK_ORDER.indexOf(likelyOutlook(b).kind) ||
     a.title.localeCompare(b.title)
   );
 }

@@ -2,7 +2,8 @@ import type { EpochMs } from '../../domain/time.ts';
 import { awaitedStage } from '../../protocol/approvers.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
-import { outlookSentence } from '../requests/request-draft.ts';
+import { evidenceWords } from '../requests/evidence-words.ts';
+import { likelyOutlook, outlookSentence } from '../requests/request-draft.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
 import type { AccessNode, Section } from './access-nodes.ts';
 import { approverWords } from './approver-words.ts';
@@ -185,7 +186,7 @@ function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | u
   const description = ((): string => {
     if (taken === 'held') return l10n.t('you hold it');
     if (taken === 'asked') return l10n.t('asked for');
-    switch (role.outlook.kind) {
+    switch (likelyOutlook(role).kind) {
       case 'granted_at_once':
         return l10n.t('at once, {0}', upTo);
       case 'needs_approval':
@@ -219,6 +220,7 @@ function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): No
       ? []
       : [l10n.t('From {0} on', momentWords(locale, Date.parse(request.startsAt), nowMs))]),
     l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
+    ...request.evidence.map((word) => evidenceWords({ l10n, locale, nowMs }, request, word)),
     l10n.t('Lapses unanswered {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
     ...request.because,
   ]);

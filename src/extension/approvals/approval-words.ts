@@ -8,6 +8,7 @@ import {
   reviewWords,
 } from '../access-view/node-words.ts';
 import { speakerWords } from '../access-view/approver-words.ts';
+import { evidenceWords } from '../requests/evidence-words.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
 import type { ApprovalNode } from './approval-tree.ts';
 
@@ -22,6 +23,7 @@ export function requestLines({ l10n, locale, nowMs }: Reader, request: RequestVi
     ...request.approvals.map((approval) => l10n.t('Approved by {0}', speakerWords(l10n, approval))),
     l10n.t('Purpose: {0}', request.purpose),
     ...(request.ticket === null ? [] : [l10n.t('Ticket: {0}', request.ticket)]),
+    ...request.evidence.map((word) => evidenceWords({ l10n, locale, nowMs }, request, word)),
     request.extends === null
       ? l10n.t('For {0}, from the moment it works', durationWords(l10n, request.minutes))
       : l10n.t('For {0} more than they hold now, without a gap', durationWords(l10n, request.minutes)),

@@ -1,5 +1,5 @@
 import { PURPOSE_MAX_CHARACTERS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
-import type { RequestCreate, RoleView } from '../../protocol/schemas.ts';
+import type { Outlook, RequestCreate, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
 import { approverWords } from '../access-view/approver-words.ts';
 import { durationWords } from '../time-words.ts';
@@ -77,20 +77,36 @@ export function offeredMinutes(role: Pick<RoleView, 'defaultMinutes' | 'maxMinut
 
 /** True where asking makes sense. */
 export function canBeAsked(role: RoleView): boolean {
-  return role.outlook.kind === 'granted_at_once' || role.outlook.kind === 'needs_approval';
+  const { kind } = likelyOutlook(role);
+  return kind === 'granted_at_once' || kind === 'needs_approval';
+}
+
+/** What a request would meet; where it hangs on a confirmation, with one: whoever asks means what they say. */
+export function likelyOutlook(role: RoleView): Outlook {
+  return role.ifConfirmed?.outlook ?? role.outlook;
 }
 
 /** What policy says to a request for the role, in one sentence. */
 export function outlookSentence(l10n: Localise, role: RoleView): string {
-  const because = role.outlook.because.join(' ');
+  const { ifConfirmed } = role;
+  if (ifConfirmed === undefined) return sentenceOf(l10n, role.outlook);
+  return [
+    l10n.t('{0} is asked first whether ticket and purpose are right.', ifConfirmed.by.join(', ')),
+    l10n.t('If yes: {0}', sentenceOf(l10n, ifConfirmed.outlook)),
+    l10n.t('If not: {0}', sentenceOf(l10n, role.outlook)),
+  ].join(' ');
+}
+
+function sentenceOf(l10n: Localise, outlook: Outlook): string {
+  const because = outlook.because.join(' ');
   const sentence = ((): string => {
-    switch (role.outlook.kind) {
+    switch (outlook.kind) {
       case 'granted_at_once':
         return l10n.t('Policy grants this at once.');
       case 'needs_approval':
         return l10n.t(
           'This needs the approval of {0}.',
-          role.outlook.stages.map((stage) => approverWords(l10n, stage)).join(l10n.t(', then ')),
+          outlook.stages.map((stage) => approverWords(l10n, stage)).join(l10n.t(', then ')),
         );
       case 'refused':
         return l10n.t('Policy does not give this to you.');

@@ -49,7 +49,7 @@ function decide(version: PolicyVersion): number[] {
   const questions = PEOPLE.flatMap((principal) =>
     version.catalogue.roles.map((role): RequestFacts => ({
       ...{ principal, role, teams: teamsOf(principal, version.catalogue), minutes: 60 },
-      ...{ extension: false, breakGlass: false, ticket: undefined, purposeCharacters: 40 },
+      ...{ extension: false, breakGlass: false, ticket: undefined, purposeCharacters: 40, verified: [] },
       ...{ hourUtc: 10, weekday: 3 },
     })),
   );

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 
 import { createAuditDebt } from '../../../src/control-plane/audit/debt.ts';
+import { createSharedWork } from '../../../src/control-plane/callbacks/shared-work.ts';
 import type { Core } from '../../../src/control-plane/core.ts';
 import { returnGrant } from '../../../src/control-plane/grants/end.ts';
 import { closeOverdue } from '../../../src/control-plane/grants/overdue.ts';
@@ -28,6 +29,8 @@ export const transitions: Figure = {
       ...{ db: stage.store.db, policy: stage.policy, logger: silentLogger, lapseMinutes: 60 },
       directory: undefined,
       debt: createAuditDebt(stage.folder, silentLogger),
+      callbacks: { askedAbout: () => [], ask: () => Promise.resolve([]) },
+      verifications: createSharedWork(),
       wake: () => undefined,
     };
     await sql`create table public.bench (id bigint generated always as identity, text text)`.execute(core.db);

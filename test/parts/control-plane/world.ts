@@ -9,6 +9,8 @@ import type * as z from 'zod/mini';
 import { type Assembly, assembleControlPlane } from '../../../src/control-plane/assemble.ts';
 import { IdentitySettings, toIdentityTrust } from '../../../src/control-plane/authentication/settings.ts';
 import type { AuditConfiguration } from '../../../src/control-plane/audit/settings.ts';
+import type { CallbackKeys } from '../../../src/control-plane/callbacks/keys.ts';
+import type { CallbackSettings } from '../../../src/control-plane/callbacks/settings.ts';
 import type { ServerConfiguration } from '../../../src/control-plane/configuration/configuration.ts';
 import { readReceivers } from '../../../src/control-plane/notices/receivers.ts';
 import { NoticeSettings } from '../../../src/control-plane/notices/settings.ts';
@@ -77,6 +79,8 @@ export interface WorldOptions {
   readonly reconciler?: z.input<typeof ReconcilerSettings>;
   /** Another world's Databricks, in place of one of its own. */
   readonly databricks?: RunningSandboxDatabricks;
+  /** Who is asked about purposes, and what questions are signed with. */
+  readonly callbacks?: { readonly settings: CallbackSettings; readonly keys: CallbackKeys };
   /** The workloads that may come. */
   readonly workloads?: WorkloadTrust;
   /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
@@ -200,6 +204,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     reconciler: ReconcilerSettings.parse({ everySeconds: 1, ...options.reconciler }),
     workloads: options.workloads,
     notices: options.notices && NoticeSettings.parse(options.notices.settings),
+    callbacks: options.callbacks?.settings,
     directory: options.directory && {
       tokenEnv: 'UNUSED',
       previousTokenEnv: undefined,
@@ -244,6 +249,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         graphClientSecret: GRAPH_SECRET,
         receiverHeaders: () => ({}),
         noticeReceivers,
+        callbackKeys: options.callbacks?.keys ?? new Map(),
       },
       signingKeysLost: false,
       version: '0.0.0-test',

@@ -71,6 +71,7 @@ export function requestView(changes: Partial<RequestView> = {}): RequestView {
     because: ['The role is of low sensitivity.'],
     createdAt: '2027-01-15T12:00:00.000Z',
     lapsesAt: '2027-01-16T12:00:00.000Z',
+    evidence: [],
     grantId: 'g1',
     extends: null,
     startsAt: null,

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 
 import { backoffMs, BACKOFF_MAX_MS } from '../../../src/domain/backoff.ts';
 import { canonicalJson } from '../../../src/domain/canonical.ts';
+import type { Evidence } from '../../../src/domain/evidence.ts';
 import { areFactsFresh } from '../../../src/domain/freshness.ts';
 import { requestHash, type RequestSubstance, roleHash } from '../../../src/domain/request-hash.ts';
 import { DUTIES, type PrincipalKey } from '../../../src/domain/principal.ts';
@@ -72,6 +73,18 @@ const anyRole: fc.Arbitrary<Whole<Role>> = fc.record<Whole<Role>>({
     nil: undefined,
   }),
 });
+/** Until when a word counts is not in the hash: it moves on while callbacks say the same. */
+const GOOD_UNTIL_MS = 9;
+const evidence: fc.Arbitrary<Whole<Evidence>> = fc.record({
+  callback: text,
+  verdict: fc.constantFrom('confirmed', 'refuted'),
+  atMs: minutes,
+  goodUntilMs: fc.constant(GOOD_UNTIL_MS),
+  reason: fc.option(text, { nil: undefined }),
+  evidenceId: fc.option(text, { nil: undefined }),
+  ticketTitle: fc.option(text, { nil: undefined }),
+  ticketStatus: fc.option(text, { nil: undefined }),
+});
 const anySubstance: fc.Arbitrary<Whole<RequestSubstance>> = fc.record<Whole<RequestSubstance>>({
   requester: fc.record<Whole<PrincipalKey>>({ iss: text, sub: text }),
   role: anyRole,
@@ -83,6 +96,7 @@ const anySubstance: fc.Arbitrary<Whole<RequestSubstance>> = fc.record<Whole<Requ
   codeContext: fc.option(fc.dictionary(text, text, { maxKeys: 2 }), { nil: undefined }),
   extendsGrantId: fc.option(text, { nil: undefined }),
   breakGlass: fc.boolean(),
+  evidence: fc.array(evidence, { maxLength: 2 }),
 });
 
 /** A value with what stands at one of its paths taken from another value of its kind, and the path. */

@@ -66,6 +66,7 @@ export function aRequest(change: Partial<RequestView> = {}): RequestView {
     because: [],
     createdAt: '2026-11-23T10:00:00.000Z',
     lapsesAt: '2026-11-24T10:00:00.000Z',
+    evidence: [],
     grantId: null,
     extends: null,
     startsAt: null,

@@ -17,6 +17,7 @@ import { approvers } from './0015-approvers.ts';
 import { notices } from './0016-notices.ts';
 import { personalTokens } from './0017-personal-tokens.ts';
 import { delegations } from './0018-delegations.ts';
+import { evidence } from './0019-evidence.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -38,4 +39,5 @@ export const migrations: readonly Migration[] = [
   notices,
   personalTokens,
   delegations,
+  evidence,
 ];

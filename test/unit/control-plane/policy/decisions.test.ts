@@ -40,6 +40,7 @@ describe('the decisions of the demo policy', function () {
     breakGlass: false,
     ticket: undefined,
     purposeCharacters: 40,
+    verified: [],
     hourUtc: 10,
     weekday: 3,
     ...more,
@@ -291,6 +292,7 @@ describe('a policy that fails while it is evaluated', function () {
       breakGlass: false,
       ticket: undefined,
       purposeCharacters: 10,
+      verified: [],
       hourUtc: 1,
       weekday: 1,
     };

@@ -387,6 +387,7 @@ export class Desk {
       codeContext: undefined,
       extendsGrantId: request.extension?.grantId,
       breakGlass: request.breakGlass,
+      evidence: [],
     });
   }
 
