@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 
+import { LinkedRequests } from './approvals/linked-request.ts';
 import { OamAuthenticationProvider } from './authentication/provider.ts';
 import { uriHandler } from './authentication/uri-handler.ts';
 import { commandTable } from './command-table.ts';
@@ -15,6 +16,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const container = createContainer(context);
   container.injection.start();
   const views = createViews(container);
+  const linked = new LinkedRequests({ ...container, reveal: (id) => views.revealRequest(id) });
   const provider = new OamAuthenticationProvider({
     connection: container.connection,
     async addAccount(userName) {
@@ -38,7 +40,7 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.authentication.registerAuthenticationProvider(EXTENSION, PRODUCT, provider, {
       supportsMultipleAccounts: true,
     }),
-    vscode.window.registerUriHandler(uriHandler(container.uriCallbacks, container.logger)),
+    vscode.window.registerUriHandler(uriHandler(container.uriCallbacks, linked, container.logger)),
   );
   void start(container);
 }

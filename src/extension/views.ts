@@ -7,8 +7,15 @@ import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
 import { ACCESS_VIEW, APPROVALS_VIEW, APPROVES_CONTEXT, VIEW_CONTEXT, type ViewState } from './product.ts';
 
+/** What the rest of the extension asks of the views. */
+export interface Views extends vscode.Disposable {
+  redraw(): void;
+  /** Shows a request that waits for the person; nothing where none of that id does. */
+  revealRequest(id: string): Promise<void>;
+}
+
 /** The views of the side bar and what they say when they are empty. */
-export function createViews(container: Container): vscode.Disposable & { redraw(): void } {
+export function createViews(container: Container): Views {
   const { clock, connection, logger, model, watching } = container;
   const accessTree = new AccessTree(connection, model, clock, logger);
   const approvalTree = new ApprovalTree(model, clock);
@@ -70,7 +77,13 @@ export function createViews(container: Container): vscode.Disposable & { redraw(
     approvalTree,
   );
   redraw();
-  return { redraw, dispose: () => void parts.dispose() };
+  const revealRequest = async (id: string): Promise<void> => {
+    const request = model.data?.toApprove.find((candidate) => candidate.id === id);
+    if (request === undefined) return;
+    await vscode.commands.executeCommand(`${APPROVALS_VIEW}.focus`);
+    await approvals.reveal({ kind: 'toApprove', request }, { select: true, focus: true });
+  };
+  return { redraw, revealRequest, dispose: () => void parts.dispose() };
 }
 
 function viewState({ connection, model }: Container): ViewState {

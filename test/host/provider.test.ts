@@ -29,7 +29,8 @@ async function signInByAddress(
     clock,
     logger: silentLogger,
   });
-  const handler = uriHandler(uriCallbacks, silentLogger);
+  const noRequest = { handle: () => Promise.resolve(false) };
+  const handler = uriHandler(uriCallbacks, noRequest, silentLogger);
   person.signsInAs(PEOPLE.omar, async (browser, url, credentials) => {
     const end = await logIn(browser, await browser.open(url), credentials);
     assert(end.url.startsWith(`${vscode.env.uriScheme}://${EXTENSION_ID}/callback?`), end.url);

@@ -40,6 +40,14 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
     return [...data.toApprove.map((request) => ({ kind: 'toApprove', request }) as const), ...team];
   }
 
+  /** A line is shown by its way from the top. */
+  getParent(node: ApprovalNode): ApprovalNode | undefined {
+    const { data } = this.#model;
+    return node.kind === 'teamGrant' && data !== undefined
+      ? { kind: 'team', count: data.teamGrants.length }
+      : undefined;
+  }
+
   getTreeItem(node: ApprovalNode): vscode.TreeItem {
     const reader: Reader = { l10n: vscode.l10n, locale: vscode.env.language, nowMs: this.#clock.nowMs() };
     return treeItem({

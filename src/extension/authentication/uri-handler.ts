@@ -4,12 +4,18 @@ import type { Logger } from '../../domain/logger.ts';
 import { showError } from '../commands/show-error.ts';
 import type { UriCallbacks } from './uri-callbacks.ts';
 
-/** Gives addresses that are opened with the editor to the sign-in that waits for them. */
-export function uriHandler(callbacks: UriCallbacks, logger: Logger): vscode.UriHandler {
+/** Gives addresses that are opened with the editor to the sign-in that waits for them, and shows requests. */
+export function uriHandler(
+  callbacks: UriCallbacks,
+  linked: { handle(uri: URL): Promise<boolean> },
+  logger: Logger,
+): vscode.UriHandler {
   return {
     async handleUri(uri) {
       try {
-        switch (await callbacks.handle(new URL(uri.toString(true)))) {
+        const url = new URL(uri.toString(true));
+        if (await linked.handle(url)) return;
+        switch (await callbacks.handle(url)) {
           case 'taken':
             return;
           case 'passedOn':
