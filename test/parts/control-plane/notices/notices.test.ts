@@ -340,4 +340,105 @@ describe('notices', function () {
     await settled();
     assert.equal(chat.taken(HOOK).length, 2);
   });
+
+  it('hinder no request, approval or removal while their receivers hang or never end, and are given up on the record', async () => {
+    for (const path of [SLACK, TEAMS, HOOK, OPS])
+      chat.answers(path, ...Array.from({ length: 9 }, () => 'hang' as const));
+    chat.answers(TEAMS, ...Array.from({ length: 9 }, () => 'drip' as const));
+    await start();
+    const request = await world.ask('ana', ROLE);
+    await until(() => chat.came.length === 3);
+    const approved = await world
+      .client('lena')
+      .call('approveRequest', { params: { id: request.id }, version: request.version, body: {} });
+    const id = grantOf(approved);
+    await world.until(id, 'active');
+    await world.client('ana').call('returnGrant', { params: { id } });
+    await world.until(id, 'ended');
+    // None of them has been let go yet: the receivers hang still.
+    assert.equal(chat.came.length, 3);
+    await world.advance(25 * HOUR_MS);
+    await until(async () => (await metric('oam_notices_due')) === 0);
+    const { items } = await world.client('aude').call('listAudit', { query: { requestId: request.id } });
+    const given = items.filter(({ event }) => event === 'notice.given_up');
+    assert.ok(given.length >= 3, String(given.length));
+    const { text } = await world.http({ method: 'GET', path: '/metrics' });
+    assert.match(text, /^oam_notices_total\{channel="recsys-hook",outcome="given_up"\} \d/m);
+  });
+
+  it('are sent once by many replicas, in order for each request', async () => {
+    await start();
+    await using first = await world.addReplica();
+    await using second = await world.addReplica();
+    void first;
+    const roles = [ROLE, 'recsys-deployer'];
+    const requests = await Promise.all(roles.map((role) => world.ask('ana', role)));
+    for (const { id, version } of requests) {
+      await second.client('lena').call('denyRequest', { params: { id }, version, body: { reason: 'No' } });
+    }
+    await settled();
+    const ids = idsOf(chat.taken(HOOK));
+    assert.equal(new Set(ids).size, ids.length);
+    for (const { id } of requests) {
+      const kinds = told(chat, HOOK)
+        .filter(({ data }) => data.requestId === id)
+        .map(({ type }) => type);
+      assert.ok(['request_waiting,request_closed', ''].includes(kinds.join()), kinds.join());
+    }
+  });
+
+  it('go on where a control plane stopped in the middle of them', async () => {
+    chat.answers(HOOK, 'hang');
+    await start();
+    await world.ask('ana', ROLE);
+    await until(() => chat.came.some(({ path }) => path === HOOK));
+    await world.restart();
+    await settled();
+    const tries = chat.came.filter(({ path }) => path === HOOK);
+    assert.equal(new Set(idsOf(tries)).size, 1);
+    assert.equal(chat.taken(HOOK).length, 1);
+  });
+
+  it('carry what people wrote as text and nothing else, and never what opens a door', async () => {
+    const purpose = [
+      'line one\r\n*APPROVED* by <!channel> <@U123> <https://evil.example|here> & `code`',
+      '[click](https://evil.example) **bold** {{DATE(2017-02-14T06:08:39Z,SHORT)}} <at>Lena</at>',
+      '\u202egpj.exe\u202c \u200b<script>alert(1)</script> ' + '𝒳'.repeat(180),
+    ].join('\n');
+    await start();
+    const request = await world.client('ana').call('createRequest', {
+      body: { roleId: ROLE, purpose, minutes: 5, ticket: '<!here>\r\nX: y' },
+    });
+    await settled();
+    const slack = chat.taken(SLACK)[0]?.body ?? '';
+    const { blocks } = SlackMessage.parse(JSON.parse(slack));
+    assert.doesNotMatch(slack, /<!|<@|<https|\\r|\\n|\u202e|\u200b/);
+    const texts = blocks.flatMap((block) => (block.type === 'section' ? [block.text] : []));
+    assert.ok(texts.every(({ type }) => type === 'plain_text'));
+    const said = texts.find(({ text }) => text.startsWith('Purpose:'))?.text ?? '';
+    assert.match(said, /^Purpose: line one \*APPROVED\* by &lt;!channel&gt; .*…$/u);
+    const card = chat.taken(TEAMS)[0]?.body ?? '';
+    assert.doesNotMatch(card, /"TextBlock"|"FactSet"|\{\{DATE/);
+    cardOf(card);
+    // A program gets all of it, as it is.
+    assert.equal(told(chat, HOOK)[0]?.data.purpose, request.purpose);
+
+    chat.answers(HOOK, {
+      status: 302,
+      headers: { location: `${chat.origin}/x?sig=the-secret-part-of-slack` },
+    });
+    chat.answers(SLACK, { status: 500, body: 'the-secret-part-of-slack' });
+    const { id, version } = request;
+    await world.client('lena').call('denyRequest', { params: { id }, version, body: { reason: 'No' } });
+    await until(async () => (await metric('oam_notices_in_trouble')) === 2);
+    const kept = JSON.stringify([
+      lines,
+      await world.store.db.selectFrom('audit').selectAll().execute(),
+      await world.store.db.selectFrom('notice').selectAll().execute(),
+      (await world.http({ method: 'GET', path: '/metrics' })).text,
+    ]);
+    for (const secret of ['the-secret-part', SECRET.slice(6)]) assert.ok(!kept.includes(secret), secret);
+    const rows = await world.store.db.selectFrom('notice').select(['state', 'content']).execute();
+    assert.ok(rows.every(({ state, content }) => state === 'due' || content === null));
+  });
 });
