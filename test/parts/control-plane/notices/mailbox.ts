@@ -72,7 +72,7 @@ export async function startMailbox(): Promise<Mailbox> {
         mails.push({
           to: session.envelope.rcptTo.map(({ address }) => address),
           secure: session.secure,
-          user: session.user,
+          user: typeof session.user === 'string' ? session.user : undefined,
           raw: Buffer.concat(pieces).toString('utf8'),
         });
         callback();
