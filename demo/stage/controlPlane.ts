@@ -31,6 +31,8 @@ export interface ControlPlaneOptions {
   readonly absenceConfirmMs?: number;
   /** More of the configuration, by its sections. */
   readonly configuration?: Readonly<Record<string, unknown>>;
+  /** The section `notices`, and the variables that it names. */
+  readonly notices?: { readonly section: object; readonly environment: Readonly<Record<string, string>> };
   readonly onLine?: (line: string) => void;
   /** Ends a start that is under way, and what it has started. */
   readonly signal?: AbortSignal;
@@ -76,6 +78,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
             }),
           },
           issuer: { keyEnv: 'OAM_KEY' },
+          ...(options.notices && { notices: options.notices.section }),
           ...(options.absenceConfirmMs === undefined
             ? {}
             : { effects: { absenceConfirmMs: options.absenceConfirmMs } }),
@@ -87,6 +90,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
     );
   const env = {
     ...process.env,
+    ...options.notices?.environment,
     OAM_KEY: randomBytes(32).toString('base64'),
     OAM_CORE_CLIENT_SECRET: options.databricks.secret,
     OAM_PAT_CLIENT_SECRET: options.databricks.pat?.secret,

@@ -42,7 +42,13 @@ describe('a link that opens a request', () => {
       view: 'access',
       words: 'This is your own request for Promote the ranker. Others decide on it.',
     });
-    const approval = { stage: 0, approver: LENA, comment: null, at: '2026-01-01T00:00:00.000Z' };
+    const approval = {
+      stage: 0,
+      approver: LENA,
+      onBehalfOf: null,
+      comment: null,
+      at: '2026-01-01T00:00:00.000Z',
+    };
     const words = (change: Partial<RequestView>): string | undefined => opened(change).words;
     assert.equal(words({}), 'Waits for others, not for you: Promote the ranker for Ana.');
     assert.equal(
