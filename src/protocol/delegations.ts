@@ -50,6 +50,7 @@ export const delegationEndpoints = {
       'not_found',
       'not_allowed',
       'refused_by_policy',
+      'purpose_missing',
       'start_out_of_range',
       'window_too_short',
       'window_too_long',

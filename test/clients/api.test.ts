@@ -28,7 +28,7 @@ expected-statuses = [${AGAINST}]
 
 # Whether a cursor is one of ours cannot be said by a pattern.
 [[operations]]
-include-name-regex = "^GET .*/(requests|grants|audit|events)$"
+include-name-regex = "^GET .*/(requests|grants|delegations|audit|events)$"
 checks.positive_data_acceptance.expected-statuses = [${AGAINST}, 400]
 
 # The client sends any ETag in If-Match, and what is none, whatever the description says of ours; here and there none.

@@ -18,7 +18,7 @@ import { viewDelegation } from './view.ts';
 /**
  * Lets somebody else give the caller's word for a time, where policy allows it of both.
  *
- * @throws {OamError} `not_allowed`, `not_found`, `bad_request`, `refused_by_policy`, `start_out_of_range`,
+ * @throws {OamError} `not_allowed`, `not_found`, `bad_request`, `refused_by_policy`, `purpose_missing`, `start_out_of_range`,
  * `window_too_short`, `window_too_long`, `sign_in_again`, `groups_overflowed`, `idempotency_key_reused`,
  * `audit_unavailable`.
  */
@@ -50,6 +50,9 @@ async function name(
     );
   }
   expectFresh(caller, change.nowMs);
+  const reason = body.reason.trim();
+  if (reason === '')
+    throw new OamError('purpose_missing', 'Say why somebody else decides for you, in a few words.');
   const callerTeams = teamsOf(caller, core.policy.catalogue);
   const delegate = await findPerson(change, caller, body.delegate);
   const delegation = nameDelegate(
@@ -57,7 +60,7 @@ async function name(
       id: randomUUID(),
       delegator: { iss: caller.iss, sub: caller.sub },
       delegate: { iss: delegate.iss, sub: delegate.sub },
-      reason: body.reason.trim(),
+      reason,
       startsAtMs: body.startsAt === undefined ? undefined : Date.parse(body.startsAt),
       endsAtMs: Date.parse(body.endsAt),
     },

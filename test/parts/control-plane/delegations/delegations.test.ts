@@ -134,10 +134,11 @@ describe('a delegate', function () {
       await refused(name({ endsAt: await inMs(31 * DAY_MS) }), 'window_too_long');
       await refused(name({ endsAt: await inMs(-HOUR_MS) }), 'window_too_short');
       await refused(name({ startsAt: await inMs(-HOUR_MS) }), 'start_out_of_range');
+      await refused(name({ reason: ' \n' }), 'purpose_missing');
       await ben({ sub: 'ben-2' }).call('getMe');
       await refused(name(), 'bad_request');
       assert.equal((await name({ delegate: 'ben-2' })).delegate.sub, 'ben-2');
-      assert.equal((await trail('delegation.refused')).length, 8);
+      assert.equal((await trail('delegation.refused')).length, 9);
     });
 
     it('begins and ends in time', async () => {
