@@ -12,6 +12,7 @@ import { createAuditDebt } from './audit/debt.ts';
 import { forgetOldReadings } from './audit/reading.ts';
 import { createRefusedTokens } from './audit/refused-tokens.ts';
 import { createSessionRecord, forgetExpiredSessions } from './audit/sessions.ts';
+import { createSessionLimitCheck, forgetOldSessions } from './authentication/session-limits.ts';
 import { type AuditWorkParts, type ReceiverHeaders, startAnchoring, startChaining } from './audit/work.ts';
 import { createTokenVerifier } from './authentication/token-verifier.ts';
 import { createCallbacks } from './callbacks/callbacks.ts';
@@ -192,6 +193,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         }),
     ),
     limits: createCallerLimits(config.limits),
+    sessionLimits: createSessionLimitCheck(db, config.sessions, logger),
     sessions: createSessionRecord(core),
     refusedTokens,
     watch,
@@ -233,6 +235,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     work: async () => {
       await forgetOldAnswers(db);
       await forgetExpiredSessions(db);
+      await forgetOldSessions(db);
       await forgetExpiredTokens(db);
       await forgetOldReadings(db);
       await forgetOldLinks(db);
@@ -379,5 +382,6 @@ function publicConfiguration(
     version,
     identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim: claims.subject },
     workspaces: policy.catalogue.workspaces.map(({ name, host }) => ({ name, host })),
+    ...(config.sessions && { sessions: config.sessions }),
   };
 }

@@ -24,6 +24,7 @@ import { tellNowAndThen } from './commands/tell-now-and-then.ts';
 import { confirmTrustChange } from './connection/consent.ts';
 import { Connection } from './connection/connection.ts';
 import { KeepFresh } from './connection/keep-fresh.ts';
+import { SessionLimitWatch } from './connection/session-limits.ts';
 import { PinBoard } from './connection/pinned-trust.ts';
 import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor-folders.ts';
 import { folderFindings } from './diagnose/folder-findings.ts';
@@ -52,6 +53,7 @@ export interface Container extends vscode.Disposable {
   readonly clock: Clock;
   readonly sessions: EditorSessions;
   readonly connection: Connection;
+  readonly sessionLimits: SessionLimitWatch;
   readonly signIn: SignIn;
   readonly uriCallbacks: UriCallbacks;
   readonly model: AccessModel;
@@ -107,6 +109,13 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   });
 
   const keepFresh = new KeepFresh({ connection, clock, logger, later });
+  const sessionLimits = new SessionLimitWatch({
+    connection,
+    memory: context.globalState,
+    machine,
+    isActive: () => vscode.window.state.active,
+    ...{ clock, logger, later },
+  });
 
   const uriCallbacks = new UriCallbacks({
     redirectUri: () => `${vscode.env.uriScheme}://${EXTENSION_ID}/callback`,
@@ -118,6 +127,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const signIn = new SignIn({
     connection,
     uriCallbacks,
+    acted: () => sessionLimits.acted(),
     wantedFlow: () => readWantedFlow(settings().get(SIGN_IN_FLOW)),
     clock,
     logger,
@@ -217,6 +227,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     clock,
     sessions,
     connection,
+    sessionLimits,
     signIn,
     uriCallbacks,
     model,
@@ -235,6 +246,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       injection.dispose();
       model.dispose();
       keepFresh.dispose();
+      sessionLimits.dispose();
       connection.dispose();
       sessions.dispose();
       void broker.close();

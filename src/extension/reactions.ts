@@ -32,6 +32,7 @@ export function wireReactions(
     model,
     questions,
     rolePaths,
+    sessionLimits,
     sessions,
     tellOnce,
     uriCallbacks,
@@ -69,7 +70,7 @@ export function wireReactions(
     rolePaths.setPerson(person);
     const settled = injection.setPerson(person);
     drawStatus();
-    if (person.kind === 'expired') tellOnce(sessionExpired());
+    if (state.kind === 'signedOut' && state.expired) tellOnce(state.reason ?? sessionExpired());
     await settled;
     await questions.askAll();
   };
@@ -107,6 +108,9 @@ export function wireReactions(
       showNotice(notice, client(), clock).catch((error: unknown) => {
         logger.warn('A notice could not be shown', { error: String(error) });
       });
+    }),
+    vscode.window.onDidChangeWindowState(({ active }) => {
+      if (active) sessionLimits.acted();
     }),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void reconcile()),
     vscode.workspace.onDidChangeWorkspaceFolders(() => void reconcile()),

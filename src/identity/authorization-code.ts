@@ -32,6 +32,8 @@ export interface AuthorizationCodeOptions {
   openBrowser(url: string): Promise<void> | void;
   /** Who is to sign in; whoever the provider's page already knows unless told. */
   readonly who?: Who | undefined;
+  /** The provider asks anew where the person showed who they are longer ago than this, in seconds. */
+  readonly maxAgeSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long the person has, in milliseconds; five minutes unless told. */
   readonly timeoutMs?: number;
@@ -71,6 +73,7 @@ export async function signInWithAuthorizationCode(
       nonce: expectedNonce,
       ...resourceParameter(configuration),
       ...whoParameter(idp, options.who),
+      ...(options.maxAgeSeconds !== undefined && { max_age: String(options.maxAgeSeconds) }),
     });
     // Opening may last as long as the page is open: what ends the wait is the answer, or an opening that fails.
     const opened = Promise.resolve().then(() => options.openBrowser(page.href));

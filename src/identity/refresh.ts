@@ -30,7 +30,7 @@ export async function refreshSession(idp: DiscoveredIdentityProvider, session: S
     if (refreshed.subject !== session.subject) {
       throw sessionExpired('the identity provider answered for somebody else');
     }
-    return refreshed;
+    return { ...refreshed, beganAtMs: session.beganAtMs };
   } catch (error) {
     throw asIdentityFailure(idp.library, error, 'refresh');
   }

@@ -68,6 +68,8 @@ export interface SessionKeeper {
    * @throws {OamError} `session_not_deleted` where the store still holds it. It is over here all the same.
    */
   signOut(): Promise<{ readonly atProvider: Promise<boolean> }>;
+  /** Ends the session as {@link SessionKeeper.signOut} does, for a reason that is not the person's: they are told it. */
+  end(reason: OamError): Promise<{ readonly atProvider: Promise<boolean> }>;
   /** Called with the new session after each change, and with nothing when there is none any more. */
   onDidChange(listener: (session: Session | undefined) => void): Disposable;
 }
@@ -79,8 +81,8 @@ export type SessionState =
   /** The store was not read yet. */
   | { readonly kind: 'unread' }
   | { readonly kind: 'signed-out' }
-  /** The provider has ended it. */
-  | { readonly kind: 'expired' }
+  /** It was ended by others than the person: by the provider, or by what their company allows. */
+  | { readonly kind: 'expired'; readonly reason: OamError }
   | { readonly kind: 'signed-in'; readonly session: Session };
 
 /** Tokens are refreshed this long before they end, or half their life before if that is less. */
@@ -251,7 +253,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       });
     }
     behind = undefined;
-    enter({ kind: 'expired' });
+    enter({ kind: 'expired', reason: sessionExpired() });
     logger.info('the identity provider has ended the session');
   };
 
@@ -270,7 +272,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 
   const usable = async (door: Door, signal: AbortSignal | undefined): Promise<Session> => {
     const now = await cancellable(load(), signal);
-    if (now.kind === 'expired') throw sessionExpired();
+    if (now.kind === 'expired') throw now.reason;
     if (now.kind !== 'signed-in') throw notSignedIn();
     if (fresh(now.session, door)) return now.session;
 
@@ -301,6 +303,25 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       logger.info('the identity provider was not told of the sign-out', { error: codeOf(error) });
     }
     return false;
+  };
+
+  const leave = async (next: SessionState): Promise<{ readonly atProvider: Promise<boolean> }> => {
+    const session = sessionIn(state.kind === 'unread' ? await load() : state);
+    generation += 1;
+    behind = undefined;
+    left = session && serializeSession(session);
+    enter(next);
+    try {
+      await store.clear();
+    } catch (error) {
+      if (session) await revoke(session);
+      throw new OamError(
+        'session_not_deleted',
+        'You are signed out, but your session could not be removed from the secret storage of this machine. Unlock its keychain, sign in and sign out again.',
+        { cause: error },
+      );
+    }
+    return { atProvider: session ? revoke(session) : Promise.resolve(false) };
   };
 
   return {
@@ -350,24 +371,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       if (session) enter({ kind: 'signed-in', session });
       else if (state.kind !== 'expired') enter({ kind: 'signed-out' });
     },
-    async signOut() {
-      const session = sessionIn(state.kind === 'unread' ? await load() : state);
-      generation += 1;
-      behind = undefined;
-      left = session && serializeSession(session);
-      enter({ kind: 'signed-out' });
-      try {
-        await store.clear();
-      } catch (error) {
-        if (session) await revoke(session);
-        throw new OamError(
-          'session_not_deleted',
-          'You are signed out, but your session could not be removed from the secret storage of this machine. Unlock its keychain, sign in and sign out again.',
-          { cause: error },
-        );
-      }
-      return { atProvider: session ? revoke(session) : Promise.resolve(false) };
-    },
+    signOut: () => leave({ kind: 'signed-out' }),
+    end: (reason) => leave({ kind: 'expired', reason }),
     onDidChange(listener) {
       listeners.add(listener);
       return {

@@ -14,6 +14,7 @@ const SessionSchema = z.readonly(
     idToken: z.string(),
     idTokenExpiresAtMs: z.number(),
     refreshToken: z.optional(z.string()),
+    beganAtMs: z.optional(z.number()),
   }),
 );
 
@@ -35,6 +36,8 @@ export interface Session {
   readonly idTokenExpiresAtMs: EpochMs;
   /** Absent where the provider gives none; the session then ends with its tokens. */
   readonly refreshToken?: string | undefined;
+  /** When the person showed who they are; it stays over refreshes. Epoch milliseconds. */
+  readonly beganAtMs?: EpochMs | undefined;
 }
 
 /** What a workspace's token endpoint takes, and whose it is. */

@@ -11,6 +11,7 @@ const TokenClaims = z.looseObject({
   aud: z.union([z.string(), z.array(z.string())]),
   exp: z.number(),
   iat: z.optional(z.number()),
+  auth_time: z.optional(z.number()),
   preferred_username: z.optional(z.string()),
   email: z.optional(z.string()),
   name: z.optional(z.string()),
@@ -90,6 +91,7 @@ export function sessionOf(configuration: IdentityConfiguration, tokens: Received
     );
   }
   const userName = id.preferred_username ?? id.email ?? id.sub;
+  const began = id.auth_time ?? id.iat;
   return {
     issuer,
     subject,
@@ -100,6 +102,7 @@ export function sessionOf(configuration: IdentityConfiguration, tokens: Received
     idToken: tokens.idToken,
     idTokenExpiresAtMs: expiryOf(id),
     refreshToken: tokens.refreshToken,
+    beganAtMs: began === undefined ? undefined : fromUnixSeconds(began),
   };
 }
 

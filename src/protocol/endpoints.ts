@@ -371,6 +371,7 @@ const TO_ANYBODY: readonly ProblemCode[] = [
 const TO_CALLERS: readonly ProblemCode[] = [
   'not_signed_in',
   'session_expired',
+  'session_over_limit',
   'wrong_issuer',
   'wrong_audience',
   'wrong_token_kind',

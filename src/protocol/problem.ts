@@ -5,6 +5,7 @@ export const PROBLEM_CODES = [
   // the caller
   'not_signed_in',
   'session_expired',
+  'session_over_limit',
   'wrong_issuer',
   'wrong_audience',
   'wrong_token_kind',

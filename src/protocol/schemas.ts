@@ -15,6 +15,16 @@ export function clientText(maxCharacters: number, minCharacters = 0) {
 /** A point in time on the wire: ISO 8601 in UTC with milliseconds. */
 export const Timestamp = z.iso.datetime();
 
+/** How long a company lets a session last. */
+export const SessionLimits = z.object({
+  /** It ends when the person did nothing for so long. */
+  idleMinutes: z.optional(z.int()),
+  /** It ends so long after the person showed who they are. */
+  absoluteHours: z.optional(z.int()),
+});
+/** See {@link SessionLimits}. */
+export type SessionLimits = z.infer<typeof SessionLimits>;
+
 /** What a client needs to know before anybody is signed in. */
 export const Configuration = z.object({
   product: z.literal('databricks-ml-oam'),
@@ -30,6 +40,7 @@ export const Configuration = z.object({
     subjectClaim: z.optional(z.string()),
   }),
   workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
+  sessions: z.optional(SessionLimits),
 });
 /** See {@link Configuration}. */
 export type Configuration = z.infer<typeof Configuration>;

@@ -40,6 +40,7 @@ async function signInByAddress(
   const signIn = new SignIn({
     connection,
     uriCallbacks,
+    acted: () => undefined,
     wantedFlow: () => 'uriHandler',
     clock,
     logger: silentLogger,

@@ -25,6 +25,10 @@ export interface Bearer {
   readonly tokenId: string | undefined;
   /** The client that it was issued to, where the token says so. */
   readonly clientId: string | undefined;
+  /** `sid`, where the token says of which session it is. */
+  readonly sessionId?: string | undefined;
+  /** `auth_time`: when the person showed who they are, where the token says so. */
+  readonly signedInAtMs?: EpochMs | undefined;
 }
 
 /** A token that is not good for this control plane. */
@@ -85,6 +89,9 @@ export function createTokenVerifier(identity: IdentityTrust, transport: HttpTran
         issuedAtMs: fromUnixSeconds(claims.iat ?? 0),
         tokenId: textOf(claims.jti),
         clientId,
+        sessionId: textOf(claims['sid']),
+        signedInAtMs:
+          typeof claims['auth_time'] === 'number' ? fromUnixSeconds(claims['auth_time']) : undefined,
       };
     },
   };

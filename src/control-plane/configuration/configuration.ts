@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 
 import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
 import { CallbackSettings, checkCallbacks } from '../callbacks/settings.ts';
+import type { SessionLimits } from '../../protocol/schemas.ts';
 import type { DirectoryLink } from '../directory/link.ts';
 import {
   faultsOfIdentity,
@@ -80,6 +81,8 @@ export interface ServerConfiguration {
     /** After how many hours an emergency access that nobody reviewed is an alarm. */
     readonly reviewHours: number;
   };
+  /** How long people's sessions last; undefined where only the identity provider says so. */
+  readonly sessions: SessionLimits | undefined;
   /** What one caller may ask of each replica. */
   readonly limits: {
     readonly requestsPerMinute: number;
@@ -115,6 +118,11 @@ const Requests = z.strictObject({
   reviewHours: z._default(z.int().check(z.minimum(1), z.maximum(720)), 24),
 });
 
+const Sessions = z.strictObject({
+  idleMinutes: z.optional(z.int().check(z.minimum(5), z.maximum(43_200))),
+  absoluteHours: z.optional(z.int().check(z.minimum(1), z.maximum(720))),
+});
+
 const ServerConfigurationFile = z.strictObject({
   listen: z.strictObject({
     host: z._default(Text, '127.0.0.1'),
@@ -140,6 +148,7 @@ const ServerConfigurationFile = z.strictObject({
   effects: z._default(Effects, Effects.parse({})),
   reconciler: z._default(ReconcilerSettings, ReconcilerSettings.parse({})),
   requests: z._default(Requests, Requests.parse({})),
+  sessions: z.optional(Sessions),
   limits: z._default(Limits, Limits.parse({})),
 });
 
@@ -230,6 +239,7 @@ export function parseServerConfiguration(
       },
     },
     notices: file.notices && settledIn(folder, file.notices),
+    sessions: file.sessions,
     dataFolder: resolve(folder, file.dataFolder),
     databaseUrl: resolveVariable(file.databaseUrl, environment),
     policyFolder: resolve(folder, file.policyFolder),

@@ -10,6 +10,7 @@ import { callerOf } from '../audit/caller.ts';
 import type { Actor } from '../audit/record.ts';
 import type { RefusedTokens } from '../audit/refused-tokens.ts';
 import { recordRefusal } from '../audit/refusals.ts';
+import type { SessionLimitCheck } from '../authentication/session-limits.ts';
 import type { SessionRecord } from '../audit/sessions.ts';
 import { newestFacts, rememberPrincipal } from '../authentication/principals.ts';
 import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
@@ -43,6 +44,7 @@ export interface AppParts {
   /** Lets in, or refuses, somebody whose token is good; adds what the token could not say. */
   readonly admit: (principal: Principal) => Promise<Principal>;
   readonly limits: CallerLimits;
+  readonly sessionLimits: SessionLimitCheck;
   readonly sessions: SessionRecord;
   readonly refusedTokens: RefusedTokens;
   readonly watch: EventWatch;
@@ -116,7 +118,7 @@ function addOperation<Id extends OperationId>(
       const core = parts.core.atPresent();
       let bearer: Bearer | undefined;
       try {
-        if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request);
+        if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request, id);
         const call = parseCall(id, endpoint, request, bearer, goneSignal(reply));
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
           return await openStream(parts, request, reply, bearer, closing);
@@ -139,14 +141,21 @@ function addOperation<Id extends OperationId>(
   });
 }
 
-async function authenticate(parts: AppParts, core: Core, request: FastifyRequest): Promise<Bearer> {
-  const { verifier, limits, admit, sessions } = parts;
+async function authenticate(
+  parts: AppParts,
+  core: Core,
+  request: FastifyRequest,
+  operation: OperationId,
+): Promise<Bearer> {
+  const { verifier, limits, sessionLimits, admit, sessions } = parts;
   const token = bearerToken(request.headers);
   if (token === undefined) {
     throw new TokenRefused('not_signed_in', 'You are not signed in. Sign in and try again.');
   }
-  const bearer = await verifier.verify(token, await storeNowMs(core.db));
+  const nowMs = await storeNowMs(core.db);
+  const bearer = await verifier.verify(token, nowMs);
   await limits.count(bearer.principal);
+  await sessionLimits.expectWithin(bearer, operation, nowMs);
   const { principal, news } = await rememberPrincipal(core.db, await admit(bearer.principal));
   if (news) await resumeRequestsOf(core, principal);
   await sessions.seen(bearer, callerOf(request));

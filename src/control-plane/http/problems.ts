@@ -16,6 +16,7 @@ export class ExplainedRefusal extends OamError {
 const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: string]>> = {
   not_signed_in: [401, 'Not signed in'],
   session_expired: [401, 'Session expired'],
+  session_over_limit: [401, 'Session over the limit'],
   wrong_issuer: [401, 'Wrong identity provider'],
   wrong_audience: [401, 'Token for another service'],
   wrong_token_kind: [401, 'Wrong kind of token'],

@@ -333,6 +333,13 @@ export interface SessionSeenTable {
   expires_at: Date;
 }
 
+/** A person's session, where sessions are limited. */
+export interface PersonSessionTable {
+  session_hash: string;
+  began_at: Date;
+  used_at: Date;
+}
+
 /** When a reading of the trail was last recorded, by who reads and what is asked for. */
 export interface AuditReadingTable {
   iss: string;
@@ -460,6 +467,7 @@ export interface Database {
   audit_delivery: AuditDeliveryTable;
   audit_reading: AuditReadingTable;
   session_seen: SessionSeenTable;
+  person_session: PersonSessionTable;
   signing_key: SigningKeyTable;
   stranger: StrangerTable;
   workload_token: WorkloadTokenTable;

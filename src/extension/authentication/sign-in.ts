@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 import { CancelledError, hasCode } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
-import type { Clock } from '../../domain/time.ts';
+import { type Clock, HOUR_MS, SECOND_MS } from '../../domain/time.ts';
 import {
   type DiscoveredIdentityProvider,
   type Session,
@@ -22,8 +22,10 @@ import type { UriCallbacks } from './uri-callbacks.ts';
 
 /** What {@link SignIn} needs. */
 export interface SignInOptions {
-  readonly connection: Pick<Connection, 'signIn'>;
+  readonly connection: Pick<Connection, 'signIn' | 'limits'>;
   readonly uriCallbacks: Pick<UriCallbacks, 'listen'>;
+  /** Told that the person does something. */
+  readonly acted: () => void;
   /** The setting's present value. */
   readonly wantedFlow: () => WantedFlow;
   readonly clock: Clock;
@@ -69,6 +71,7 @@ export class SignIn {
   }
 
   #run(flows: readonly SignInFlow[], { seat, who }: SignInWish): Promise<Session> {
+    this.#options.acted();
     return withCancellableProgress(vscode.l10n.t('Signing in to {0}', PRODUCT), (cancelled, say) =>
       this.#options.connection.signIn(
         (identityProvider) => this.#tryFlows(flows, { identityProvider, who, cancelled, say }),
@@ -110,11 +113,15 @@ export class SignIn {
         vscode.Uri.from({ scheme: 'command', path: commandId('signInWithCode') }).toString(),
       ),
     );
+    // A session that is about to reach the company's limit is of little use.
+    const hours = this.#options.connection.limits?.absoluteHours;
+    const maxAgeSeconds = hours === undefined ? undefined : (hours * HOUR_MS) / 2 / SECOND_MS;
     return flow === 'loopback'
-      ? signInWithLoopback(identityProvider, { openBrowser: openPage, who, signal })
+      ? signInWithLoopback(identityProvider, { openBrowser: openPage, who, maxAgeSeconds, signal })
       : signInWithAuthorizationCode(identityProvider, {
           openBrowser: openPage,
           who,
+          maxAgeSeconds,
           signal,
           listen: (state) => this.#options.uriCallbacks.listen(state),
         });

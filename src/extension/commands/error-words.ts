@@ -18,6 +18,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   session_not_kept: 'signIn',
   session_locked: 'retry',
   session_expired: 'signIn',
+  session_over_limit: 'signIn',
   sign_in_again: 'signIn',
   wrong_issuer: 'signIn',
   wrong_audience: 'signIn',

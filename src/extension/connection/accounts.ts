@@ -182,6 +182,15 @@ export class Accounts implements Stoppable {
     for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
   }
 
+  /** Ends the sessions for which there is a reason; their accounts stay known. */
+  async end(reasonFor: (session: Session) => OamError | undefined): Promise<void> {
+    const endings = this.keepers.flatMap((keeper) => {
+      const reason = keeper.state.kind === 'signed-in' ? reasonFor(keeper.state.session) : undefined;
+      return reason === undefined ? [] : [keeper.end(reason)];
+    });
+    await Promise.all(endings);
+  }
+
   dispose(): void {
     for (const { watch } of this.#kept.values()) watch[Symbol.dispose]();
     this.#kept.clear();

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
@@ -16,6 +18,7 @@ import {
   type SubjectToken,
 } from '../../identity/index.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
+import type { SessionLimits } from '../../protocol/schemas.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { AccountStores } from '../authentication/account-list.ts';
 import { Changes, type Stoppable } from '../changes.ts';
@@ -34,7 +37,14 @@ import {
 export type ConnectionState =
   | { readonly kind: 'notConfigured'; readonly error: unknown }
   | { readonly kind: 'starting'; readonly url: string }
-  | { readonly kind: 'signedOut'; readonly url: string; readonly expired: boolean }
+  | {
+      readonly kind: 'signedOut';
+      readonly url: string;
+      /** Somebody's session has ended, and not by their own word. */
+      readonly expired: boolean;
+      /** Why it has. */
+      readonly reason?: OamError;
+    }
   | SignedInState;
 
 /** Somebody is signed in. */
@@ -97,6 +107,11 @@ export class Connection implements Stoppable {
   /** Everybody who has signed in on this machine, the acting one first. */
   get accounts(): readonly KnownAccount[] {
     return this.#keeping?.accounts.known ?? [];
+  }
+
+  /** How long the company lets a session last; undefined where it does not say. */
+  get limits(): SessionLimits | undefined {
+    return this.#keeping?.trust.sessions;
   }
 
   /** The scopes of the accounts' access tokens. */
@@ -175,10 +190,24 @@ export class Connection implements Stoppable {
     if (keeping === undefined) return;
     const trust = await this.#agreedTrust(keeping.url, signal);
     const changes = trustChanges(keeping.trust, trust);
-    if (changes.length === 0 || keeping !== this.#keeping) return;
+    if (keeping !== this.#keeping) return;
     await this.#options.pins.write(keeping.url, trust);
+    if (changes.length === 0) {
+      this.#keeping = { ...keeping, trust: { ...keeping.trust, sessions: trust.sessions } };
+      this.#accountChanges.fire();
+      return;
+    }
     if (needsNewSession(changes)) await keeping.accounts.signOutAll();
     await this.start();
+  }
+
+  /**
+   * Ends the sessions for which there is a reason, which is told; their accounts stay known.
+   *
+   * @throws {OamError} `session_not_deleted`.
+   */
+  async endSessions(reasonFor: (session: Session) => OamError | undefined): Promise<void> {
+    await this.#keeping?.accounts.end(reasonFor);
   }
 
   /** When the next session is due for a refresh; undefined while nobody is signed in. */
@@ -262,7 +291,7 @@ export class Connection implements Stoppable {
     const present = this.#keeping;
     if (present?.url === url) {
       const changes = trustChanges(present.trust, trust);
-      if (changes.length === 0) return present;
+      if (changes.length === 0 && isDeepStrictEqual(present.trust.sessions, trust.sessions)) return present;
       if (!needsNewSession(changes)) {
         this.#keeping = { ...present, trust };
         return this.#keeping;
@@ -309,10 +338,11 @@ export class Connection implements Stoppable {
   #stand({ url, trust, accounts }: Keeping): void {
     const { acting } = accounts;
     if (acting?.state.kind !== 'signed-in') {
-      const expired = acting?.state.kind === 'expired';
+      const ended = acting?.state.kind === 'expired' ? acting.state : undefined;
+      const expired = ended !== undefined;
       const state = this.#state;
       if (state.kind === 'signedOut' && state.url === url && state.expired === expired) return;
-      this.#become({ kind: 'signedOut', url, expired });
+      this.#become({ kind: 'signedOut', url, expired, ...(ended && { reason: ended.reason }) });
       return;
     }
     const { session } = acting.state;
@@ -349,7 +379,7 @@ export class Connection implements Stoppable {
     const pinned = this.#options.pins.read(url);
     if (pinned === undefined) return offered;
     const changes = trustChanges(pinned, offered);
-    if (changes.length === 0) return pinned;
+    if (changes.length === 0) return { ...pinned, sessions: offered.sessions };
     this.#options.logger.warn('The control plane names other parties than before', {
       what: changes.map(({ what }) => what).join(', '),
     });

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { Configuration } from '../../protocol/schemas.ts';
+import { type Configuration, SessionLimits } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
 
 /**
@@ -16,6 +16,8 @@ export const PinnedTrust = z.object({
     subjectClaim: z.optional(z.string()),
   }),
   workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
+  /** Not part of the agreement: a company may change it without asking. */
+  sessions: z.optional(z.union([SessionLimits, z.undefined()])),
 });
 /** See {@link PinnedTrust}. */
 export type PinnedTrust = z.infer<typeof PinnedTrust>;
@@ -58,6 +60,7 @@ export function trustOf(configuration: Configuration): PinnedTrust {
       ...(subjectClaim !== undefined && { subjectClaim }),
     },
     workspaces: configuration.workspaces.map(({ name, host }) => ({ name, host })),
+    ...(configuration.sessions && { sessions: configuration.sessions }),
   };
 }
 

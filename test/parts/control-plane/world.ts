@@ -62,6 +62,7 @@ export interface WorldOptions {
   /** How often due work is looked for. */
   readonly pollMs?: number;
   readonly limits?: ServerConfiguration['limits'];
+  readonly sessions?: ServerConfiguration['sessions'];
   readonly logger?: Logger;
   /** Takes what would be written to standard output. */
   readonly print?: (line: string) => void;
@@ -213,6 +214,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       groupName: 'displayName',
       trustMinutes: 15,
     },
+    sessions: options.sessions,
     // Tests ask faster than people do.
     limits: options.limits ?? { requestsPerMinute: 1_000_000, streams: 100 },
   };

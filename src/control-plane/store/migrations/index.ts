@@ -18,6 +18,7 @@ import { notices } from './0016-notices.ts';
 import { personalTokens } from './0017-personal-tokens.ts';
 import { delegations } from './0018-delegations.ts';
 import { evidence } from './0019-evidence.ts';
+import { sessionLimits } from './0020-session-limits.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -40,4 +41,5 @@ export const migrations: readonly Migration[] = [
   personalTokens,
   delegations,
   evidence,
+  sessionLimits,
 ];
