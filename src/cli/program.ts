@@ -6,6 +6,7 @@ import { addAuditCommands } from './audit/commands.ts';
 import type { Connection } from './connection/connect.ts';
 import { parseMinutes, parseMoment } from './duration.ts';
 import type { CommonFlags, Invocation } from './invocation.ts';
+import { addPolicyCommands } from './policy/commands.ts';
 
 interface PersonFlags {
   readonly purpose?: string;
@@ -228,23 +229,11 @@ export async function runCommandLine(
     );
 
   addDelegationCommands({ program, invocation, common, connect });
-  addAuditCommands({
-    ...{ program, invocation, common, connect },
-    exit: (code) => {
-      exitCode = code;
-    },
-  });
-
-  const policy = program.command('policy').description('policy folders');
-  policy
-    .command('check <folder>')
-    .description('check a policy folder as the control plane would')
-    .option('--config <file>', "the control plane's configuration, which says what roles may be")
-    .option('--json', 'answer in JSON')
-    .action(async (folder: string, flags: CommonFlags & { config?: string }) => {
-      const { checkPolicy } = await import('./commands/policy.ts');
-      await checkPolicy(folder, flags, invocation);
-    });
+  const exit = (code: number): void => {
+    exitCode = code;
+  };
+  addAuditCommands({ program, invocation, common, connect, exit });
+  addPolicyCommands({ program, invocation, exit });
   program
     .command('serve')
     .description('run the control plane')

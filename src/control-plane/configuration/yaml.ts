@@ -113,6 +113,7 @@ function keysAt(schema: z.core.$ZodType, path: Path): string[] {
     let below: z.core.$ZodType | undefined;
     if (at instanceof z.core.$ZodObject) below = at._zod.def.shape[String(step)];
     if (at instanceof z.core.$ZodArray) below = at._zod.def.element;
+    if (at instanceof z.core.$ZodRecord) below = at._zod.def.valueType;
     if (below === undefined) return [];
     at = inner(below);
   }

@@ -29,8 +29,25 @@ export interface RequestFacts {
   readonly weekday: number;
 }
 
+/** The rule that would have come nearest to allowing something. */
+export interface NearRule {
+  readonly id: string;
+  /** What of it does not hold, in words. */
+  readonly unmet: readonly string[];
+}
+
+/** On which rules an answer rests. */
+export interface Ground {
+  /** Their ids; absent where something decided that holds whatever the rules say. */
+  readonly by?: readonly string[];
+  /** Where no rule forbids, and none allows. */
+  readonly nearest?: NearRule | undefined;
+}
+
 /** What policy answers: at once, after approvals, or not. Every sentence is the policy's own. */
-export type RequestDecision =
+export type RequestDecision = Ground & RequestAnswer;
+
+type RequestAnswer =
   | { readonly kind: 'granted_at_once'; readonly because: readonly string[] }
   | {
       readonly kind: 'needs_approval';
@@ -85,6 +102,7 @@ export interface KeyRotationFacts {
 }
 
 /** Yes or no, with the policy's reasons. */
-export type Verdict =
-  | { readonly allowed: true; readonly because: readonly string[] }
-  | { readonly allowed: false; readonly because: readonly string[] };
+export interface Verdict extends Ground {
+  readonly allowed: boolean;
+  readonly because: readonly string[];
+}

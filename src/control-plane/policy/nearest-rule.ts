@@ -3,13 +3,14 @@ import { type Clause, type Expr, type PolicyJson, policyToText } from '@cedar-po
 import { type Engine, type EnginePolicy, prepareEngine } from './engine.ts';
 import { POLICY_ACTIONS, type PolicyAction, type Question } from './entities.ts';
 import { operandsOf } from './expressions.ts';
+import type { NearRule } from './facts.ts';
 import type { Rule } from './rules.ts';
 import { describeCondition } from './words.ts';
 
 /** Says which rule would come nearest to allowing, and what of it does not hold. */
 export interface NearestRule {
-  /** A sentence, or undefined where no rule allows such a thing to anybody. */
-  explain(questions: readonly Question[]): string | undefined;
+  /** Undefined where no rule allows such a thing to anybody. */
+  find(questions: readonly Question[]): NearRule | undefined;
 }
 
 const ALL_ACTIONS: ReadonlySet<PolicyAction> = new Set(POLICY_ACTIONS);
@@ -46,7 +47,7 @@ export function prepareNearestRule(name: string, schema: string, rules: readonly
   const engine: Engine = prepareEngine(name, schema, [...pieces.values()]);
 
   return {
-    explain(questions) {
+    find(questions) {
       let nearest: { permit: Permit; missing: readonly Condition[]; question: Question } | undefined;
       for (const question of questions) {
         const holding = engine.holding(question);
@@ -60,7 +61,7 @@ export function prepareNearestRule(name: string, schema: string, rules: readonly
       if (nearest === undefined) return undefined;
       const { permit, missing, question } = nearest;
       const unmet = missing.map(({ clause }) => describeCondition(clause, question));
-      return `The nearest rule is '${permit.rule.id}': ${permit.rule.because} It asks that ${unmet.join(', and that ')}.`;
+      return { id: permit.rule.id, unmet };
     },
   };
 }

@@ -16,7 +16,7 @@ import { CATALOGUE_FILE, filesOf, type PolicyFolder, readPolicyFolder, SCHEMA_FI
 import { openDoorProblems } from './open-doors.ts';
 import { prepareNearestRule } from './nearest-rule.ts';
 import { cedarProblem, lineOf, readRules, type Rule, type TextFile } from './rules.ts';
-import type { PolicyVersion } from './version.ts';
+import type { CompiledPolicy } from './version.ts';
 
 /** Trial questions between two moments in which others are served. */
 const QUESTIONS_IN_A_ROW = 50;
@@ -32,7 +32,7 @@ export async function loadPolicy(
   folder: string,
   environment: Environment = process.env,
   terms: CatalogueTerms = DEFAULT_TERMS,
-): Promise<PolicyVersion> {
+): Promise<CompiledPolicy> {
   return compilePolicy(await readPolicyFolder(folder), environment, terms);
 }
 
@@ -45,7 +45,7 @@ export async function compilePolicy(
   folder: PolicyFolder,
   environment: Environment,
   terms: CatalogueTerms = DEFAULT_TERMS,
-): Promise<PolicyVersion> {
+): Promise<CompiledPolicy> {
   const catalogue = readCatalogue(
     join(folder.path, CATALOGUE_FILE),
     folder.texts.get(CATALOGUE_FILE),

@@ -1,4 +1,5 @@
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Rule } from './rules.ts';
 import type {
   ApprovalFacts,
   AuditReadFacts,
@@ -21,4 +22,9 @@ export interface PolicyVersion {
   decideRevocation(facts: RevocationFacts): Verdict;
   decideAuditRead(facts: AuditReadFacts): Verdict;
   decideKeyRotation(facts: KeyRotationFacts): Verdict;
+}
+
+/** A version with the rules that it was made of, for those who look after the policy. */
+export interface CompiledPolicy extends PolicyVersion {
+  readonly rules: readonly Rule[];
 }

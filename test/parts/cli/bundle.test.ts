@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { bundle } from '../../../build/bundle.ts';
@@ -16,6 +18,14 @@ describe('the bundle of oam', function () {
     // By its own first line, as npm's link to it does.
     const { stdout } = await run(file, ['--version'], { env: { PATH: process.env['PATH'] } });
     assert.equal(stdout, `${version}\n`);
+    // It finds the policy that the package ships.
+    const folder = await mkdtemp(join(tmpdir(), 'oam-bundle-'));
+    try {
+      await run(file, ['policy', 'init', folder]);
+      await run(file, ['policy', 'test', folder]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
     await assert.rejects(run(file, ['nosuch'], { env: { PATH: process.env['PATH'] } }), { code: 2 });
   });
 });
