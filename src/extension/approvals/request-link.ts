@@ -48,8 +48,12 @@ export function openedRequest(
   return { view: isOwn ? 'access' : 'approvals', words: stateWords(l10n, request) };
 }
 
-function stateWords(l10n: Localise, { state, approvals, requester, role }: RequestView): string {
+function stateWords(l10n: Localise, request: RequestView): string {
+  const { state, approvals, requester, role, breakGlass } = request;
   const who = requester.displayName;
+  if (breakGlass && state === 'approved') {
+    return l10n.t('Taken in an emergency, without approval: {0} by {1}. Review it.', role.title, who);
+  }
   const last = approvals.findLast(({ verdict }) => verdict === state)?.approver.displayName;
   switch (state) {
     case 'pending':

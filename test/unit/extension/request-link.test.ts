@@ -55,6 +55,10 @@ describe('a link that opens a request', () => {
       words({ state: 'approved', approvals: [{ ...approval, verdict: 'approved' }] }),
       'Already handled: Promote the ranker for Ana was approved by Lena.',
     );
+    assert.equal(
+      words({ state: 'approved', breakGlass: true }),
+      'Taken in an emergency, without approval: Promote the ranker by Ana. Review it.',
+    );
     assert.equal(words({ state: 'denied' }), 'Already handled: Promote the ranker for Ana was denied.');
     assert.equal(
       words({ state: 'cancelled' }),
