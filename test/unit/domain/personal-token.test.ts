@@ -122,6 +122,12 @@ describe('a personal access token', () => {
     );
   });
 
+  it('that is not deleted is not gone though a list does not show it: lists lag behind', () => {
+    const left = leaveToken(madeToken(beginToken('t', 'l'), NAME));
+    assert.equal(missedToken(left, 0, CONFIRM_MS), left);
+    assert.equal(missedToken(deletedToken(left, 5), 6, CONFIRM_MS).state, 'gone');
+  });
+
   it('that answers after it was taken for gone is deleted after all', () => {
     const gone: PersonalToken = { ...beginToken('t', 'l'), state: 'gone' };
     assert.deepEqual([madeToken(gone, NAME).state, madeToken(gone, NAME).databricksId], ['leaving', NAME]);

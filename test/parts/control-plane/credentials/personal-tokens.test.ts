@@ -20,6 +20,9 @@ const asPersonalToken = withRole(ROLE, { credential: 'pat', sensitivity: 'medium
 const startTokenWorld = (options: WorldOptions = {}): Promise<World> =>
   startWorld({ adjustPolicy: asPersonalToken, reconciler: { everySeconds: 1 }, ...options });
 
+/** Without the net beneath: whatever is missed stays. */
+const NO_SWEEP: WorldOptions = { reconciler: { everySeconds: 3_600 } };
+
 const tokensOf = (world: World): readonly SandboxPersonalToken[] =>
   world.databricks.personalAccessTokens('prod');
 
@@ -252,7 +255,7 @@ describe('a personal access token whose making went wrong', function () {
   });
 
   it('is found and deleted where its answer was lost, and a repetition gets another one', async () => {
-    world = await startTokenWorld();
+    world = await startTokenWorld(NO_SWEEP);
     const { id } = await granted(world, 'ana', ROLE, 30);
     for (const status of [0, 503, 408]) {
       world.databricks.tune({ failNext: { status, count: 1, path: CREATE, when: 'after' } });
@@ -265,7 +268,7 @@ describe('a personal access token whose making went wrong', function () {
   });
 
   it('is found where lists lag behind', async () => {
-    world = await startTokenWorld({ absenceConfirmMs: 700 });
+    world = await startTokenWorld({ ...NO_SWEEP, absenceConfirmMs: 700 });
     world.databricks.tune({ tokenLagMs: 400 });
     const { id } = await granted(world, 'ana', ROLE, 30);
     world.databricks.tune({ failNext: { status: 0, count: 1, path: CREATE, when: 'after' } });
@@ -332,7 +335,7 @@ describe('a personal access token whose making went wrong', function () {
   });
 
   it('is deleted where the one who made it stopped before it was on record', async () => {
-    world = await startTokenWorld();
+    world = await startTokenWorld(NO_SWEEP);
     const there = world;
     const { id } = await granted(there, 'ana', ROLE, 30);
     // As a kill leaves it: committed to and made, and nobody there who could have heard the answer.
