@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -261,6 +261,36 @@ describe('oam, with a real control plane', function () {
     const bad = await oam(['policy', 'check', folder], { env: hosts });
     assert.equal(bad.code, 1);
     assert.match(bad.stderr, /^oam: /);
+  });
+
+  it('finds a role with personal access tokens good only for a configuration that offers them', async () => {
+    const env = {
+      OAM_WORKSPACE_PROD: 'https://a.cloud.databricks.com',
+      OAM_WORKSPACE_DEV: 'https://b.cloud.databricks.com',
+    };
+    const policy = join(folder, 'policy');
+    await cp('demo/policy', policy, { recursive: true });
+    const catalogue = join(policy, 'catalogue.yaml');
+    const text = await readFile(catalogue, 'utf8');
+    await writeFile(
+      catalogue,
+      text.replace('credential: federated', 'credential: pat').replace('maxMinutes: 120', 'maxMinutes: 60'),
+    );
+    const off = await oam(['policy', 'check', policy], { env });
+    assert.equal(off.code, 1);
+    assert.match(off.stderr, /catalogue\.yaml:\d+: Role 'recsys-deployer': 'pat' is off/);
+    const without = join(folder, 'oam.yaml');
+    assert.equal((await oam(['policy', 'check', policy, '--config', without], { env })).code, 1);
+    const offering = join(folder, 'oam-pat.yaml');
+    const configuration: unknown = JSON.parse(await readFile(without, 'utf8'));
+    const { databricks: core } = z.object({ databricks: z.looseObject({}) }).parse(configuration);
+    const pat = { clientId: 'another', clientSecretEnv: 'OAM_PAT_CLIENT_SECRET' };
+    await writeFile(
+      offering,
+      JSON.stringify(Object.assign({}, configuration, { databricks: { ...core, pat } })),
+    );
+    const on = await oam(['policy', 'check', policy, '--config', offering], { env });
+    assert.equal(on.code, 0, on.stderr);
   });
 
   it('stops the control plane in order on SIGTERM, leaving nothing that runs and no secret in its log', async () => {
