@@ -53,6 +53,7 @@ import { createLivePolicy } from './policy/live.ts';
 import { type PolicySource, startPolicyReload } from './policy/reload.ts';
 import type { PolicyVersion } from './policy/version.ts';
 import { lapseUnanswered } from './requests/lapse.ts';
+import { verifyAgain } from './requests/verify-again.ts';
 import { putAllOnNewGround } from './requests/new-ground.ts';
 import { resumeReturned } from './requests/returning.ts';
 import type { Store } from './store/store.ts';
@@ -109,6 +110,9 @@ export interface Assembly {
 
 const EVENTS_EVERY_MS = 500;
 
+/** Callbacks are asked again about what waits, where it is time, once in so many looks for due work. */
+const VERIFY_AGAIN_BEATS = 60;
+
 /** How many personal access tokens that were made last are masked by their values; the others by their form. */
 const TOKENS_MASKED = 100;
 
@@ -120,6 +124,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let sweeper: Sweeper | undefined;
   let reconciler: Loop | undefined;
   let requests: Loop | undefined;
+  let verifications: Loop | undefined;
+  const ending = new AbortController();
   let reload: Loop | undefined;
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
@@ -267,6 +273,15 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         receivers: ingredients.secrets.noticeReceivers,
       });
       let judgedBy: string | undefined;
+      verifications = startLoop({
+        name: 'verifications',
+        pollMs: pollMs * VERIFY_AGAIN_BEATS,
+        logger,
+        work: async () => {
+          await verifyAgain(atPresent(), ending.signal);
+          return false;
+        },
+      });
       requests = startLoop({
         name: 'requests',
         pollMs,
@@ -341,11 +356,13 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       reload?.wake();
     },
     async end() {
+      ending.abort();
       await Promise.all([
         reload?.stop(),
         sweeper?.stop(),
         reconciler?.stop(),
         requests?.stop(),
+        verifications?.stop(),
         notices?.stop(),
         keys?.stop(),
         tokens?.stop(),

@@ -16,6 +16,8 @@ import { type CallbackSettings, isAskedAbout, type VerifierSettings } from './se
 
 /** Asks those outside who know whether a ticket and a purpose are what they say. */
 export interface PurposeCallbacks {
+  /** How long a yes counts, in milliseconds. */
+  readonly trustMs: number;
   /** The names of those that are asked about a role. */
   askedAbout(role: Pick<Role, 'id' | 'team'>): readonly string[];
   /**
@@ -126,6 +128,7 @@ export function createCallbacks(parts: CallbackParts): PurposeCallbacks {
   };
 
   return {
+    trustMs,
     askedAbout: (role) => verifiers.filter((one) => isAskedAbout(one, role)).map(({ name }) => name),
     async ask(inquiry, nowMs, signal) {
       if (signal.aborted) throw new CancelledError();

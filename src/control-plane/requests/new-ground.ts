@@ -69,23 +69,32 @@ export async function putAllOnNewGround(core: Core): Promise<void> {
 }
 
 /** As {@link putOnNewGround}, also for a request whose grant was given up before anything was written. */
-export async function judgeAnew(core: Core, change: Change, request: StoredRequest): Promise<boolean> {
+export async function judgeAnew(
+  core: Core,
+  change: Change,
+  request: StoredRequest,
+  why = CHANGED,
+): Promise<boolean> {
   const role = core.policy.catalogue.roles.find((candidate) => candidate.id === request.roleId);
   if (role === undefined) {
-    await refuseOnNewGround(core, change, request, ['The role is no longer in the catalogue.']);
+    await refuseOnNewGround(core, change, request, ['The role is no longer in the catalogue.'], why);
     return true;
   }
   if (await givesSomethingElse(core, change, request, role)) {
-    await refuseOnNewGround(core, change, request, [
-      'What the role gives now is no extension of what is held.',
-    ]);
+    await refuseOnNewGround(
+      core,
+      change,
+      request,
+      ['What the role gives now is no extension of what is held.'],
+      why,
+    );
     return true;
   }
   const requester = await findPrincipal(change.trx, request.requester);
   if (requester?.groups.kind !== 'listed') return false;
   const decision = judge(core.policy, requester, role, request, change.nowMs);
   if (decision.kind === 'refused') {
-    await refuseOnNewGround(core, change, request, decision.because);
+    await refuseOnNewGround(core, change, request, decision.because, why);
     return true;
   }
   const reopened = reopen(request, {
@@ -98,7 +107,7 @@ export async function judgeAnew(core: Core, change: Change, request: StoredReque
     role,
     roleHash: roleHash(role),
     team: role.team,
-    because: [CHANGED, ...decision.because],
+    because: [why, ...decision.because],
   };
   const next = settle(judged, {
     requesterFresh: areFactsFresh(requester, change.nowMs),
@@ -120,10 +129,11 @@ async function refuseOnNewGround(
   change: Change,
   request: StoredRequest,
   because: readonly string[],
+  why: string,
 ): Promise<void> {
   const { hash, stages } = request;
   const reopened = reopen(request, { hash, stages, policyVersion: core.policy.hash });
-  const refused: StoredRequest = { ...refuse(reopened), because: [CHANGED, ...because] };
+  const refused: StoredRequest = { ...refuse(reopened), because: [why, ...because] };
   await saveRequest(change, request, refused);
   await tellOfRequest(change, 'request.denied', refused, undefined, {
     by: 'policy',

@@ -29,7 +29,7 @@ export const transitions: Figure = {
       ...{ db: stage.store.db, policy: stage.policy, logger: silentLogger, lapseMinutes: 60 },
       directory: undefined,
       debt: createAuditDebt(stage.folder, silentLogger),
-      callbacks: { askedAbout: () => [], ask: () => Promise.resolve([]) },
+      callbacks: { trustMs: 0, askedAbout: () => [], ask: () => Promise.resolve([]) },
       verifications: createSharedWork(),
       wake: () => undefined,
     };

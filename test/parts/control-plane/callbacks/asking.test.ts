@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import type { CallbackSettings } from '../../../../src/control-plane/callbacks/settings.ts';
+import { HOUR_MS } from '../../../../src/domain/time.ts';
 import type { ControlPlaneClient } from '../../../../src/protocol/client.ts';
 import type { RequestView } from '../../../../src/protocol/schemas.ts';
 import {
@@ -239,6 +241,49 @@ describe('a request that callbacks are asked about', function () {
     await Promise.all([gone, call]);
     const { items } = await world.client('ana').call('listRequests', { query: { scope: 'mine' } });
     assert.deepEqual(items, []);
+  });
+
+  it('is asked about again while it waits, and judged anew where the answer is another', async () => {
+    let answer = '{"verified":false,"reason":"there is no such ticket"}';
+    const url = await serve((_, response) =>
+      response.setHeader('content-type', 'application/json').end(answer),
+    );
+    await begin({ tickets: url });
+    const request = await ask('ML-7');
+    assert.equal(request.state, 'pending');
+    answer = '{"verified":true,"ticket":{"status":"open"}}';
+    await world.advance(13 * HOUR_MS);
+    const auditor = world.client('aude');
+    const look = () => auditor.call('getRequest', { params: { id: request.id } });
+    let now = await look();
+    while (now.evidence[0]?.verdict !== 'confirmed') {
+      await delay(50);
+      now = await look();
+    }
+    // Granted at once, as soon as the requester, who has not been seen since yesterday, is.
+    assert.equal(now.state, 'awaiting_requester');
+    assert.notEqual(now.hash, request.hash);
+    assert.equal(now.because[0], 'What callbacks say of ticket and purpose is not what it was.');
+    const seen = await world.client('ana').call('getRequest', { params: { id: request.id } });
+    assert.equal(seen.state, 'approved');
+  });
+
+  it('counts for longer, under the same hash, where callbacks say the same again', async () => {
+    const url = await serve((_, response) =>
+      response.setHeader('content-type', 'application/json').end('{"verified":false,"reason":"closed"}'),
+    );
+    await begin({ tickets: url });
+    const request = await ask('ML-7');
+    await world.advance(13 * HOUR_MS);
+    const auditor = world.client('aude');
+    const look = () => auditor.call('getRequest', { params: { id: request.id } });
+    let now = await look();
+    while (now.evidence[0]?.goodUntil === request.evidence[0]?.goodUntil) {
+      await delay(50);
+      now = await look();
+    }
+    assert.deepEqual([now.state, now.hash, now.version], ['pending', request.hash, request.version]);
+    assert.equal(now.evidence[0]?.at, request.evidence[0]?.at);
   });
 
   it('is told beforehand what hangs on a confirmation', async () => {
