@@ -31,6 +31,14 @@ export function sessionExpired(detail?: string): OamError {
   );
 }
 
+/** The provider renews the token for the control plane, but not the one for Databricks. */
+export function databricksSignInNeeded(): OamError {
+  return new OamError(
+    'databricks_sign_in_needed',
+    'Your identity provider renews your sign-in to Databricks only when you sign in. Sign in again; requests and approvals go on working meanwhile.',
+  );
+}
+
 /** Another window has signed somebody else in since. */
 export function principalChanged(): OamError {
   return new OamError(

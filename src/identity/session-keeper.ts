@@ -5,7 +5,7 @@ import type { Redactor } from '../domain/redaction.ts';
 import { MINUTE_MS, SECOND_MS, type Clock, type EpochMs } from '../domain/time.ts';
 import { cancellable } from './cancellation.ts';
 import type { DiscoveredIdentityProvider } from './discovery.ts';
-import { isUnavailable, principalChanged, sessionExpired } from './failures.ts';
+import { databricksSignInNeeded, isUnavailable, principalChanged, sessionExpired } from './failures.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import { refreshSession, revokeSession } from './refresh.ts';
 import {
@@ -57,7 +57,11 @@ export interface SessionKeeper {
    * @param person Whose token it has to be: another window may have signed somebody else in.
    */
   accessToken(signal?: AbortSignal, person?: PrincipalKey): Promise<string>;
-  /** The subject token for a workspace's token endpoint, refreshed in the same way and with the same errors. */
+  /**
+   * The subject token for a workspace's token endpoint, refreshed in the same way and with the same errors; besides,
+   * `databricks_sign_in_needed` where the provider gives none with a refresh and the one of the sign-in has run out.
+   * The access token goes on being refreshed then.
+   */
   subjectToken(signal?: AbortSignal): Promise<SubjectToken>;
   /** To be called when the store was changed elsewhere: another window signed in, refreshed or signed out. */
   reload(): Promise<void>;
@@ -161,6 +165,9 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     return expiresAtMs - Math.min(aheadMs, (lifeOf(token) ?? Infinity) / 2);
   };
 
+  /** The subject token that the provider did not renew: asking again for the same would only rotate the session. */
+  let unrenewed: string | undefined;
+
   const fresh = (session: Session, door: Door): boolean => clock.nowMs() < dueAtMs(session, door);
 
   /** What to refresh: the store's session, which another window may have renewed, unless the store is behind. */
@@ -181,6 +188,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     const idp = await options.identityProvider();
     const begunIn = generation;
     const refreshed = await refreshSession(idp, session);
+    if (refreshed.idToken === session.idToken) unrenewed = refreshed.idToken;
     const expected = behind ?? session;
     const stored = await readStore().catch(() => expected);
     if (generation !== begunIn) {
@@ -270,11 +278,17 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     return started;
   };
 
+  const withOldSubject = (session: Session): Session => {
+    if (session.idTokenExpiresAtMs - clock.nowMs() < MINIMUM_LEFT_MS) throw databricksSignInNeeded();
+    return session;
+  };
+
   const usable = async (door: Door, signal: AbortSignal | undefined): Promise<Session> => {
     const now = await cancellable(load(), signal);
     if (now.kind === 'expired') throw now.reason;
     if (now.kind !== 'signed-in') throw notSignedIn();
     if (fresh(now.session, door)) return now.session;
+    if (door === 'subject' && now.session.idToken === unrenewed) return withOldSubject(now.session);
 
     try {
       const session = await cancellable(refreshFor(door), signal);
@@ -283,6 +297,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       if (renewed.expiresAtMs > clock.nowMs() || renewed.token !== tokenFor(now.session, door).token) {
         return session;
       }
+      if (door === 'subject') throw databricksSignInNeeded();
       throw sessionExpired('the identity provider gave no new token');
     } catch (error) {
       const kept = sessionIn(state);

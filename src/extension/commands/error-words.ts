@@ -24,6 +24,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   wrong_audience: 'signIn',
   wrong_token_kind: 'signIn',
   databricks_unauthenticated: 'signIn',
+  databricks_sign_in_needed: 'signIn',
   databricks_token_refused: 'signIn',
   sign_in_denied: 'signIn',
   sign_in_timed_out: 'signIn',

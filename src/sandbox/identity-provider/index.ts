@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
-import { Provider } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 
 import { OamError } from '../../domain/errors.ts';
 import { silentLogger, type Logger } from '../../domain/logger.ts';
@@ -32,6 +32,8 @@ export interface IdentityProviderOptions {
   readonly devicePollSeconds?: number;
   /** Each refresh token is good for one use, and a second use revokes its whole family; true unless told. */
   readonly rotateRefreshTokens?: boolean;
+  /** A refresh brings an ID token too; true unless told, and false with providers that give one at sign-in only. */
+  readonly idTokenOnRefresh?: boolean;
   /** Puts another audience into access tokens, as a badly configured provider does. */
   readonly accessTokenAudience?: string | readonly string[];
   readonly logger?: Logger;
@@ -133,11 +135,15 @@ export async function startIdentityProvider(
   provider.on('server_error', (_ctx, error: Error) => {
     logger.error('identity provider: request failed', { error: error.message });
   });
-  provider.use(async (ctx, next) => {
+  provider.use(async (ctx: KoaContextWithOIDC, next) => {
     await next();
     const body: unknown = ctx.body;
     if (ctx.path === '/device/auth' && ctx.status === 200 && typeof body === 'object') {
       ctx.body = { ...body, interval: options.devicePollSeconds ?? 1 };
+    }
+    const isRefresh = ctx.path === '/token' && ctx.oidc.params?.['grant_type'] === 'refresh_token';
+    if (isRefresh && options.idTokenOnRefresh === false && typeof body === 'object') {
+      ctx.body = { ...body, id_token: undefined };
     }
   });
 

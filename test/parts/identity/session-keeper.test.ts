@@ -391,6 +391,54 @@ describe('the session keeper', () => {
     });
   });
 
+  describe('with a provider that gives an ID token at sign-in only', () => {
+    let sparing: RunningIdentityProvider;
+    let provider: DiscoveredIdentityProvider;
+    before(async () => {
+      sparing = await startIdentityProvider({ idTokenOnRefresh: false });
+      provider = await discover(sparing);
+    });
+    after(() => sparing.close());
+
+    it('goes on at the control plane, and asks for a sign-in for Databricks when that token has run out', async () => {
+      let refreshes = 0;
+      const library = {
+        ...provider.library,
+        refreshTokenGrant: (...asked: Parameters<typeof provider.library.refreshTokenGrant>) => {
+          refreshes += 1;
+          return provider.library.refreshTokenGrant(...asked);
+        },
+      };
+      const keeper = keeperWith({ identityProvider: () => Promise.resolve({ ...provider, library }) });
+      const theirs = await signIn(provider, PEOPLE.ana);
+      await keeper.accept(theirs);
+      clock.aheadMs = theirs.idTokenExpiresAtMs - Date.now() - 30_000;
+      assert.equal((await keeper.subjectToken()).token, theirs.idToken, 'it is good for half a minute more');
+      assert.equal((await keeper.subjectToken()).token, theirs.idToken);
+      assert.equal(refreshes, 1, 'what is not given is not asked for again and again');
+      clock.aheadMs += 60_000;
+      for (let round = 0; round < 3; round++) {
+        await assert.rejects(keeper.subjectToken(), { code: 'databricks_sign_in_needed' });
+      }
+      assert.equal(refreshes, 1);
+      assert.ok(await keeper.accessToken());
+      assert.equal(keeper.state.kind, 'signed-in');
+
+      clock.aheadMs = 0;
+      const again = await signIn(provider, PEOPLE.ana);
+      await keeper.accept(again);
+      assert.equal((await keeper.subjectToken()).token, again.idToken);
+    });
+
+    it('asks for it too where the token had run out before anybody asked', async () => {
+      const keeper = keeperWith({ identityProvider: () => Promise.resolve(provider) });
+      await keeper.accept(await signIn(provider, PEOPLE.ana));
+      clock.aheadMs = 570_000;
+      await assert.rejects(keeper.subjectToken(), { code: 'databricks_sign_in_needed' });
+      assert.ok(await keeper.accessToken());
+    });
+  });
+
   it('says that the session is over when the provider has ended it', async () => {
     const keeper = keeperWith();
     await keeper.accept(session);
