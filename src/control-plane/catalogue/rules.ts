@@ -4,6 +4,7 @@ import { didYouMean } from '../configuration/nearest.ts';
 import type { FileProblem } from '../configuration/problems.ts';
 import type { CatalogueFile } from './schema.ts';
 import { type CatalogueTerms, termProblems } from './terms.ts';
+import { unsafeProblems } from './unsafe.ts';
 
 /** Makes a problem out of a path in the catalogue and a sentence. */
 export type ProblemAt = (path: readonly (string | number)[], message: string) => FileProblem;
@@ -31,6 +32,7 @@ export function checkCatalogue(
     ...roleProblems(catalogue, problemAt),
     ...stageProblems(catalogue, problemAt),
     ...termProblems(catalogue, problemAt, terms),
+    ...unsafeProblems(catalogue, problemAt),
   ];
 }
 

@@ -11,11 +11,24 @@ const WORKLOAD_ACTIONS = ['workload.at_once', 'workload.with_approval'] as const
  * would let in whatever the issuer signs, and some issuers sign for everybody.
  */
 export function openDoorProblems(rules: readonly Rule[]): FileProblem[] {
-  return rules.filter(letsInAnybody).map(({ id, file, offset }) => ({
+  const workloads = rules.filter(letsInAnybody).map(({ id, file, offset }) => ({
     file: file.path,
     line: lineOf(file.text, offset),
     message: `The rule '${id}' lets in workloads without saying which. Compare principal.issuer, and principal.subject or a claim by principal.getTag("…").`,
   }));
+  const emergencies = rules.filter(breaksGlassForAnybody).map(({ id, file, offset }) => ({
+    file: file.path,
+    line: lineOf(file.text, offset),
+    message: `The rule '${id}' lets anybody break the glass, at once and unasked. Say who may: compare principal.duty, principal.teams or principal.groups.`,
+  }));
+  return [...workloads, ...emergencies];
+}
+
+/** Nobody decides on an emergency but the rule: one that says nothing of the person is for everybody who has a role's team. */
+function breaksGlassForAnybody({ json, actions }: Rule): boolean {
+  if (json.effect !== 'permit' || !actions.has('request.break_glass') || json.principal.op !== 'All')
+    return false;
+  return !JSON.stringify(json.conditions).includes('{"Var":"principal"}');
 }
 
 function letsInAnybody({ json, actions }: Rule): boolean {

@@ -266,4 +266,17 @@ describe('the catalogue', () => {
     await rm(`${folder.path}/catalogue.yaml`);
     assert.match((await problems())[0] ?? '', /missing or cannot be read/);
   });
+
+  it('refuses what gives away more than anybody means to give', async () => {
+    for (const group of ['ml-recsys', 'ml-platform-leads']) {
+      await replace('name: oam-jit-recsys-endpoint-query', `name: ${group}`);
+      assert.match((await problems()).join(), /its group '.*' is that of .* Make a group for the role alone/);
+      await replace(`name: ${group} }`, 'name: oam-jit-recsys-endpoint-query }');
+    }
+    await replace('approverGroups: [ml-recsys-leads]', 'approverGroups: [oam-jit-recsys-deployer]');
+    assert.match((await problems()).join(), /is that of approvers/);
+    await replace('approverGroups: [oam-jit-recsys-deployer]', 'approverGroups: [ml-recsys-leads]');
+    await replace('approverDuty: ops-engineer', 'approverDuty: auditor');
+    assert.match((await problems()).join(), /auditors do not approve/);
+  });
 });

@@ -37,6 +37,22 @@ describe('publishing a policy', function () {
     assert.deepEqual(await problems(), []);
   });
 
+  it('refuses a rule that lets anybody break the glass', async () => {
+    const rule = (when: string): string =>
+      `@id("glass") @because("Some glass.") permit(principal, action == Action::"request.break_glass", resource)${when};`;
+    for (const [when, open] of [
+      ['', true],
+      [' when { context.minutes <= 60 }', true],
+      [' when { principal.duty == Duty::"ops-engineer" }', false],
+    ] as const) {
+      await extra(rule(when));
+      assert.equal(
+        (await problems()).some((problem) => problem.includes("The rule 'glass' lets anybody")),
+        open,
+      );
+    }
+  });
+
   it('refuses a rule that lets in workloads without saying whose they are', async () => {
     const rule = (when: string): string =>
       `@id("door") @because("Some door.") permit(principal, action in [Action::"workload"], resource) when { ${when} };`;
