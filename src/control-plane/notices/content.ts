@@ -26,8 +26,8 @@ export const NoticeContent = z.object({
   extension: z.boolean(),
   startsAtMs: z.optional(z.number()),
   lapsesAtMs: z.optional(z.number()),
-  /** The step whose approvers have the word, from 1. */
-  step: z.optional(z.object({ number: z.number(), of: z.number() })),
+  /** The step whose approvers have the word, from 1, and who they are. */
+  step: z.optional(z.object({ number: z.number(), of: z.number(), approvers: z.string() })),
   /** What a wait is for: on another ground, or at another step, it is over. */
   waitsFor: z.optional(z.object({ hash: z.string(), stage: z.number() })),
   outcome: z.optional(Outcome),

@@ -1,3 +1,4 @@
+import { describeApprovers, namesOf } from '../../domain/approvers.ts';
 import type { Grant } from '../../domain/grant.ts';
 import { hasLapsed, isOpen, speakersOf, standing, windowMinutes } from '../../domain/request.ts';
 import type { Role } from '../../domain/role.ts';
@@ -30,12 +31,17 @@ export async function draftOfWaiting(
   const waiting = waitsFor(request, change.nowMs);
   if (waiting === undefined) return undefined;
   const { hash, stage } = waiting;
+  const awaited = request.stages[stage];
   const nameOf = await names(change, request);
   return {
     topic: `${request.id}/${kind}/${hash}/${stage}${round}`,
     content: {
       ...about(request, request.role, nameOf, kind),
-      step: { number: stage + 1, of: request.stages.length },
+      step: {
+        number: stage + 1,
+        of: request.stages.length,
+        approvers: awaited === undefined ? '' : describeApprovers(namesOf(awaited)),
+      },
       waitsFor: waiting,
     },
     linkUntilMs: request.lapsesAtMs,

@@ -89,6 +89,7 @@ function factsOf(content: NoticeContent): [label: string, value: string][] {
         ['For', windowWords(content)],
         ['It gives', role.gives],
         ['Workspace', role.workspace],
+        ...optional('Waits for', step?.approvers),
         ...(step !== undefined && step.of > 1
           ? optional('Approval', `step ${step.number} of ${step.of}`)
           : []),
