@@ -5,7 +5,7 @@ import { createRefusedTokens } from '../../../../src/control-plane/audit/refused
 import { createSessionRecord } from '../../../../src/control-plane/audit/sessions.ts';
 import { silentLogger } from '../../../../src/domain/logger.ts';
 import type { Principal } from '../../../../src/domain/principal.ts';
-import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
+import { EDITOR_CLIENT_ID, PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { startWorld, type World } from '../world.ts';
 
 describe('sign-ins', function () {
@@ -24,7 +24,7 @@ describe('sign-ins', function () {
     world.store.db.selectFrom('audit').selectAll().where('event', '=', event).orderBy('at').execute();
 
   it('are on the record at the first use of each token, and not at the others', async () => {
-    const first = await world.token('ana', { jti: 'first', azp: 'the-editor' });
+    const first = await world.token('ana', { jti: 'first', azp: EDITOR_CLIENT_ID });
     const second = await world.token('ana', { jti: 'second' });
     await Promise.all([first, first, second, first].map(knock));
     await Promise.all([second, first].map(knock));
@@ -34,7 +34,7 @@ describe('sign-ins', function () {
     const details = seen.map((row) => row.detail as Record<string, unknown>);
     assert.deepEqual(details.map((detail) => detail['tokenId']).sort(), ['first', 'second']);
     const detail = details.find(({ tokenId }) => tokenId === 'first');
-    assert.equal(detail?.['clientId'], 'the-editor');
+    assert.equal(detail?.['clientId'], EDITOR_CLIENT_ID);
     assert.equal(detail['address'], '127.0.0.1');
     assert.equal(detail['userAgent'], 'a test');
     assert.ok(!JSON.stringify(details).includes(first));
