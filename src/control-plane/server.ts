@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
-import { createRedactor } from '../domain/redaction.ts';
+import { createRedactor, type Redactor } from '../domain/redaction.ts';
 import { SECOND_MS } from '../domain/time.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { type Assembly, assembleControlPlane } from './assemble.ts';
@@ -14,6 +14,7 @@ import { catalogueTerms, type ServerConfiguration } from './configuration/config
 import { FileProblemsError } from './configuration/problems.ts';
 import { receiverHeaders } from './configuration/receiver-headers.ts';
 import { optionalSecretFromEnvironment, secretFromEnvironment } from './configuration/secret.ts';
+import { createWorkspaces } from './effects/workspaces.ts';
 import { directoryTokens } from './directory/tokens.ts';
 import { readReceivers } from './notices/receivers.ts';
 import { expectClaimed } from './policy/attributes.ts';
@@ -21,7 +22,8 @@ import { type PolicyFolder, readSettledFolder } from './policy/folder.ts';
 import { compilePolicy } from './policy/publish.ts';
 import type { PolicySource } from './policy/reload.ts';
 import type { PolicyVersion } from './policy/version.ts';
-import { openStore, type Store } from './store/store.ts';
+import { type LakebaseSettings, lakebasePassword, lakebaseTarget } from './store/lakebase.ts';
+import { openStore, type Store, type StoreOptions } from './store/store.ts';
 import { PRODUCT_VERSION } from './version.ts';
 
 /** A control plane that answers. */
@@ -73,7 +75,10 @@ export async function startControlPlane(
   if (secrets.tokenClientSecret !== undefined) redactor.register(secrets.tokenClientSecret);
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
-  const store = await openStore({ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger });
+  const store = await openStore({
+    ...{ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger },
+    changing: config.lakebase && lakebaseStore(config, config.lakebase, redactor),
+  });
   const { policy, policySource } = await firstPolicy(config, store, logger);
   for (const fault of config.callbacks ? unknownToCatalogue(config.callbacks, policy.catalogue) : []) {
     logger.error('A callback is to be asked about what the catalogue does not have.', { fault });
@@ -108,6 +113,28 @@ export async function startControlPlane(
     await close(assembly, store);
     throw error;
   }
+}
+
+/** The Lakebase database, which OAM enters as a service principal. Its certificate is a public one, and verified. */
+function lakebaseStore(
+  config: ServerConfiguration,
+  lakebase: LakebaseSettings,
+  redactor: Redactor,
+): StoreOptions['changing'] {
+  const clientId = lakebase.clientId ?? config.databricks.clientId;
+  const clientSecret = secretFromEnvironment(lakebase.clientSecretEnv ?? config.databricks.clientSecretEnv);
+  redactor.register(clientSecret);
+  const workspaces = createWorkspaces({ clientId, clientSecret, transport: axiosTransport(), redactor });
+  const { host, port, database } = lakebase;
+  return {
+    connection: { host, port, database, user: clientId, ssl: true },
+    password: lakebasePassword({
+      client: workspaces.at(lakebase.workspace),
+      target: lakebaseTarget(lakebase),
+      redactor,
+      clock: { nowMs: () => performance.timeOrigin + performance.now() },
+    }),
+  };
 }
 
 /** How often the policy folder is looked at: its few files are read then. */

@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import type {
   Cluster,
   CurrentPrincipal,
+  DatabaseCredential,
   EffectivePrivilege,
   Experiment,
   Group,
@@ -288,3 +289,15 @@ export const CreatedToken = z.pipe(
 
 /** `GET /token-management/tokens`. */
 export const TokenList = z.object({ token_infos: z.optional(z.array(TokenInfo)) });
+
+/** `POST /postgres/credentials`, and `POST /database/credentials` of the older kind, which names the time otherwise. */
+export const IssuedDatabaseCredential = z.pipe(
+  z.union([
+    z.object({ token: z.string().check(z.minLength(1)), expire_time: z.iso.datetime({ offset: true }) }),
+    z.object({ token: z.string().check(z.minLength(1)), expiration_time: z.iso.datetime({ offset: true }) }),
+  ]),
+  z.transform((answer): DatabaseCredential => ({
+    password: answer.token,
+    expiresAtMs: Date.parse('expire_time' in answer ? answer.expire_time : answer.expiration_time),
+  })),
+);

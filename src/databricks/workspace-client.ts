@@ -32,6 +32,9 @@ interface Call extends Pick<HttpRequest, 'method'> {
 const SCIM_MEDIA_TYPE = 'application/scim+json';
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 
+/** The longest that Databricks gives. */
+const LAKEBASE_PASSWORD_TTL = '3600s';
+
 /** More pages than any list has: a server that never ends its list is not Databricks. */
 const MAX_PAGES = 1_000;
 
@@ -221,6 +224,22 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
         contentType: SCIM_MEDIA_TYPE,
       };
       return (await read(shapes.ResourceIds, call, o)).map((user) => user.id);
+    },
+
+    databaseCredential: (target, o) => {
+      const call: Call =
+        target.kind === 'endpoint'
+          ? {
+              method: 'POST',
+              path: '/api/2.0/postgres/credentials',
+              body: { endpoint: target.name, ttl: LAKEBASE_PASSWORD_TTL },
+            }
+          : {
+              method: 'POST',
+              path: '/api/2.0/database/credentials',
+              body: { instance_names: [target.name], request_id: globalThis.crypto.randomUUID() },
+            };
+      return read(shapes.IssuedDatabaseCredential, call, o);
     },
 
     group: (groupId, o) =>

@@ -141,6 +141,16 @@ export interface TokenOrder {
  */
 export const MEMBERS_AT_ONCE = 100;
 
+/** The Lakebase database that a password is for: an endpoint by its full name, or an instance of the older kind. */
+export type LakebaseTarget =
+  { readonly kind: 'endpoint'; readonly name: string } | { readonly kind: 'instance'; readonly name: string };
+
+/** A password of Lakebase. Whoever is connected when it expires stays so. */
+export interface DatabaseCredential {
+  readonly password: string;
+  readonly expiresAtMs: EpochMs;
+}
+
 /**
  * A typed client of one workspace, acting as whoever the token stands for. Every method throws
  * `DatabricksError` for a refusal, `databricks_unexpected_answer` for an answer of another shape, and the
@@ -179,6 +189,8 @@ export interface WorkspaceClient {
   ): Promise<{ readonly id: string; readonly userName: string }>;
   /** The ids of the account's users of this name, through the workspace's account proxy. */
   userIdsNamed(userName: string, options?: CallOptions): Promise<string[]>;
+  /** A password for the caller in a Lakebase database. Each call makes another. */
+  databaseCredential(target: LakebaseTarget, options?: CallOptions): Promise<DatabaseCredential>;
   /** An account group, through the workspace's account proxy. */
   group(groupId: string, options?: CallOptions): Promise<Group>;
   /** The ids of the account groups of this name, through the workspace's account proxy. */

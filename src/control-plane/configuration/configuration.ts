@@ -19,6 +19,7 @@ import { faultsOfNotices, NoticeSettings, settledIn } from '../notices/settings.
 import type { CatalogueTerms } from '../catalogue/terms.ts';
 import { EnvironmentName } from './secret.ts';
 import { ReconcilerSettings } from '../reconciler/settings.ts';
+import { LakebaseSettings } from '../store/lakebase.ts';
 import { toWorkloadTrust, WorkloadsFile, type WorkloadTrust } from '../workloads/configuration.ts';
 import { faultOfOrigin, faultOfServerAddress } from './origin.ts';
 import { type FileProblem, FileProblemsError } from './problems.ts';
@@ -36,6 +37,8 @@ export interface ServerConfiguration {
   readonly dataFolder: string;
   /** A PostgreSQL to use in place of the embedded one. */
   readonly databaseUrl: string | undefined;
+  /** A Lakebase database to use in place of the embedded one. */
+  readonly lakebase: LakebaseSettings | undefined;
   /** Catalogue, schema and rules. Absolute. */
   readonly policyFolder: string;
   readonly identity: IdentityTrust;
@@ -131,6 +134,7 @@ const ServerConfigurationFile = z.strictObject({
   publicUrl: z.optional(Text),
   dataFolder: Text,
   databaseUrl: z.optional(Text),
+  lakebase: z.optional(LakebaseSettings),
   policyFolder: Text,
   identity: IdentitySettings,
   databricks: z.strictObject({
@@ -200,6 +204,10 @@ export function parseServerConfiguration(
   if (openTelemetry) complain(['audit', 'openTelemetry', 'url'], faultOfServerAddress(openTelemetry.url));
   if (anchors.webhook)
     complain(['audit', 'anchors', 'webhook', 'url'], faultOfServerAddress(anchors.webhook.url));
+  if (file.lakebase !== undefined) {
+    complain(['lakebase', 'workspace'], faultOfOrigin(file.lakebase.workspace));
+    if (file.databaseUrl !== undefined) complain(['lakebase'], "and 'databaseUrl' exclude each other.");
+  }
   complain(['databaseUrl'], faultOfDatabaseUrl(file.databaseUrl, environment));
   complain(['workloads', 'audience'], faultOfWorkloadAudience(file));
   if (file.callbacks) {
@@ -241,6 +249,7 @@ export function parseServerConfiguration(
     notices: file.notices && settledIn(folder, file.notices),
     sessions: file.sessions,
     dataFolder: resolve(folder, file.dataFolder),
+    lakebase: file.lakebase,
     databaseUrl: resolveVariable(file.databaseUrl, environment),
     policyFolder: resolve(folder, file.policyFolder),
   };

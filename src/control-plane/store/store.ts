@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import pg from 'pg';
 
 import { OamError } from '../../domain/errors.ts';
@@ -6,6 +6,7 @@ import type { Logger } from '../../domain/logger.ts';
 import { startEmbeddedPostgres } from './embedded/server.ts';
 import { migrate } from './migrate.ts';
 import { migrations } from './migrations/index.ts';
+import type { ChangingPassword } from './lakebase.ts';
 import type { Database } from './tables.ts';
 
 /** The product's tables, at this version's schema. */
@@ -22,6 +23,9 @@ export interface StoreOptions {
   readonly dataFolder: string;
   /** A PostgreSQL (16 or later) to use in place of the embedded one. */
   readonly databaseUrl?: string | undefined;
+  /** A database whose password changes, to use in place of the embedded one. */
+  readonly changing?:
+    { readonly connection: pg.ClientConfig; readonly password: ChangingPassword } | undefined;
   readonly logger: Logger;
 }
 
@@ -44,6 +48,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (options.databaseUrl !== undefined) {
     const pool = createPool({ connectionString: options.databaseUrl }, options.logger);
     return openOn(pool, options.logger, () => Promise.resolve());
+  }
+  if (options.changing !== undefined) {
+    const { connection, password } = options.changing;
+    const pool = createPool({ ...connection, password: () => password.take() }, options.logger);
+    return openOn(pool, options.logger, () => Promise.resolve(), password);
   }
   const server = await startEmbeddedPostgres(options);
   try {
@@ -77,10 +86,16 @@ export function createPool(config: pg.PoolConfig, logger: Logger): pg.Pool {
   return pool;
 }
 
-async function openOn(pool: pg.Pool, logger: Logger, stopServer: () => Promise<void>): Promise<Store> {
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+async function openOn(
+  pool: pg.Pool,
+  logger: Logger,
+  stopServer: () => Promise<void>,
+  password?: ChangingPassword,
+): Promise<Store> {
+  const connections = password === undefined ? pool : retryingPassword(pool, password);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: connections }) });
   try {
-    await answering(pool);
+    await answering(db);
     await migrate(db, migrations, logger);
     await warnOfMovedClock(db, logger);
   } catch (error) {
@@ -95,9 +110,35 @@ async function openOn(pool: pg.Pool, logger: Logger, stopServer: () => Promise<v
   return { db: db.withSchema('oam'), close: () => (closing ??= close()) };
 }
 
-async function answering(pool: pg.Pool): Promise<void> {
+/** SQLSTATE 28: the database does not know the account, or not by this password. */
+const REFUSED_ACCOUNT = '28';
+
+/**
+ * A password that the database does not take any more is replaced by the next, once. It is fetched before the connection
+ * is made: a server may look up what it expects before it asks.
+ */
+function retryingPassword(pool: pg.Pool, password: ChangingPassword): PostgresPool {
+  return {
+    options: pool.options,
+    async connect() {
+      const last = password.last();
+      try {
+        return await pool.connect();
+      } catch (error) {
+        if (!(error instanceof pg.DatabaseError) || error.code?.startsWith(REFUSED_ACCOUNT) !== true)
+          throw error;
+        if (last !== undefined) password.drop(last);
+        await password.take();
+        return pool.connect();
+      }
+    },
+    end: () => pool.end(),
+  };
+}
+
+async function answering(db: Kysely<Database>): Promise<void> {
   try {
-    await pool.query('select 1');
+    await sql`select 1`.execute(db);
   } catch (error) {
     throw new OamError(
       'store_unavailable',

@@ -20,6 +20,16 @@ export interface SandboxJitGroup {
   readonly memberIds: readonly string[];
 }
 
+/** A Lakebase database that the stand-in makes passwords for. */
+export interface SandboxLakebase {
+  readonly endpoint: string;
+  readonly instance: string;
+  /** How long a password is said to be good for, in the place of what was asked for. */
+  readonly passwordMs?: number;
+  /** Makes the database take a new password of a service principal's. */
+  accept(applicationId: string, password: string): Promise<void>;
+}
+
 /** The areas that Databricks limits each for itself. */
 export type RateClass =
   | 'account-scim-write'
@@ -48,6 +58,7 @@ export interface SandboxDatabricksOptions {
   readonly people: readonly SandboxPerson[];
   /** More groups made for roles, beside those of the seed, with members who need be nobody that the account knows. */
   readonly jitGroups?: readonly SandboxJitGroup[];
+  readonly lakebase?: SandboxLakebase;
   /** The machine's unless given. */
   readonly clock?: Clock;
 }

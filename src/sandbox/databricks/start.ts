@@ -10,6 +10,7 @@ import { type Door, type Doorway, openDoor } from './http/listener.ts';
 import { Router } from './http/router.ts';
 import { Throttle } from './http/throttle.ts';
 import { identityRoutes } from './identity/routes.ts';
+import { lakebaseRoutes } from './lakebase/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { experimentRoutes } from './mlflow/routes.ts';
 import { authorizeRoutes } from './oauth/authorize-page.ts';
@@ -76,8 +77,8 @@ export async function startSandboxDatabricks(
   };
   try {
     await open('account', accountRouter(world, signIns));
-    await open('prod', workspaceRouter(workspaceOf(world, 'prod'), signIns));
-    await open('dev', workspaceRouter(workspaceOf(world, 'dev'), signIns));
+    await open('prod', workspaceRouter(workspaceOf(world, 'prod'), signIns, options));
+    await open('dev', workspaceRouter(workspaceOf(world, 'dev'), signIns, options));
   } catch (error) {
     await close();
     throw error;
@@ -187,7 +188,11 @@ function workspaceOf(world: World, key: WorkspaceKey): Workspace {
   return { world, key, id: SEED.workspaces[key].id, rights: world.rights[key], assets: world.assets[key] };
 }
 
-function workspaceRouter(workspace: Workspace, signIns: UserSignIns): Router {
+function workspaceRouter(
+  workspace: Workspace,
+  signIns: UserSignIns,
+  { lakebase }: SandboxDatabricksOptions,
+): Router {
   const { world, key } = workspace;
   return new Router([
     ...workspaceDiscoveryRoutes(world, key),
@@ -203,6 +208,7 @@ function workspaceRouter(workspace: Workspace, signIns: UserSignIns): Router {
     ...clusterRoutes(workspace),
     ...jobRoutes(workspace),
     ...tokenRoutes(workspace),
+    ...lakebaseRoutes(world, lakebase),
   ]);
 }
 

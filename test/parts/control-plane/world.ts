@@ -174,6 +174,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     publicUrl: undefined,
     dataFolder,
     databaseUrl: undefined,
+    lakebase: undefined,
     policyFolder: 'demo/policy',
     identity: toIdentityTrust({
       ...IdentitySettings.parse({

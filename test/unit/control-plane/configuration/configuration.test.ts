@@ -100,6 +100,19 @@ databaseUrl: env:DATABASE_URL
     assert.equal(configuration.databaseUrl, 'postgres://oam@db/oam');
   });
 
+  it('takes a Lakebase database by its endpoint or its instance, and not beside an address', () => {
+    const lakebase = `lakebase: { host: db.example.com, workspace: 'https://w.example.com', endpoint: e }\n`;
+    assert.deepEqual(parse(TEXT + lakebase).lakebase, {
+      ...{ host: 'db.example.com', port: 5_432, database: 'databricks_postgres' },
+      ...{ workspace: 'https://w.example.com', endpoint: 'e' },
+    });
+    const instance = parse(TEXT + lakebase.replace('endpoint: e', 'instance: i')).lakebase;
+    assert.ok(instance !== undefined && 'instance' in instance);
+    assert.match(problems(`${TEXT}${lakebase}databaseUrl: postgres://h/d\n`)[0] ?? '', /exclude each other/);
+    assert.match(problems(TEXT + lakebase.replace('https://', 'http://'))[0] ?? '', /must begin with https/);
+    assert.notEqual(problems(TEXT + lakebase.replace(', endpoint: e', '')).length, 0);
+  });
+
   it('refuses an unknown key, says which was meant, and on which line', () => {
     assert.deepEqual(problems(TEXT.replace('clientSecretEnv', 'clientSecretEnvv')).sort(), [
       "10: 'databricks.clientSecretEnv' is missing.",
