@@ -57,6 +57,7 @@ import { verifyAgain } from './requests/verify-again.ts';
 import { putAllOnNewGround } from './requests/new-ground.ts';
 import { resumeReturned } from './requests/returning.ts';
 import type { Store } from './store/store.ts';
+import { endIdleRunners, withRunners } from './runners/tokens.ts';
 import { forgetExpiredTokens, withWorkloads } from './workloads/sessions.ts';
 import { createSubjectTokenVerifier } from './workloads/subject-token.ts';
 import { addTokenEndpoint } from './workloads/token-endpoint.ts';
@@ -112,6 +113,9 @@ const EVENTS_EVERY_MS = 500;
 
 /** Callbacks are asked again about what waits, where it is time, once in so many looks for due work. */
 const VERIFY_AGAIN_BEATS = 60;
+
+/** What has ended gets nothing already; that its runners have is for people to read. */
+const RUNNERS_EVERY_MS = 10 * SECOND_MS;
 
 /** How many personal access tokens that were made last are masked by their values; the others by their form. */
 const TOKENS_MASKED = 100;
@@ -187,7 +191,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
           personalTokens: tokenWorkspaces && { workspaces: tokenWorkspaces, mask },
         }),
       }),
-    verifier: withWorkloads(createTokenVerifier(config.identity, transport), db),
+    verifier: withRunners(withWorkloads(createTokenVerifier(config.identity, transport), db), db),
     admit: admission(
       db,
       config.directory,
@@ -234,6 +238,12 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     ...{ config: config.audit, headers: ingredients.secrets.receiverHeaders },
   };
   const chaining = startChaining(audit);
+  const runners = startLoop({
+    name: 'runners',
+    pollMs: RUNNERS_EVERY_MS,
+    logger,
+    work: () => endIdleRunners(core).then(() => false),
+  });
   const housekeeping = startLoop({
     name: 'housekeeping',
     pollMs: HOUR_MS,
@@ -369,6 +379,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         watch.stop(),
         chaining.stop(),
         anchoring?.stop(),
+        runners.stop(),
         housekeeping.stop(),
       ]);
     },

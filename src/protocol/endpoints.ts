@@ -5,6 +5,7 @@ import { delegationEndpoints } from './delegations.ts';
 import { issuerEndpoints } from './issuer.ts';
 import { leaseEndpoints } from './leases.ts';
 import type { ProblemCode } from './problem.ts';
+import { runnerEndpoints } from './runners.ts';
 import {
   ApproveBody,
   ById,
@@ -355,6 +356,7 @@ export const endpoints = {
   ...leaseEndpoints,
   ...issuerEndpoints,
   ...auditEndpoints,
+  ...runnerEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
 /** An operation id. */
@@ -378,6 +380,8 @@ const TO_CALLERS: readonly ProblemCode[] = [
   'wrong_client',
   'token_lives_too_long',
   'account_disabled',
+  // A runner may do little.
+  'not_allowed',
   'too_many_requests',
   'identity_provider_unavailable',
 ];
@@ -389,10 +393,12 @@ const TO_BODIES: readonly ProblemCode[] = ['body_too_large', 'unsupported_media_
 /** Every code that an operation can refuse with. */
 export function refusalsOf(endpoint: Endpoint): readonly ProblemCode[] {
   return [
-    ...endpoint.refusals,
-    ...(endpoint.auth === 'bearer' ? TO_CALLERS : []),
-    ...(endpoint.method === 'POST' ? TO_WISHES : []),
-    ...(endpoint.method === 'GET' ? [] : TO_BODIES),
-    ...TO_ANYBODY,
+    ...new Set<ProblemCode>([
+      ...endpoint.refusals,
+      ...(endpoint.auth === 'bearer' ? TO_CALLERS : []),
+      ...(endpoint.method === 'POST' ? TO_WISHES : []),
+      ...(endpoint.method === 'GET' ? [] : TO_BODIES),
+      ...TO_ANYBODY,
+    ]),
   ];
 }

@@ -10,6 +10,7 @@ export const PROBLEM_CODES = [
   'wrong_audience',
   'wrong_token_kind',
   'wrong_client',
+  'code_refused',
   'token_lives_too_long',
   'account_disabled',
   'groups_overflowed',

@@ -20,6 +20,12 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   createDelegation: 'delegation.refused',
   revokeDelegation: 'delegation.refused',
   issueCredential: 'credential.refused',
+  handOver: 'runner.refused',
+  renewRunner: 'runner.refused',
+  endRunner: 'runner.refused',
+  // Anybody may try; a code that was used before is on the record by what it ends.
+  redeemRunner: null,
+  listRunners: null,
   listAudit: 'audit_read.refused',
   exportAudit: 'audit_read.refused',
   listAnchors: 'audit_read.refused',

@@ -29,6 +29,8 @@ export interface Bearer {
   readonly sessionId?: string | undefined;
   /** `auth_time`: when the person showed who they are, where the token says so. */
   readonly signedInAtMs?: EpochMs | undefined;
+  /** Present where a program asks that works under one grant, and may do nothing else. */
+  readonly runner?: { readonly id: string; readonly grantId: string };
 }
 
 /** A token that is not good for this control plane. */

@@ -18,6 +18,7 @@ import { storeNowMs } from '../changes/change.ts';
 import type { Core, LiveCore } from '../core.ts';
 import { streamEvents } from '../events/stream.ts';
 import type { EventWatch } from '../events/watch.ts';
+import { confine } from '../runners/confine.ts';
 import { resumeRequestsOf } from '../requests/returning.ts';
 import { MethodNotAllowed, methodsByAddress } from './allowed-methods.ts';
 import { bodies, type Call, inputs, type Operations } from './call.ts';
@@ -119,6 +120,7 @@ function addOperation<Id extends OperationId>(
       let bearer: Bearer | undefined;
       try {
         if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request, id);
+        if (bearer?.runner !== undefined) await confine(core, bearer.runner, id, request.params);
         const call = parseCall(id, endpoint, request, bearer, goneSignal(reply));
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
           return await openStream(parts, request, reply, bearer, closing);

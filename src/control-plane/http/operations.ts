@@ -22,6 +22,9 @@ import { getRequest, listRequests } from '../requests/lists.ts';
 import { timestamp, viewPerson } from '../requests/view.ts';
 import { listRoles } from '../roles/list.ts';
 import { groupsOf, teamsOf } from '../roles/teams.ts';
+import { endRunner, listRunners } from '../runners/administer.ts';
+import { handOver } from '../runners/hand-over.ts';
+import { redeemCode, renewToken } from '../runners/tokens.ts';
 import type { Operations } from './call.ts';
 
 /** What the operations of one call need. */
@@ -84,6 +87,11 @@ export function createOperations({ core, configuration, credentials }: Operation
     listAudit: (call) => listAudit(core, call.bearer().principal, call.query),
     exportAudit: (call) => exportAudit(core, call.bearer().principal, call.query.after),
     listAnchors: (call) => exportAnchors(core, call.bearer().principal, call.query.after),
+    handOver: (call) => handOver(core, call.intent(), call.params.id, call.body.name),
+    redeemRunner: (call) => redeemCode(core, call.body.code, call.body.machine),
+    renewRunner: (call) => renewToken(core, call.bearer().runner, call.body.machine),
+    listRunners: (call) => listRunners(core, call.bearer().principal, call.params.id, call.query),
+    endRunner: (call) => endRunner(core, call.bearer().principal, call.params.id),
     getAuditKeys: () => auditKeys(core.db),
   };
 }

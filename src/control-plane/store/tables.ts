@@ -57,6 +57,29 @@ export interface PrincipalTable {
   token_seen_at: ColumnType<Date, Date | undefined, Date>;
 }
 
+/** A program that works under a grant on its own. */
+export interface RunnerTable {
+  id: string;
+  grant_id: string;
+  iss: string;
+  sub: string;
+  name: string;
+  created_at: Date;
+  code_sha256: string;
+  code_expires_at: Date;
+  machine_sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  redeemed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  token_sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  token_expires_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  former_sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  former_expires_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  renewed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  ended_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  ended_by: ColumnType<RunnerEnd | null, RunnerEnd | null | undefined, RunnerEnd | null>;
+}
+
+type RunnerEnd = 'grant_ended' | 'revoked' | 'misused' | 'never_started';
+
 /** For a time, one approver's word may be given by somebody else. */
 export interface DelegationTable {
   id: string;
@@ -452,6 +475,7 @@ export interface Database {
   store: StoreTable;
   principal: PrincipalTable;
   delegation: DelegationTable;
+  runner: RunnerTable;
   access_request: AccessRequestTable;
   access_grant: AccessGrantTable;
   jit_group: JitGroupTable;

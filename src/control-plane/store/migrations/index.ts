@@ -19,6 +19,7 @@ import { personalTokens } from './0017-personal-tokens.ts';
 import { delegations } from './0018-delegations.ts';
 import { evidence } from './0019-evidence.ts';
 import { sessionLimits } from './0020-session-limits.ts';
+import { runners } from './0021-runners.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -42,4 +43,5 @@ export const migrations: readonly Migration[] = [
   delegations,
   evidence,
   sessionLimits,
+  runners,
 ];

@@ -1,0 +1,47 @@
+import type { Kysely, Selectable } from 'kysely';
+
+import type { RunnerView } from '../../protocol/runners.ts';
+import type { Change } from '../changes/change.ts';
+import { timestamp } from '../requests/view.ts';
+import { toMs } from '../changes/change.ts';
+import type { Database, RunnerTable } from '../store/tables.ts';
+
+/** A runner as it is stored. */
+export type RunnerRow = Selectable<RunnerTable>;
+
+/** Locks a runner. */
+export async function lockRunner(change: Change, id: string): Promise<RunnerRow | undefined> {
+  return change.trx.selectFrom('runner').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** The runner whose present or former token this is the hash of. */
+export async function findByToken(
+  db: Kysely<Database>,
+  sha256: string,
+): Promise<(RunnerRow & { readonly expires_at: Date | null }) | undefined> {
+  const row = await db
+    .selectFrom('runner')
+    .selectAll()
+    .where((eb) => eb.or([eb('token_sha256', '=', sha256), eb('former_sha256', '=', sha256)]))
+    .executeTakeFirst();
+  return (
+    row && { ...row, expires_at: row.token_sha256 === sha256 ? row.token_expires_at : row.former_expires_at }
+  );
+}
+
+/** A runner as it is shown. */
+export function viewRunner(row: RunnerRow): RunnerView {
+  const at = (date: Date | null): string | null => (date === null ? null : timestamp(toMs(date)));
+  return {
+    id: row.id,
+    grantId: row.grant_id,
+    state: row.ended_at !== null ? 'ended' : row.redeemed_at === null ? 'offered' : 'running',
+    name: row.name,
+    createdAt: timestamp(toMs(row.created_at)),
+    redeemedAt: at(row.redeemed_at),
+    renewedAt: at(row.renewed_at),
+    expiresAt: at(row.token_expires_at),
+    endedAt: at(row.ended_at),
+    endedBy: row.ended_by,
+  };
+}

@@ -1,0 +1,249 @@
+import { randomBytes } from 'node:crypto';
+
+import { type Kysely, sql } from 'kysely';
+
+import { sha256Hex } from '../../domain/canonical.ts';
+import { OamError } from '../../domain/errors.ts';
+import { isLive } from '../../domain/grant.ts';
+import type { Principal } from '../../domain/principal.ts';
+import { type EpochMs, minutesToMs } from '../../domain/time.ts';
+import type { RunnerToken } from '../../protocol/runners.ts';
+import { recordAudit } from '../audit/record.ts';
+import { findPrincipal } from '../authentication/principals.ts';
+import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
+import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
+import type { Core } from '../core.ts';
+import { findGrant, type StoredGrant } from '../grants/rows.ts';
+import { timestamp } from '../requests/view.ts';
+import type { Database } from '../store/tables.ts';
+import { findByToken, lockRunner, type RunnerRow } from './rows.ts';
+
+/** How a runner's tokens begin: nothing else in the company looks like them, so that leaks can be searched for. */
+const TOKEN_PREFIX = 'oamr_';
+
+const RANDOM_BYTES = 32;
+
+/** How long a token lasts, in minutes. A runner gets the next one while its grant lives. */
+const TOKEN_MINUTES = 15;
+
+/** How long the former token is good after a renewal whose answer may have been lost, in minutes. */
+const FORMER_MINUTES = 1;
+
+/** A runner that asks, as it is known by its token. */
+export interface RunnerFacts {
+  readonly id: string;
+  readonly grantId: string;
+}
+
+/**
+ * Trades a code for a runner's first token. A code that comes a second time is in two hands, so what came of the first
+ * ends as well.
+ *
+ * @throws {OamError} `code_refused`, `grant_not_active`, `audit_unavailable`.
+ */
+export async function redeemCode(core: Core, code: string, machine: string): Promise<RunnerToken> {
+  const outcome = await inChange(core.db, async (change) => {
+    const found = await change.trx
+      .selectFrom('runner')
+      .select('id')
+      .where('code_sha256', '=', sha256Hex(code))
+      .executeTakeFirst();
+    const runner = found && (await lockRunner(change, found.id));
+    if (runner === undefined) return codeRefused();
+    if (runner.redeemed_at !== null) {
+      if (runner.ended_at === null) await endRow(change, runner, 'misused', undefined);
+      return codeRefused();
+    }
+    if (runner.ended_at !== null || toMs(runner.code_expires_at) <= change.nowMs) return codeRefused();
+    const grant = await liveGrant(change, runner);
+    return issue(change, runner, grant, {
+      machine_sha256: sha256Hex(machine),
+      redeemed_at: toDate(change.nowMs),
+    });
+  });
+  // Thrown outside of the change: what was found out about a code that is in two hands stays.
+  if (outcome instanceof OamError) throw outcome;
+  return outcome;
+}
+
+/**
+ * The next token of a runner. One that comes from another machine ends it.
+ *
+ * @throws {OamError} `not_allowed` for anybody who is no runner, and on another machine; `grant_not_active`,
+ * `audit_unavailable`.
+ */
+export async function renewToken(
+  core: Core,
+  facts: RunnerFacts | undefined,
+  machine: string,
+): Promise<RunnerToken> {
+  if (facts === undefined) {
+    throw new OamError('not_allowed', 'Only a runner renews its token. People sign in.');
+  }
+  const outcome = await inChange(core.db, async (change) => {
+    const runner = await lockRunner(change, facts.id);
+    if (runner?.ended_at !== null) return ended();
+    if (runner.machine_sha256 !== sha256Hex(machine)) {
+      await endRow(change, runner, 'misused', undefined);
+      return new OamError(
+        'not_allowed',
+        'This token was made for another machine, so it was ended. Hand the access over anew.',
+      );
+    }
+    const grant = await liveGrant(change, runner);
+    return issue(change, runner, grant, {
+      renewed_at: toDate(change.nowMs),
+      former_sha256: runner.token_sha256,
+      former_expires_at: toDate(
+        Math.min(toMs(runner.token_expires_at) ?? 0, change.nowMs + minutesToMs(FORMER_MINUTES)),
+      ),
+    });
+  });
+  if (outcome instanceof OamError) throw outcome;
+  return outcome;
+}
+
+async function issue(
+  change: Change,
+  runner: RunnerRow,
+  grant: StoredGrant,
+  more: Partial<RunnerRow>,
+): Promise<RunnerToken> {
+  const accessToken = TOKEN_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+  const expiresAtMs = change.nowMs + minutesToMs(TOKEN_MINUTES);
+  await change.trx
+    .updateTable('runner')
+    .set({ ...more, token_sha256: sha256Hex(accessToken), token_expires_at: toDate(expiresAtMs) })
+    .where('id', '=', runner.id)
+    .execute();
+  if (runner.redeemed_at === null) {
+    await recordAudit(change, {
+      event: 'runner.started',
+      actor: await ownerOf(change.trx, runner),
+      ...about(grant),
+      detail: { runnerId: runner.id, name: runner.name },
+    });
+  }
+  return {
+    id: runner.id,
+    grantId: grant.id,
+    host: grant.workspaceHost,
+    accessToken,
+    expiresAt: timestamp(expiresAtMs),
+  };
+}
+
+/** Ends a runner on the record. */
+export async function endRow(
+  change: Change,
+  runner: RunnerRow,
+  why: NonNullable<RunnerRow['ended_by']>,
+  actor: Principal | undefined,
+): Promise<RunnerRow> {
+  const endedAt = toDate(change.nowMs);
+  await change.trx
+    .updateTable('runner')
+    .set({ ended_at: endedAt, ended_by: why })
+    .where('id', '=', runner.id)
+    .execute();
+  const grant = await findGrant(change.trx, runner.grant_id);
+  await recordAudit(change, {
+    event: 'runner.ended',
+    actor,
+    ...(grant && about(grant)),
+    detail: { runnerId: runner.id, name: runner.name, why },
+  });
+  return { ...runner, ended_at: endedAt, ended_by: why };
+}
+
+function about(grant: StoredGrant): { grantId: string; requestId: string; roleId: string } {
+  return { grantId: grant.id, requestId: grant.requestId, roleId: grant.roleId };
+}
+
+/** The grant that the runner works under, or the one that extends it. */
+async function liveGrant(change: Change, runner: RunnerRow): Promise<StoredGrant> {
+  const latest = await change.trx
+    .selectFrom('access_grant as held')
+    .innerJoin('access_grant as bound', 'bound.chain_id', 'held.chain_id')
+    .select('held.id')
+    .where('bound.id', '=', runner.grant_id)
+    .where('held.state', 'in', ['scheduled', 'provisioning', 'active'])
+    .orderBy('held.created_at')
+    .executeTakeFirst();
+  const grant = latest && (await findGrant(change.trx, latest.id));
+  if (grant === undefined || !isLive(grant)) {
+    throw new OamError(
+      'grant_not_active',
+      'This access has ended. Ask for the role again if you still need it.',
+    );
+  }
+  return grant;
+}
+
+async function ownerOf(db: Kysely<Database>, runner: RunnerRow): Promise<Principal> {
+  const owner = await findPrincipal(db, runner);
+  if (owner === undefined) throw new OamError('internal', 'A runner has an owner of whom nothing is known.');
+  return owner;
+}
+
+/** Lets runners in: each kind of token goes to the check that knows it. */
+export function withRunners(others: TokenVerifier, db: Kysely<Database>): TokenVerifier {
+  return {
+    verify: (token, nowMs) =>
+      token.startsWith(TOKEN_PREFIX) ? verifyToken(db, token, nowMs) : others.verify(token, nowMs),
+  };
+}
+
+async function verifyToken(db: Kysely<Database>, token: string, nowMs: EpochMs): Promise<Bearer> {
+  const row = await findByToken(db, sha256Hex(token));
+  if (row === undefined) {
+    throw new TokenRefused('not_signed_in', 'This token is not one of ours. Hand the access over anew.');
+  }
+  const principal = await ownerOf(db, row);
+  const expiresAtMs = toMs(row.expires_at) ?? 0;
+  if (row.ended_at !== null || expiresAtMs <= nowMs) {
+    throw new TokenRefused('session_expired', 'This token has ended. Hand the access over anew.', principal);
+  }
+  return {
+    principal,
+    expiresAtMs,
+    issuedAtMs: toMs(row.renewed_at ?? row.redeemed_at) ?? 0,
+    tokenId: `runner:${row.id}`,
+    clientId: undefined,
+    runner: { id: row.id, grantId: row.grant_id },
+  };
+}
+
+/** Ends what nobody came for, and what has nothing left to work under. */
+export async function endIdleRunners(core: Pick<Core, 'db'>): Promise<void> {
+  const idle = await core.db
+    .selectFrom('runner')
+    .select('id')
+    .where('ended_at', 'is', null)
+    .where(
+      sql<boolean>`(redeemed_at is null and code_expires_at < oam.now()) or not exists (
+        select from oam.access_grant bound
+        join oam.access_grant held using (chain_id)
+        where bound.id = runner.grant_id and held.state in ('scheduled', 'provisioning', 'active'))`,
+    )
+    .limit(100)
+    .execute();
+  for (const { id } of idle) {
+    await inChange(core.db, async (change) => {
+      const runner = await lockRunner(change, id);
+      if (runner?.ended_at !== null) return;
+      await endRow(change, runner, runner.redeemed_at === null ? 'never_started' : 'grant_ended', undefined);
+    });
+  }
+}
+
+function codeRefused(): OamError {
+  return new OamError(
+    'code_refused',
+    'This code is not good, was used before, or is older than five minutes. Hand the access over anew.',
+  );
+}
+
+function ended(): OamError {
+  return new OamError('grant_not_active', 'This runner has been ended. Hand the access over anew.');
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+
+import { MINUTE_MS } from '../../../../src/domain/time.ts';
+import { createControlPlaneClient } from '../../../../src/protocol/client.ts';
+import type { RunnerToken } from '../../../../src/protocol/runners.ts';
+import { axiosTransport } from '../../../../src/protocol/transport.ts';
+import { bearerOf, grantOf, refused, startWorld, type World } from '../world.ts';
+
+const MACHINE = 'a-machine-that-runs-things';
+
+describe('a program that takes a grant over', function () {
+  this.timeout(30_000);
+  let world: World;
+  let grantId: string;
+  beforeEach(async () => {
+    world = await startWorld();
+    const request = await world.ask('ana', 'recsys-deployer', 60);
+    const approved = await world
+      .client('lena')
+      .call('approveRequest', { params: { id: request.id }, version: request.version, body: {} });
+    grantId = grantOf(approved);
+    await world.until(grantId, 'active');
+  });
+  afterEach(() => world.close());
+
+  const as = (token: string | undefined) =>
+    createControlPlaneClient({
+      baseUrl: world.url,
+      accessToken: () => Promise.resolve(token),
+      transport: axiosTransport(),
+    });
+  const offer = async (): Promise<string> =>
+    (await world.client('ana').call('handOver', { params: { id: grantId }, body: { name: 'nightly' } })).code;
+  const redeem = (code: string, machine = MACHINE): Promise<RunnerToken> =>
+    as(undefined).call('redeemRunner', { body: { code, machine } });
+  const states = async (): Promise<unknown[]> => {
+    const { items } = await world.client('ana').call('listRunners', { params: { id: grantId } });
+    return items.map(({ state, endedBy }) => [state, endedBy]);
+  };
+
+  it('works under it without the session of its holder, and may do nothing else of what they may', async () => {
+    const { accessToken } = await redeem(await offer());
+    const runner = as(accessToken);
+    const credential = await runner.call('issueCredential', { params: { id: grantId } });
+    assert.notEqual(bearerOf(credential), '');
+    assert.equal((await runner.call('getGrant', { params: { id: grantId } })).state, 'active');
+    for (const operation of ['getMe', 'listRoles', 'listRequests', 'listGrants', 'listEvents'] as const) {
+      await refused(runner.call(operation), 'not_allowed');
+    }
+    await refused(
+      runner.call('createRequest', { body: { roleId: 'recsys-endpoint-query', purpose: 'x', minutes: 5 } }),
+      'not_allowed',
+    );
+    await refused(runner.call('handOver', { params: { id: grantId }, body: { name: 'x' } }), 'not_allowed');
+    const other = grantOf(await world.ask('ana', 'recsys-endpoint-query', 5));
+    await refused(runner.call('getGrant', { params: { id: other } }), 'not_allowed');
+    await refused(runner.call('returnGrant', { params: { id: other } }), 'not_allowed');
+    await runner.call('returnGrant', { params: { id: grantId } });
+    await refused(runner.call('issueCredential', { params: { id: grantId } }), 'grant_not_active');
+  });
+
+  it('goes on for as long as the grant does, on its own machine, and no longer', async () => {
+    let token = (await redeem(await offer())).accessToken;
+    for (let round = 0; round < 3; round++) {
+      await world.store.advance(10 * MINUTE_MS);
+      const former = token;
+      token = (await as(token).call('renewRunner', { body: { machine: MACHINE } })).accessToken;
+      // For a renewal whose answer was lost.
+      assert.equal((await as(former).call('getGrant', { params: { id: grantId } })).state, 'active');
+    }
+    await world.store.advance(16 * MINUTE_MS);
+    await refused(as(token).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
+  });
+
+  it('that is copied to another machine ends', async () => {
+    const { accessToken } = await redeem(await offer());
+    await refused(
+      as(accessToken).call('renewRunner', { body: { machine: 'another-machine-than-before' } }),
+      'not_allowed',
+    );
+    await refused(as(accessToken).call('issueCredential', { params: { id: grantId } }), 'session_expired');
+    assert.deepEqual(await states(), [['ended', 'misused']]);
+  });
+
+  it('takes over once: of two with one code none goes on', async () => {
+    const code = await offer();
+    const outcomes = await Promise.allSettled([redeem(code), redeem(code)]);
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') {
+        await refused(
+          as(outcome.value.accessToken).call('getGrant', { params: { id: grantId } }),
+          'session_expired',
+        );
+      }
+    }
+    assert.deepEqual(await states(), [['ended', 'misused']]);
+    await refused(redeem('oamh_nobody-ever-gave-this-one'), 'code_refused');
+  });
+
+  it('comes within minutes, or never', async () => {
+    const code = await offer();
+    await world.store.advance(6 * MINUTE_MS);
+    await refused(redeem(code), 'code_refused');
+  });
+
+  it('is ended by its owner or a lead, at once, and by nobody else', async () => {
+    const { id, accessToken } = await redeem(await offer());
+    await refused(world.client('omar').call('endRunner', { params: { id } }), 'not_found');
+    await refused(world.client('aude').call('endRunner', { params: { id } }), 'not_allowed');
+    const ended = await world.client('lena').call('endRunner', { params: { id } });
+    assert.deepEqual([ended.state, ended.endedBy], ['ended', 'revoked']);
+    await refused(as(accessToken).call('issueCredential', { params: { id: grantId } }), 'session_expired');
+    const { items } = await world.client('aude').call('listAudit', { query: { limit: 200 } });
+    const events = items.filter(({ event }) => event.startsWith('runner.')).map(({ event }) => event);
+    assert.deepEqual(
+      new Set(events),
+      new Set(['runner.offered', 'runner.started', 'runner.ended', 'runner.refused']),
+    );
+    assert.ok(!JSON.stringify(items).includes(accessToken));
+  });
+
+  it('has no part in a role that works by the own sign-in of a person, nor in the access of others', async () => {
+    const member = grantOf(await world.ask('ana', 'recsys-endpoint-query', 5));
+    await refused(
+      world.client('ana').call('handOver', { params: { id: member }, body: { name: 'x' } }),
+      'bad_request',
+    );
+    await refused(
+      world.client('lena').call('handOver', { params: { id: grantId }, body: { name: 'x' } }),
+      'not_allowed',
+    );
+    await refused(world.client('ana').call('renewRunner', { body: { machine: MACHINE } }), 'not_allowed');
+  });
+});
