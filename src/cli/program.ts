@@ -192,6 +192,28 @@ export async function runCommandLine(
         exitCode = await exec({ command: program, args, ...wish, ...place }, connection, invocation);
       }),
     );
+  command('hand-over <grant>', 'a code with which another program takes your access over, once')
+    .option('--name <name>', 'what the program is called in lists', 'a program')
+    .action((id: string, flags: CommonFlags & { name: string }) =>
+      talk(flags, async (connection) => {
+        const { handOver } = await import('./commands/runners.ts');
+        await handOver(id, flags, connection, invocation);
+      }),
+    );
+  command('runners <grant>', 'the programs that took an access over').action(
+    (id: string, flags: CommonFlags) =>
+      talk(flags, async (connection) => {
+        const { runners } = await import('./commands/runners.ts');
+        await runners(id, flags, connection, invocation);
+      }),
+  );
+  command('end-runner <runner>', 'end a program that took an access over').action(
+    (id: string, flags: CommonFlags) =>
+      talk(flags, async (connection) => {
+        const { endRunner } = await import('./commands/runners.ts');
+        await endRunner(id, flags, connection, invocation);
+      }),
+  );
   command('token', 'show a Databricks token, for tools that take nothing else')
     .option('--workspace <name>', 'your own, for this workspace')
     .option('--grant <grant>', 'that of a role that has a path of its own, by its grant')

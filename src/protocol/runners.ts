@@ -119,10 +119,11 @@ export const runnerEndpoints = {
   },
 } as const satisfies Record<string, Endpoint>;
 
-/** What a runner may do with its token, on the grant that it is bound to and those that extend it. */
+/** What a runner may do with its token, on the grant that it is bound to and those that extend it, and with itself. */
 export const RUNNER_OPERATIONS: readonly string[] = [
   'getGrant',
   'issueCredential',
   'returnGrant',
   'renewRunner',
+  'endRunner',
 ];

@@ -13,8 +13,12 @@ import { untilActive, untilDecided, type Waiting } from '../waiting.ts';
 /** A role's grant for as long as one program runs. */
 export interface RoleAccess {
   readonly grant: GrantView;
-  /** Gives the grant back if it was asked for here, and leaves it otherwise. Never throws. */
-  release(): Promise<void>;
+  /**
+   * Gives the grant back if it was asked for here, and leaves it otherwise. Never throws.
+   *
+   * @param as who gives it back, where that is not whoever asked: their session may be over by then.
+   */
+  release(as?: ControlPlaneClient): Promise<void>;
 }
 
 /** What the role is wanted for. */
@@ -67,7 +71,10 @@ export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<
     grantId ??= (await untilDecided(request.id, waiting)).grantId;
     const grant = await untilActive(grantId, waiting);
     around.note(`${grant.role.title} is active${endOf(grant, around.clock.nowMs())}.`);
-    return { grant, release: () => giveBack(grant.id, around) };
+    return {
+      grant,
+      release: (as) => giveBack(grant.id, as === undefined ? around : { ...around, client: as }),
+    };
   } catch (error) {
     await takeBack(request.id, grantId, around);
     throw error;

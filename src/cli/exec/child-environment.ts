@@ -1,5 +1,8 @@
 import type { PointerEnvironment } from '../../broker/index.ts';
 
+/** Where `oam exec` finds the code with which it takes a grant over. Good once; no program needs to see it. */
+export const HAND_OVER = 'OAM_HAND_OVER';
+
 /** The environment of a program, and what was left out of it. */
 export interface ChildEnvironment {
   readonly env: Record<string, string>;
@@ -18,7 +21,7 @@ export function childEnvironment(
   const kept: (readonly [string, string])[] = [];
   const leftOut: string[] = [];
   for (const [name, value] of Object.entries(inherited)) {
-    if (value === undefined) continue;
+    if (value === undefined || name === HAND_OVER) continue;
     if (/^DATABRICKS_/i.test(name)) leftOut.push(name);
     else kept.push([name, value]);
   }

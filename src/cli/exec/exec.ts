@@ -1,8 +1,11 @@
+import { basename } from 'node:path';
+
 import * as z from 'zod/mini';
 
 import {
   type Broker,
   type BrokerPath,
+  type PersonTokenOptions,
   personTokenSource,
   pointerEnvironment,
   type Refusal,
@@ -15,6 +18,7 @@ import { CancelledError, OamError } from '../../domain/errors.ts';
 import { hasOwnPath } from '../../domain/role.ts';
 import { MINUTE_MS } from '../../domain/time.ts';
 import type { Session } from '../../identity/index.ts';
+import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { trustedHosts } from '../connection/address.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
@@ -22,10 +26,11 @@ import { describeMoment } from '../duration.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
-import { obtainRole, type RoleAccess } from './access.ts';
+import { obtainRole } from './access.ts';
 import { runChild } from './child.ts';
-import { childEnvironment } from './child-environment.ts';
+import { childEnvironment, HAND_OVER } from './child-environment.ts';
 import { watchGrant } from './grant-watch.ts';
+import { type RunnerSession, startRunner } from './runner-session.ts';
 
 /** What `oam exec` was asked for. */
 export interface ExecOptions {
@@ -55,59 +60,116 @@ export async function exec(
   if (options.roleId !== undefined && options.workspace !== undefined) {
     throw new UsageError('A role has its own workspace. Leave --workspace out.');
   }
+  const code = invocation.env[HAND_OVER];
+  if (code !== undefined && code !== '') return takenOver(code, options, connection, invocation);
   const session = await connection.signedIn();
   assertLasts(session, options.minutes, invocation.clock.nowMs());
-  const access =
-    options.roleId === undefined
-      ? undefined
-      : await obtainRole(
-          { ...options, roleId: options.roleId },
-          { ...invocation, client: connection.client },
-        );
-  try {
-    const place = await placeOf(access, session, options, connection, invocation);
-    return await runWithBroker(place, options, connection, invocation);
-  } finally {
-    await release(access, invocation);
+  if (options.roleId === undefined) {
+    const { workspaces } = await connection.configuration();
+    const { host } = chooseWorkspace(workspaces, options.workspace);
+    const source = personTokenSource(personAt(host, session, connection, invocation));
+    return runWithBroker({ host, source, held: undefined }, options, invocation);
   }
+  const access = await obtainRole(
+    { ...options, roleId: options.roleId },
+    { ...invocation, client: connection.client },
+  );
+  let runner: RunnerSession | undefined;
+  try {
+    if (worksAlone(access.grant)) runner = await ownRunner(access.grant, options, connection, invocation);
+    const place = placeOf(access.grant, runner, session, connection, invocation);
+    return await runWithBroker(place, options, invocation);
+  } finally {
+    await release(() => access.release(runner?.client), invocation);
+  }
+}
+
+/** Runs a program under a grant that somebody handed over. Nobody signs in, and the grant stays when it ends. */
+async function takenOver(
+  code: string,
+  options: ExecOptions,
+  connection: Connection,
+  invocation: Invocation,
+): Promise<number> {
+  if ((options.roleId ?? options.workspace ?? options.minutes) !== undefined) {
+    throw new UsageError(
+      `What ${HAND_OVER} hands over has its own role and end. Leave --role, --workspace and --for out.`,
+    );
+  }
+  const runner = await startRunner(connection.url, code, invocation);
+  try {
+    const grant = await runner.client.call('getGrant', {
+      params: { id: runner.grantId },
+      signal: invocation.signals.stop,
+    });
+    const { host, client } = runner;
+    const source = roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor });
+    return await runWithBroker({ host, source, held: { grant, client } }, options, invocation);
+  } finally {
+    await release(() => runner.end(), invocation);
+  }
+}
+
+/** True for a role that is somebody else of its own: the person's sign-in is not needed once it is there. */
+function worksAlone({ role }: GrantView): boolean {
+  return hasOwnPath(role.credential) && role.credential !== 'assume';
+}
+
+/** The program goes on under its grant, whatever becomes of the session in which it was asked for. */
+async function ownRunner(
+  grant: GrantView,
+  { command }: ExecOptions,
+  { client, url }: Connection,
+  invocation: Invocation,
+): Promise<RunnerSession> {
+  const { code } = await client.call('handOver', {
+    params: { id: grant.id },
+    body: { name: oneLine(basename(command)).slice(0, 200) || 'oam exec' },
+    signal: invocation.signals.stop,
+  });
+  return startRunner(url, code, invocation);
 }
 
 /** Where and as whom the program works. */
 interface ExecPlace {
   readonly host: string;
   readonly source: TokenSource;
-  /** The grant that the program works under; absent where it has the person's everyday access only. */
-  readonly grant: GrantView | undefined;
+  /** The grant that the program works under, and who asks after it; absent where it has the person's everyday access only. */
+  readonly held: { readonly grant: GrantView; readonly client: ControlPlaneClient } | undefined;
 }
 
-async function placeOf(
-  access: RoleAccess | undefined,
+function personAt(
+  host: string,
   session: Session,
-  options: ExecOptions,
   connection: Connection,
-  invocation: Invocation,
-): Promise<ExecPlace> {
-  const { redactor, transport, clock, env } = invocation;
-  const host =
-    access?.grant.role.workspace.host ??
-    chooseWorkspace((await connection.configuration()).workspaces, options.workspace).host;
-  const person = {
+  { redactor, transport, clock, env }: Invocation,
+): PersonTokenOptions {
+  return {
     ...{ host, session: connection.session, transport, clock, redactor },
     trust: hostTrust(trustedHosts(env)),
     principal: { iss: session.issuer, sub: session.subject },
   };
-  const { client } = connection;
-  const source =
-    access !== undefined && hasOwnPath(access.grant.role.credential)
-      ? roleTokenSource({ grantId: access.grant.id, client, redactor, person })
-      : personTokenSource(person);
-  return { host, source, grant: access?.grant };
+}
+
+function placeOf(
+  grant: GrantView,
+  runner: RunnerSession | undefined,
+  session: Session,
+  connection: Connection,
+  invocation: Invocation,
+): ExecPlace {
+  const { host } = grant.role.workspace;
+  const client = runner?.client ?? connection.client;
+  const person = personAt(host, session, connection, invocation);
+  const source = hasOwnPath(grant.role.credential)
+    ? roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor, person })
+    : personTokenSource(person);
+  return { host, source, held: { grant, client } };
 }
 
 async function runWithBroker(
   place: ExecPlace,
   options: ExecOptions,
-  connection: Connection,
   invocation: Invocation,
 ): Promise<number> {
   const { clock, logger, redactor, signals, note } = invocation;
@@ -128,7 +190,7 @@ async function runWithBroker(
       pointerEnvironment({ host: place.host, url: path.url }),
     );
     if (leftOut.length > 0) note(`Left out of the program's environment: ${leftOut.join(', ')}`);
-    const watch = place.grant && watchWhileRunning(place.grant, path, connection, note);
+    const watch = place.held && watchWhileRunning(place.held, path, note);
     try {
       return await runChild({ ...options, env, signals, atTerminal: invocation.atTerminal });
     } finally {
@@ -141,9 +203,8 @@ async function runWithBroker(
 
 /** Ends a role's path with its grant. A person's path stays: it answers as the person, who has less now. */
 function watchWhileRunning(
-  grant: GrantView,
+  { grant, client }: NonNullable<ExecPlace['held']>,
   path: BrokerPath,
-  { client }: Connection,
   note: (line: string) => void,
 ): Disposable {
   return watchGrant({
@@ -197,13 +258,12 @@ function assertLasts(session: Session, minutes: number | undefined, now: number)
 }
 
 /** Gives back to the end, whoever presses Ctrl-C meanwhile: it takes seconds, and the access would stay otherwise. */
-async function release(access: RoleAccess | undefined, invocation: Invocation): Promise<void> {
-  if (access === undefined) return;
+async function release(work: () => Promise<void>, invocation: Invocation): Promise<void> {
   const taken = invocation.signals.take(() => {
     invocation.note('Returning the access; one moment.');
   });
   try {
-    await access.release();
+    await work();
   } finally {
     taken[Symbol.dispose]();
   }

@@ -24,6 +24,10 @@ export async function confine(
   if (!addressed.success) throw notForRunners();
   const { id } = addressed.data;
   if (id === undefined) return;
+  if (operation === 'endRunner') {
+    if (id !== runner.id) throw notForRunners();
+    return;
+  }
   const { rows } = await sql`
     select from oam.access_grant bound join oam.access_grant addressed using (chain_id)
     where bound.id = ${runner.grantId} and addressed.id = ${id}`.execute(db);

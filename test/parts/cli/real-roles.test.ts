@@ -217,6 +217,80 @@ describe('oam, with a real control plane', function () {
     await untilNobodyIsIn('9103');
   });
 
+  it('is handed over to a program that nobody signs in for, once, and stays when that ends', async () => {
+    const asking = as(PEOPLE.ana, ['request', 'recsys-deployer', '--purpose', 'Nightly', '--wait', '--json']);
+    let waiting: RequestView[] = [];
+    while (waiting.length === 0) {
+      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
+      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
+    }
+    await as(PEOPLE.lena, ['approve', waiting[0]?.id ?? '']);
+    const asked = await asking;
+    const grant = GrantView.parse(JSON.parse(asked.stdout));
+    const offered = await as(PEOPLE.ana, ['hand-over', grant.id, '--name', 'nightly']);
+    const code = offered.stdout.trim();
+    assert.match(code, /^oamh_/, offered.stderr);
+
+    idp.pause();
+    try {
+      const seen = `console.log(process.env.OAM_HAND_OVER ?? 'not seen')`;
+      const alone = { env: { ...env, OAM_HAND_OVER: code } };
+      const run = await oam(['exec', '--no-keychain', ...program(QUERY + seen)], alone);
+      assert.deepEqual([run.code, run.stdout], [0, '200\nnot seen\n'], run.stderr);
+      const again = await oam(['exec', '--no-keychain', ...program(QUERY)], alone);
+      assert.equal(again.code, 1);
+      assert.match(again.stderr, /was used before/);
+      assert.ok(!again.stderr.includes(code));
+    } finally {
+      idp.resume();
+    }
+    const listed = await as(PEOPLE.ana, ['runners', grant.id]);
+    assert.match(listed.stdout, /nightly +ended/);
+    assert.deepEqual(
+      (await grantsOf(PEOPLE.ana)).map(({ id, state }) => [id, state]),
+      [[grant.id, 'active']],
+    );
+    await as(PEOPLE.ana, ['return', grant.id]);
+    await untilNobodyIsIn('9103');
+  });
+
+  it('goes on under a role of its own when the session of whoever asked has ended', async () => {
+    const sessionsEnd = 'session-ends';
+    let ended = false;
+    const code = `
+      const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url } = process.env;
+      console.log('${sessionsEnd}');
+      setTimeout(async () => {
+        const answer = await (await fetch(url, { headers: {
+          'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host } })).json();
+        console.log(answer.access_token ? 'a token' : answer.error);
+      }, 500);
+    `;
+    const running = as(
+      PEOPLE.ana,
+      ['exec', '--role', 'recsys-deployer', '--purpose', 'Roll out', ...program(code)],
+      {
+        onStdout(text) {
+          if (ended || !text.includes(sessionsEnd)) return;
+          ended = true;
+          void idp.revokeSessions(PEOPLE.ana.sub);
+          idp.pause();
+        },
+      },
+    );
+    let waiting: RequestView[] = [];
+    while (waiting.length === 0) {
+      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
+      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
+    }
+    await as(PEOPLE.lena, ['approve', waiting[0]?.id ?? '']);
+    const run = await running;
+    idp.resume();
+    assert.deepEqual([run.code, run.stdout], [0, `${sessionsEnd}\na token\n`], run.stderr);
+    assert.match(run.stderr, /Returned Deploy the recsys endpoints/);
+    await untilNobodyIsIn('9103');
+  });
+
   for (const [what, args, said] of [
     ['a role that does not exist', ['request', 'nosuch', '--purpose', 'p', '--for', '30m'], /no such role/],
     ['no purpose', ['request', 'recsys-endpoint-query', '--purpose', '', '--for', '30m'], /what you need/],
