@@ -37,8 +37,9 @@ export function createSessionLimitCheck(
   let isMissed = false;
   return {
     async expectWithin(bearer, operation, nowMs) {
-      // A workload has no session: each of its tokens is exchanged anew.
-      if (limits === undefined || bearer.principal.workload !== undefined) return;
+      // A workload has no session: each of its tokens is exchanged anew. A runner's is its grant.
+      const hasNone = bearer.principal.workload !== undefined || bearer.runner !== undefined;
+      if (limits === undefined || hasNone) return;
       if (BOUND_TO_A_GRANT.has(operation)) return;
       const { sessionId, signedInAtMs } = bearer;
       if (sessionId === undefined && signedInAtMs === undefined) {
