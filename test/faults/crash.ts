@@ -23,8 +23,8 @@ if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(seed)) {
 
 const cleanup = new Cleanup();
 cleanUpOnSignals(cleanup);
-const HEADINGS = ['run', 'killed', 'during', 'after ms', 'recovered ms', 'lost', 'doubled'];
-const WIDTHS = [4, 9, 12, 9, 13, 5, 8];
+const HEADINGS = ['run', 'killed', 'during', 'after ms', 'recovered ms', 'stray ms', 'lost', 'doubled'];
+const WIDTHS = [4, 9, 12, 9, 13, 9, 5, 8];
 const say = (line: string): void => {
   if (!flags.json) console.log(line);
 };
@@ -37,8 +37,8 @@ try {
     ...{ runs, seed, victims: ['server', 'database', 'both'] },
     onCrash: (crash) => {
       if (flags.json) console.log(JSON.stringify(crash));
-      const { run, victim, during, afterMs, recoveredMs, lost, doubled } = crash;
-      say(rowOf([run, victim, during, afterMs, recoveredMs, lost.length, doubled.length]));
+      const { run, victim, during, afterMs, recoveredMs, strayMs, lost, doubled } = crash;
+      say(rowOf([run, victim, during, afterMs, recoveredMs, strayMs, lost.length, doubled.length]));
       for (const what of lost) say(`       lost: ${what}`);
       for (const what of doubled) say(`       doubled: ${what}`);
     },

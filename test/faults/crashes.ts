@@ -37,6 +37,11 @@ export interface Crash {
   readonly afterMs: number;
   /** From the kill until all that was asked for had come about, in milliseconds. */
   readonly recoveredMs: number;
+  /**
+   * For how long a group was not as its grants demand although they had come to rest, in milliseconds: while the database
+   * is away, memberships are taken away by deadlines from a moment before, and put back where that was too much.
+   */
+  readonly strayMs: number;
   /** What was answered and is gone, or is not as it has to be. */
   readonly lost: readonly string[];
   /** What was done or recorded more than once. */
@@ -101,15 +106,19 @@ export async function playCrashes(cleanup: Cleanup, options: CrashOptions): Prom
       if (state !== wanted) lost.push(`${id} is ${state}, not ${wanted}`);
     }
     const recoveredMs = Math.max(0, Math.round(performance.now() - killedAtMs));
-    for (const { group, member } of WAYS) {
-      const members = stage.databricks.members(group);
-      const expected = isGiving ? [member] : [];
-      if (members.join() !== expected.join()) lost.push(`the group ${group} holds [${members.join()}]`);
-    }
+    const restMs = performance.now();
+    const strays = (): string[] =>
+      WAYS.flatMap(({ group, member }) => {
+        const members = stage.databricks.members(group).join();
+        return members === (isGiving ? member : '') ? [] : [`the group ${group} holds [${members}]`];
+      });
+    while (strays().length > 0 && performance.now() - restMs < PATIENCE_MS) await delay(20);
+    const strayMs = Math.round(performance.now() - restMs);
+    lost.push(...strays());
     const { missing, more } = await stage.compare(grants, held, !isGiving);
     lost.push(...missing);
     const crash: Crash = {
-      ...{ run, victim, afterMs, recoveredMs, lost, doubled: more },
+      ...{ run, victim, afterMs, recoveredMs, strayMs, lost, doubled: more },
       during: isGiving ? 'giving' : 'taking away',
     };
     crashes.push(crash);
