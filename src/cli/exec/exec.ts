@@ -29,7 +29,7 @@ import { oneLine } from '../table.ts';
 import { obtainRole } from './access.ts';
 import { runChild } from './child.ts';
 import { childEnvironment, HAND_OVER } from './child-environment.ts';
-import { watchGrant } from './grant-watch.ts';
+import { endingWords, watchGrant } from './grant-watch.ts';
 import { type RunnerSession, startRunner } from './runner-session.ts';
 
 /** What `oam exec` was asked for. */
@@ -190,7 +190,7 @@ async function runWithBroker(
       pointerEnvironment({ host: place.host, url: path.url }),
     );
     if (leftOut.length > 0) note(`Left out of the program's environment: ${leftOut.join(', ')}`);
-    const watch = place.held && watchWhileRunning(place.held, path, note);
+    const watch = place.held && watchWhileRunning(place.held, path, invocation);
     try {
       return await runChild({ ...options, env, signals, atTerminal: invocation.atTerminal });
     } finally {
@@ -201,15 +201,17 @@ async function runWithBroker(
   }
 }
 
-/** Ends a role's path with its grant. A person's path stays: it answers as the person, who has less now. */
+/** Warns of a grant's end, and ends a role's path with it. A person's path stays: it answers as the person, who has less now. */
 function watchWhileRunning(
   { grant, client }: NonNullable<ExecPlace['held']>,
   path: BrokerPath,
-  note: (line: string) => void,
+  { clock, note }: Pick<Invocation, 'clock' | 'note'>,
 ): Disposable {
   return watchGrant({
-    grantId: grant.id,
-    client,
+    ...{ grantId: grant.id, client, clock },
+    onEnding(ending, leftMs) {
+      note(`oam: ${endingWords(ending, leftMs, clock.nowMs())}`);
+    },
     onOver() {
       note(`oam: The access has ended while the program runs: ${oneLine(grant.role.title)}.`);
       if (hasOwnPath(grant.role.credential)) path.end('grant_ended');
