@@ -62,21 +62,25 @@ export async function rememberPrincipal(db: Kysely<Database>, told: Principal): 
     : { principal: told, news: true };
 }
 
-/** The directory spoke of somebody's groups since the token was made, which says nothing of what only tokens tell. */
+/**
+ * The directory spoke of somebody's groups since the token was made, which says nothing of what only tokens tell. A
+ * runner's token says nothing of its own: what it brings was known before, and is as old as it was.
+ */
 async function withTokenFacts(db: Kysely<Database>, known: Principal, told: Principal): Promise<Principal> {
-  if (told.seenAtMs <= (known.tokenSeenAtMs ?? known.seenAtMs)) return known;
+  const toldAtMs = told.tokenSeenAtMs ?? told.seenAtMs;
+  if (toldAtMs <= (known.tokenSeenAtMs ?? known.seenAtMs)) return known;
   await db
     .updateTable('principal')
     .set({
       duty: told.duty ?? null,
       attributes: JSON.stringify(told.attributes ?? {}),
-      token_seen_at: toDate(told.seenAtMs),
+      token_seen_at: toDate(toldAtMs),
     })
     .where('iss', '=', told.iss)
     .where('sub', '=', told.sub)
-    .where('token_seen_at', '<', toDate(told.seenAtMs))
+    .where('token_seen_at', '<', toDate(toldAtMs))
     .execute();
-  return { ...known, duty: told.duty, attributes: told.attributes, tokenSeenAtMs: told.seenAtMs };
+  return { ...known, duty: told.duty, attributes: told.attributes, tokenSeenAtMs: toldAtMs };
 }
 
 /** The newest facts about somebody: those that are given, or what was said later. */

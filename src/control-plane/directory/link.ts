@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 
+import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Database } from '../store/tables.ts';
 import type { DirectoryGroup } from './groups.ts';
 import type { DirectoryPerson } from './people.ts';
@@ -47,6 +48,16 @@ export async function groupsIn(
     .orderBy('name')
     .execute();
   return rows.flatMap(({ name }) => (name === null ? [] : [name]));
+}
+
+/** True where the directory says that somebody is not active any more; it says nothing of people whom it never pushed. */
+export async function hasLeft(
+  db: Kysely<Database>,
+  link: DirectoryLink | undefined,
+  person: PrincipalKey,
+): Promise<boolean> {
+  if (link?.issuer !== person.iss) return false;
+  return (await findLinked(db, link, person.sub))?.active === false;
 }
 
 /** What the directory knows of a token's subject. */

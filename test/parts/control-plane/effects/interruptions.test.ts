@@ -5,7 +5,8 @@ import { sql } from 'kysely';
 import { OamError } from '../../../../src/domain/errors.ts';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
-import { grantOf, startWorld, type World } from '../world.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
+import { DIRECTORY_TOKEN, grantOf, startWorld, type World } from '../world.ts';
 import { withRole } from '../changed-role.ts';
 
 const ROLE = 'recsys-endpoint-query';
@@ -155,29 +156,51 @@ describe('an approver who leaves after approval and before access is given', fun
   this.timeout(20_000);
 
   it('sends the request back: nothing is given on a word that does not stand any more', async () => {
-    const world = await startWorld();
-    try {
-      const lena = world.client('lena');
-      const request = await world.ask('ana', 'recsys-model-promote');
-      await holdGroup(world);
-      const approved = await lena.call('approveRequest', {
-        params: { id: request.id },
-        version: request.version,
-        body: {},
-      });
+    await leavesBeforeAccess(await startWorld(), async (world) => {
       await world.store.advance(1_000);
       await world.client('lena', { groups: ['ml-recsys'] }).call('getMe');
-      await freeGroup(world);
-      await world.until(grantOf(approved), 'failed');
-      assert.deepEqual(world.databricks.members(SEED.jitGroups.modelPromote.id), []);
-      const again = await world.client('ana').call('getRequest', { params: { id: request.id } });
-      assert.equal(again.state, 'pending');
-      assert.deepEqual(again.approvals, []);
-    } finally {
-      await world.close();
-    }
+    });
+  });
+
+  it('sends the request back also where only the directory knows that they left the company', async () => {
+    await leavesBeforeAccess(await startWorld({ directory: true }), async (world) => {
+      const { status } = await world.http({
+        method: 'POST',
+        path: '/api/v1/scim/v2/Users',
+        headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
+        body: JSON.stringify({
+          schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+          userName: PEOPLE.lena.userName,
+          externalId: PEOPLE.lena.sub,
+          active: false,
+        }),
+      });
+      assert.equal(status, 201);
+    });
   });
 });
+
+/** Lena approves, and is no approver any more when access is about to be given. */
+async function leavesBeforeAccess(world: World, leaves: (world: World) => Promise<void>): Promise<void> {
+  try {
+    const request = await world.ask('ana', 'recsys-model-promote');
+    await holdGroup(world);
+    const approved = await world.client('lena').call('approveRequest', {
+      params: { id: request.id },
+      version: request.version,
+      body: {},
+    });
+    await leaves(world);
+    await freeGroup(world);
+    await world.until(grantOf(approved), 'failed');
+    assert.deepEqual(world.databricks.members(SEED.jitGroups.modelPromote.id), []);
+    const again = await world.client('ana').call('getRequest', { params: { id: request.id } });
+    assert.equal(again.state, 'pending');
+    assert.deepEqual(again.approvals, []);
+  } finally {
+    await world.close();
+  }
+}
 
 /** Waits until the groups are adopted and idle, then keeps them from the sweeper as another replica would. */
 async function holdGroup(world: World): Promise<void> {

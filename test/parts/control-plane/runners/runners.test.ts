@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 
+import { sql } from 'kysely';
+
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import { createControlPlaneClient } from '../../../../src/protocol/client.ts';
 import type { RunnerToken } from '../../../../src/protocol/runners.ts';
 import { axiosTransport } from '../../../../src/protocol/transport.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { bearerOf, grantOf, refused, startWorld, type World } from '../world.ts';
 
 const MACHINE = 'a-machine-that-runs-things';
@@ -70,6 +73,26 @@ describe('a program that takes a grant over', function () {
     }
     await world.store.advance(16 * MINUTE_MS);
     await refused(as(token).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
+  });
+
+  it('vouches for nothing that only the tokens of its holder tell, also where the directory spoke since', async () => {
+    const { accessToken } = await redeem(await offer());
+    const told = async (): Promise<Date | undefined> =>
+      (
+        await world.store.db
+          .selectFrom('principal')
+          .select('token_seen_at')
+          .where('sub', '=', PEOPLE.ana.sub)
+          .executeTakeFirst()
+      )?.token_seen_at;
+    const before = await told();
+    assert.ok(before);
+    await world.store.advance(10 * MINUTE_MS);
+    await sql`update oam.principal set seen_at = oam.now() where sub = ${PEOPLE.ana.sub}`.execute(
+      world.store.db,
+    );
+    await as(accessToken).call('getGrant', { params: { id: grantId } });
+    assert.deepEqual(await told(), before);
   });
 
   it('that is copied to another machine ends', async () => {
