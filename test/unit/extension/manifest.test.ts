@@ -171,6 +171,7 @@ describe('the manifest of the extension', () => {
       'media/activity-bar.svg',
       'package.json',
       'package.nls.json',
+      'package.nls.de.json',
       'README.md',
       'CHANGELOG.md',
       'LICENSE',
