@@ -23,7 +23,7 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   handOver: 'runner.refused',
   renewRunner: 'runner.refused',
   endRunner: 'runner.refused',
-  // Anybody may try; a code that was used before is on the record by what it ends.
+  // Anybody may try, so codes are counted as tokens that were refused.
   redeemRunner: null,
   listRunners: null,
   listAudit: 'audit_read.refused',
@@ -59,6 +59,13 @@ const NOT_ABOUT_ACCESS: ReadonlySet<ProblemCode> = new Set([
   'internal',
 ]);
 
+/** Whose id stands in an operation's path. */
+function subjectOf(operation: OperationId): 'grant' | 'request' | 'other' {
+  if (operation.endsWith('Grant') || operation === 'issueCredential' || operation === 'handOver')
+    return 'grant';
+  return operation.endsWith('Request') || operation === 'openLink' ? 'request' : 'other';
+}
+
 /** A refusal as it reached the caller. */
 export interface Refusal {
   readonly operation: OperationId;
@@ -80,16 +87,21 @@ export async function recordRefusal(core: Pick<Core, 'db' | 'logger'>, refusal: 
   const event = EVENTS[operation];
   if (event === null || actor === undefined || NOT_ABOUT_ACCESS.has(code)) return;
   const rowId = id !== undefined && isId(id) ? id : undefined;
-  const aboutGrant = operation.endsWith('Grant') || operation === 'issueCredential';
+  const subject = subjectOf(operation);
   try {
     await inChange(core.db, (change) =>
       recordAudit(change, {
         event,
         actor,
-        requestId: aboutGrant ? undefined : rowId,
-        grantId: aboutGrant ? rowId : undefined,
+        requestId: subject === 'request' ? rowId : undefined,
+        grantId: subject === 'grant' ? rowId : undefined,
         roleId: refusal.roleId?.slice(0, MAX_TEXT),
-        detail: { code, operation, ...refusal.detail },
+        detail: {
+          code,
+          operation,
+          ...refusal.detail,
+          ...(subject === 'other' && rowId !== undefined && { id: rowId }),
+        },
       }),
     );
   } catch (error) {

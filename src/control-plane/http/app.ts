@@ -5,7 +5,7 @@ import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { type Endpoint, endpoints, type OperationId } from '../../protocol/endpoints.ts';
-import type { Problem } from '../../protocol/problem.ts';
+import type { Problem, ProblemCode } from '../../protocol/problem.ts';
 import { callerOf } from '../audit/caller.ts';
 import type { Actor } from '../audit/record.ts';
 import type { RefusedTokens } from '../audit/refused-tokens.ts';
@@ -300,6 +300,10 @@ async function refuse(
     }
     return sendProblem(reply, problem, error);
   }
+  if (operation === 'redeemRunner' && WITH_A_CODE.has(problem.code)) {
+    const { code } = problem;
+    await parts.refusedTokens.note({ code, door: operation, caller: callerOf(request) });
+  }
   const asked = AskedFor.safeParse(request.body);
   await recordRefusal(core, {
     operation,
@@ -327,6 +331,9 @@ function sendProblem(reply: FastifyReply, problem: Problem, error: unknown): Fas
     .type('application/problem+json')
     .send(JSON.stringify(problem));
 }
+
+/** What whoever has a code is refused with. */
+const WITH_A_CODE: ReadonlySet<ProblemCode> = new Set(['code_refused', 'grant_not_active']);
 
 const AskedFor = z.object({ roleId: z.optional(z.string()), minutes: z.optional(z.number()) });
 

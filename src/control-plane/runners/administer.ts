@@ -55,7 +55,7 @@ export async function listRunners(
  * Ends a runner at once: what it asks for from now on is refused. What it was given lives until it expires or its grant
  * ends.
  *
- * @throws {OamError} `not_found`, `not_allowed`, `audit_unavailable`.
+ * @throws {OamError} `not_found`, `not_allowed`.
  */
 export async function endRunner(core: Core, caller: Principal, id: string): Promise<RunnerView> {
   return inChange(core.db, async (change) => {
@@ -73,6 +73,6 @@ export async function endRunner(core: Core, caller: Principal, id: string): Prom
       );
     }
     if (runner.ended_at !== null) return viewRunner(runner);
-    return viewRunner(await endRow(change, runner, 'revoked', caller));
+    return viewRunner(await endRow(core, change, runner, 'revoked', caller));
   });
 }

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
+import * as z from 'zod/mini';
+
 import { sha256Hex } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
 import { isLive } from '../../domain/grant.ts';
@@ -8,12 +10,14 @@ import { hasOwnPath } from '../../domain/role.ts';
 import { minutesToMs } from '../../domain/time.ts';
 import type { HandOver } from '../../protocol/runners.ts';
 import { recordAudit } from '../audit/record.ts';
-import { inChange, toDate } from '../changes/change.ts';
+import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
-import { lockGrant } from '../grants/rows.ts';
-import type { Intent } from '../http/idempotency.ts';
+import { lockGrant, type StoredGrant } from '../grants/rows.ts';
+import { type Intent, once } from '../http/idempotency.ts';
 import { timestamp } from '../requests/view.ts';
+import { lockRunner } from './rows.ts';
+import { codeRefused } from './tokens.ts';
 
 /** How the codes begin: nothing else in the company looks like them, so that leaks can be searched for. */
 export const CODE_PREFIX = 'oamh_';
@@ -28,13 +32,14 @@ const MAX_RUNNERS = 20;
 
 /**
  * Offers a grant to a program of its holder that works without their session. The program can do what the role is for
- * and nothing else of what the holder may.
+ * and nothing else of what the holder may. The same key names the same program and makes another code for it, which is the
+ * one that is good: codes are kept nowhere.
  *
  * @throws {OamError} `not_found`, `not_allowed`, `bad_request` (a role without a credential of its own needs the person's
- * sign-in), `grant_not_active`, `too_many_credentials`, `audit_unavailable`.
+ * sign-in), `grant_not_active`, `code_refused` (the program has taken over, or ended), `too_many_credentials`, `audit_unavailable`.
  */
 export async function handOver(core: Core, intent: Intent, grantId: string, name: string): Promise<HandOver> {
-  const code = CODE_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+  const Offered = z.object({ id: z.string() });
   return inChange(core.db, async (change) => {
     const { caller } = intent;
     const grant = await lockGrant(change, grantId);
@@ -56,33 +61,15 @@ export async function handOver(core: Core, intent: Intent, grantId: string, name
         detail: grant.state,
       });
     }
-    const { open } = await change.trx
-      .selectFrom('runner')
-      .select((eb) => eb.fn.countAll<string>().as('open'))
-      .where('grant_id', '=', grantId)
-      .where('ended_at', 'is', null)
-      .executeTakeFirstOrThrow();
-    if (Number(open) >= MAX_RUNNERS) {
-      throw new OamError(
-        'too_many_credentials',
-        'Too many programs work under this access. End some of them first.',
-        { detail: `at most ${MAX_RUNNERS}` },
-      );
-    }
-    const id = randomUUID();
+    const { id } = await once(change, intent, Offered, () => addRunner(change, intent, grant, name.trim()));
+    const runner = await lockRunner(change, id);
+    if (runner?.redeemed_at !== null || runner.ended_at !== null) throw codeRefused();
+    const code = newCode();
     const expiresAtMs = change.nowMs + minutesToMs(CODE_MINUTES);
     await change.trx
-      .insertInto('runner')
-      .values({
-        id,
-        grant_id: grantId,
-        iss: caller.iss,
-        sub: caller.sub,
-        name: name.trim(),
-        created_at: toDate(change.nowMs),
-        code_sha256: sha256Hex(code),
-        code_expires_at: toDate(expiresAtMs),
-      })
+      .updateTable('runner')
+      .set({ code_sha256: sha256Hex(code), code_expires_at: toDate(expiresAtMs) })
+      .where('id', '=', id)
       .execute();
     await recordAudit(change, {
       event: 'runner.offered',
@@ -90,8 +77,49 @@ export async function handOver(core: Core, intent: Intent, grantId: string, name
       grantId,
       requestId: grant.requestId,
       roleId: grant.roleId,
-      detail: { runnerId: id, name: name.trim(), expiresAtMs },
+      detail: { runnerId: id, name: runner.name, expiresAtMs },
     });
     return { id, grantId, code, expiresAt: timestamp(expiresAtMs) };
   });
+}
+
+/** A program that nobody has a code for yet. */
+async function addRunner(
+  change: Change,
+  { caller }: Intent,
+  grant: StoredGrant,
+  name: string,
+): Promise<{ id: string }> {
+  const { open } = await change.trx
+    .selectFrom('runner')
+    .select((eb) => eb.fn.countAll<string>().as('open'))
+    .where('grant_id', '=', grant.id)
+    .where('ended_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  if (Number(open) >= MAX_RUNNERS) {
+    throw new OamError(
+      'too_many_credentials',
+      'Too many programs work under this access. End some of them first.',
+      { detail: `at most ${MAX_RUNNERS}` },
+    );
+  }
+  const id = randomUUID();
+  await change.trx
+    .insertInto('runner')
+    .values({
+      id,
+      grant_id: grant.id,
+      iss: caller.iss,
+      sub: caller.sub,
+      name,
+      created_at: toDate(change.nowMs),
+      code_sha256: sha256Hex(newCode()),
+      code_expires_at: toDate(change.nowMs),
+    })
+    .execute();
+  return { id };
+}
+
+function newCode(): string {
+  return CODE_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
 }

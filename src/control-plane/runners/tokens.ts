@@ -49,9 +49,10 @@ export async function redeemCode(core: Core, code: string, machine: string): Pro
       .where('code_sha256', '=', sha256Hex(code))
       .executeTakeFirst();
     const runner = found && (await lockRunner(change, found.id));
-    if (runner === undefined) return codeRefused();
+    // The lock may have been waited for, and the code been replaced by then.
+    if (runner?.code_sha256 !== sha256Hex(code)) return codeRefused();
     if (runner.redeemed_at !== null) {
-      if (runner.ended_at === null) await endRow(change, runner, 'misused', undefined);
+      if (runner.ended_at === null) await endRow(core, change, runner, 'misused', undefined);
       return codeRefused();
     }
     if (runner.ended_at !== null || toMs(runner.code_expires_at) <= change.nowMs) return codeRefused();
@@ -84,7 +85,7 @@ export async function renewToken(
     const runner = await lockRunner(change, facts.id);
     if (runner?.ended_at !== null) return ended();
     if (runner.machine_sha256 !== sha256Hex(machine)) {
-      await endRow(change, runner, 'misused', undefined);
+      await endRow(core, change, runner, 'misused', undefined);
       return new OamError(
         'not_allowed',
         'This token was made for another machine, so it was ended. Hand the access over anew.',
@@ -133,8 +134,9 @@ async function issue(
   };
 }
 
-/** Ends a runner on the record. */
+/** Ends a runner on the record; where the trail takes no row, the runner ends all the same. */
 export async function endRow(
+  { debt }: Pick<Core, 'debt'>,
   change: Change,
   runner: RunnerRow,
   why: NonNullable<RunnerRow['ended_by']>,
@@ -147,7 +149,7 @@ export async function endRow(
     .where('id', '=', runner.id)
     .execute();
   const grant = await findGrant(change.trx, runner.grant_id);
-  await recordAudit(change, {
+  await debt.record(change, {
     event: 'runner.ended',
     actor,
     ...(grant && about(grant)),
@@ -215,7 +217,7 @@ async function verifyToken(db: Kysely<Database>, token: string, nowMs: EpochMs):
 }
 
 /** Ends what nobody came for, and what has nothing left to work under. */
-export async function endIdleRunners(core: Pick<Core, 'db'>): Promise<void> {
+export async function endIdleRunners(core: Pick<Core, 'db' | 'debt'>): Promise<void> {
   const idle = await core.db
     .selectFrom('runner')
     .select('id')
@@ -232,12 +234,19 @@ export async function endIdleRunners(core: Pick<Core, 'db'>): Promise<void> {
     await inChange(core.db, async (change) => {
       const runner = await lockRunner(change, id);
       if (runner?.ended_at !== null) return;
-      await endRow(change, runner, runner.redeemed_at === null ? 'never_started' : 'grant_ended', undefined);
+      await endRow(
+        core,
+        change,
+        runner,
+        runner.redeemed_at === null ? 'never_started' : 'grant_ended',
+        undefined,
+      );
     });
   }
 }
 
-function codeRefused(): OamError {
+/** The refusal of a code, whatever is wrong with it. */
+export function codeRefused(): OamError {
   return new OamError(
     'code_refused',
     'This code is not good, was used before, or is older than five minutes. Hand the access over anew.',

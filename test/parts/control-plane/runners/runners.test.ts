@@ -143,6 +143,63 @@ describe('a program that takes a grant over', function () {
     assert.ok(!JSON.stringify(items).includes(accessToken));
   });
 
+  it('is offered once for one key, with a code of its own each time, of which the last is good', async () => {
+    const ana = world.client('ana');
+    const wish = { params: { id: grantId }, body: { name: 'nightly' }, idempotencyKey: 'one-wish-of-ana' };
+    const [first, second] = [await ana.call('handOver', wish), await ana.call('handOver', wish)];
+    assert.equal(second.id, first.id);
+    assert.notEqual(second.code, first.code);
+    assert.deepEqual(await states(), [['offered', null]]);
+    await refused(ana.call('handOver', { ...wish, body: { name: 'another' } }), 'idempotency_key_reused');
+    await refused(redeem(first.code), 'code_refused');
+    const { id } = await redeem(second.code);
+    assert.equal(id, first.id);
+    await refused(ana.call('handOver', wish), 'code_refused');
+    assert.deepEqual(await states(), [['running', null]]);
+    const kept = JSON.stringify(await world.store.db.selectFrom('idempotency').selectAll().execute());
+    assert.ok(!kept.includes(first.code) && !kept.includes(second.code));
+  });
+
+  it('is ended also where the trail cannot take a row, and offered or begun only where it can', async () => {
+    const { id, accessToken } = await redeem(await offer());
+    const copied = await redeem(await offer());
+    const waiting = await offer();
+    await sql`alter table oam.audit add constraint closed check (false) not valid`.execute(world.store.db);
+    await refused(offer(), 'audit_unavailable');
+    await refused(redeem(waiting), 'audit_unavailable');
+    assert.equal((await world.client('lena').call('endRunner', { params: { id } })).state, 'ended');
+    await refused(as(accessToken).call('issueCredential', { params: { id: grantId } }), 'session_expired');
+    const elsewhere = { body: { machine: 'another-machine-than-before' } };
+    await refused(as(copied.accessToken).call('renewRunner', elsewhere), 'not_allowed');
+    await refused(as(copied.accessToken).call('getGrant', { params: { id: grantId } }), 'session_expired');
+    await sql`alter table oam.audit drop constraint closed`.execute(world.store.db);
+  });
+
+  it('is on the record where it is refused: under its grant, and unknown codes without a flood', async () => {
+    await refused(
+      world.client('lena').call('handOver', { params: { id: grantId }, body: { name: 'x' } }),
+      'not_allowed',
+    );
+    const { id } = await redeem(await offer());
+    await refused(world.client('aude').call('endRunner', { params: { id } }), 'not_allowed');
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      await refused(redeem(`oamh_nobody-ever-gave-number-${attempt}`), 'code_refused');
+    }
+    const { items } = await world.client('aude').call('listAudit', { query: { limit: 200 } });
+    const refusals = items
+      .filter(({ event }) => event === 'runner.refused')
+      .map(({ requestId, grantId: grant, detail }) => [requestId, grant, detail['id'] ?? null]);
+    assert.deepEqual(refusals, [
+      [null, null, id],
+      [null, grantId, null],
+    ]);
+    const codes = items.filter(({ detail }) => detail['door'] === 'redeemRunner');
+    assert.deepEqual(
+      codes.map(({ event, detail }) => [event, detail['code']]),
+      [['authentication.refused', 'code_refused']],
+    );
+  });
+
   it('has no part in a role that works by the own sign-in of a person, nor in the access of others', async () => {
     const member = grantOf(await world.ask('ana', 'recsys-endpoint-query', 5));
     await refused(
