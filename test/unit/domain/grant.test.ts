@@ -18,6 +18,7 @@ import {
   unstick,
   withTrouble,
 } from '../../../src/domain/grant.ts';
+import { GRANT_STATES } from '../../../src/domain/lifecycle.ts';
 import { isDemanded, type Membership, sameMembership } from '../../../src/domain/membership.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
 import { runs } from '../../reporting/properties.ts';
@@ -101,6 +102,23 @@ describe('a grant, whatever befalls it', () => {
         }
       }),
     );
+  });
+
+  it('is over exactly where it has ended or failed, and then nothing of it changes any more', () => {
+    for (const state of GRANT_STATES) assert.equal(isFinal({ state }), ['ended', 'failed'].includes(state));
+    let went = 0;
+    fc.assert(
+      fc.property(plays, (seen) => {
+        for (const [index, { grant }] of seen.entries()) {
+          if (grant.state !== 'ended' && grant.state !== 'failed') continue;
+          for (const later of seen.slice(index + 1)) {
+            went += 1;
+            assert.equal(later.grant, grant);
+          }
+        }
+      }),
+    );
+    assert.ok(went > 0, 'no play went on after the end');
   });
 
   it('has its whole window from activation on, and never more', () => {

@@ -10,6 +10,7 @@ import {
   awaitedStage,
   cancel,
   deny,
+  heldMinutes,
   isOpen,
   lapse,
   refuse,
@@ -292,5 +293,26 @@ describe('a request', () => {
   it('lapses at its time and not a millisecond before', () => {
     assert.equal(lapse(pending, 999), pending);
     assert.equal(lapse(pending, 1_000).state, 'lapsed');
+  });
+});
+
+describe('the time for which a role would be held in a row', () => {
+  const minutes = fc.integer({ min: 1, max: 100_000 });
+
+  it('is the window that is asked for, and all before it where that follows without a gap', () => {
+    fc.assert(
+      fc.property(minutes, fc.array(minutes, { maxLength: 8 }), (first, extensions) => {
+        let held = heldMinutes({ minutes: first, extension: undefined });
+        assert.equal(held, first);
+        for (const more of extensions) {
+          const before = held;
+          held = heldMinutes({ minutes: more, extension: { grantId: 'g', heldMinutes: before } });
+          assert.ok(held > before && held > more);
+        }
+        // Many small steps count as the one long window that they make.
+        const whole = [first, ...extensions].reduce((sum, each) => sum + each);
+        assert.equal(held, heldMinutes({ minutes: whole, extension: undefined }));
+      }),
+    );
   });
 });

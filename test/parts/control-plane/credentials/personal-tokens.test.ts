@@ -5,8 +5,9 @@ import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import type { CredentialView } from '../../../../src/protocol/schemas.ts';
 import { axiosTransport, type HttpRequest } from '../../../../src/protocol/transport.ts';
 import { type SandboxPersonalToken, SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { withRole } from '../changed-role.ts';
-import { bearerOf, type Name, refused, startWorld, type World, type WorldOptions } from '../world.ts';
+import { bearerOf, DIRECTORY_TOKEN, type Name, refused, startWorld, type World, type WorldOptions } from '../world.ts';
 import { granted } from './granted.ts';
 
 const ROLE = 'recsys-deployer';
@@ -470,6 +471,40 @@ describe('two who hold one role by personal access tokens', function () {
       await gone(world);
       await world.until(b.id, 'ended');
       assert.deepEqual(world.databricks.members(GROUP), []);
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+describe('the personal access token of somebody who leaves the company', function () {
+  this.timeout(40_000);
+
+  it('is deleted at once by the word of the directory, and works no more', async () => {
+    const world = await startTokenWorld({ directory: true, ...NO_SWEEP });
+    try {
+      const grant = await granted(world, 'ana', ROLE, 60);
+      const token = bearerOf(await issue(world, grant.id));
+      assert.equal(await statusAs(world, token), 200);
+      const { status } = await world.http({
+        method: 'POST',
+        path: '/api/v1/scim/v2/Users',
+        headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
+        body: JSON.stringify({
+          schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+          userName: PEOPLE.ana.userName,
+          externalId: PEOPLE.ana.sub,
+          active: false,
+        }),
+      });
+      assert.equal(status, 201);
+      await gone(world);
+      assert.equal(await statusAs(world, token), 403);
+      // Of all that a deletion leaves on record, the lease comes last.
+      await until(
+        () => leases(world, grant.id, 'aude'),
+        ([seen]) => seen?.state === 'revoked',
+      );
     } finally {
       await world.close();
     }
