@@ -77,6 +77,17 @@ async function rewriteGroups(
   );
 }
 
+/**
+ * Nothing of what was known of somebody holds any more, nor what a token from before says of them: after this the
+ * directory cannot say that they have left, because it does not know them.
+ */
+export async function forgetFacts(change: Change, link: DirectoryLink, sub: string): Promise<void> {
+  await sql`
+    update oam.principal set groups = '{}', duty = null, attributes = '{}',
+      seen_at = oam.now(), token_seen_at = oam.now()
+    where iss = ${link.issuer} and sub = ${sub}`.execute(change.trx);
+}
+
 /** Somebody left, or is gone from the directory: their grants end and their open requests are refused. */
 export async function endEverything(change: Change, parts: ConsequenceParts, sub: string): Promise<void> {
   const { issuer: iss } = parts.link;

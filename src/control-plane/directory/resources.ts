@@ -11,6 +11,7 @@ import {
   drawConsequences,
   endEverything,
   followGroups,
+  forgetFacts,
 } from './consequences.ts';
 import {
   addGroup,
@@ -100,6 +101,8 @@ SCIMMY.Resources.declare(SCIMMY.Resources.User)
       const { change, parts } = Exchange.parse(context);
       const person = await lockPerson(change, resource.id ?? '');
       await removePerson(change, person);
+      const sub = subjectOf(parts.link, person);
+      if (sub !== undefined) await forgetFacts(change, parts.link, sub);
       await tellOfPerson(change, parts, 'removed', { ...person, active: false });
     }),
   );

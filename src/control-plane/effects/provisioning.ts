@@ -6,6 +6,7 @@ import type { IdentityProfile } from '../authentication/identity-profiles.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
+import { hasLeft } from '../directory/link.ts';
 import { abandonGrant } from '../grants/close.ts';
 import { lockGrant, lockHeldGrants, saveGrant, type StoredGrant } from '../grants/rows.ts';
 import { tellOfOpening } from '../grants/tell.ts';
@@ -45,6 +46,16 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
         'The role changed before access was given. The request is judged anew.',
       );
       await judgeAnew(core, change, request);
+      return undefined;
+    }
+    // Their request may have been on its way when the directory said so and ended everything that it saw.
+    if (await hasLeft(change.trx, core.directory, grant.principal)) {
+      await abandonGrant(
+        change,
+        core.debt,
+        grant,
+        'The directory says that this person is not active any more.',
+      );
       return undefined;
     }
     const holder = await findPrincipal(change.trx, grant.principal);

@@ -92,10 +92,27 @@ describe("the company's directory", function () {
     const first = await granted();
     assert.equal((await scim('DELETE', `/Users/${ana}`)).status, 204);
     await world.until(first, 'ended');
+    // A token from before does not bring them back.
+    await world.store.advance(1_000);
     const again = await push('ana');
     const second = await granted();
     await patch(`/Users/${again}`, { op: 'replace', path: 'externalId', value: 'somebody-else' });
     await world.until(second, 'ended');
+  });
+
+  it('takes nothing from a token of before for somebody whom it deleted', async () => {
+    const ana = await push('ana');
+    await world.client('ana').call('getMe', {});
+    const headers = { authorization: `Bearer ${await world.token('ana')}` };
+    const aude = await push('aude');
+    const auditor = { authorization: `Bearer ${await world.token('aude')}` };
+    await world.http({ method: 'GET', path: '/api/v1/me', headers: auditor });
+    await world.store.advance(1_000);
+    for (const id of [ana, aude]) assert.equal((await scim('DELETE', `/Users/${id}`)).status, 204);
+    const roles = await world.http({ method: 'GET', path: '/api/v1/roles', headers });
+    assert.doesNotMatch(roles.text, new RegExp(ROLE));
+    const trail = await world.http({ method: 'GET', path: '/api/v1/audit', headers: auditor });
+    assert.equal(trail.status, 403);
   });
 
   it('keeps groups fresh: who is taken out of the team asks in vain with a token from before', async () => {

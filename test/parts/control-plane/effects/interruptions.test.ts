@@ -180,6 +180,30 @@ describe('an approver who leaves after approval and before access is given', fun
   });
 });
 
+describe('somebody who leaves while their request is on its way', function () {
+  this.timeout(20_000);
+
+  it('is given nothing, though it was let in and committed to', async () => {
+    const world = await startWorld({ directory: true });
+    try {
+      await holdGroup(world);
+      const id = grantOf(await world.ask('ana', ROLE));
+      // As it is where the directory's word committed between the sender's admission and the grant.
+      await sql`insert into oam.directory_user
+        (id, user_name, external_id, active, attributes, version, created_at, modified_at)
+        values (gen_random_uuid(), ${PEOPLE.ana.userName}, ${PEOPLE.ana.sub}, false, '{}', 1, oam.now(), oam.now())`.execute(
+        world.store.db,
+      );
+      await freeGroup(world);
+      const { trouble } = await world.until(id, 'failed');
+      assert.match(trouble ?? '', /not active any more/);
+      assert.deepEqual(world.databricks.members(GROUP), []);
+    } finally {
+      await world.close();
+    }
+  });
+});
+
 /** Lena approves, and is no approver any more when access is about to be given. */
 async function leavesBeforeAccess(world: World, leaves: (world: World) => Promise<void>): Promise<void> {
   try {
