@@ -7,7 +7,15 @@ import { axiosTransport, type HttpRequest } from '../../../../src/protocol/trans
 import { type SandboxPersonalToken, SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { withRole } from '../changed-role.ts';
-import { bearerOf, DIRECTORY_TOKEN, type Name, refused, startWorld, type World, type WorldOptions } from '../world.ts';
+import {
+  bearerOf,
+  DIRECTORY_TOKEN,
+  type Name,
+  refused,
+  startWorld,
+  type World,
+  type WorldOptions,
+} from '../world.ts';
 import { granted } from './granted.ts';
 
 const ROLE = 'recsys-deployer';
