@@ -182,15 +182,27 @@ export async function runCommandLine(
     .usage('[options] -- <command...>')
     .option('--role <role>', 'with this role, asked for if you do not hold it')
     .option('--workspace <name>', 'in this workspace, as yourself')
+    .option('--clean', 'outside of OAM: without its pointers, with your own profiles and no sign-in')
     .passThroughOptions()
-    .action((words: string[], flags: CommonFlags & PersonFlags & { role?: string; workspace?: string }) =>
-      talk(flags, async (connection) => {
-        const { exec } = await import('./exec/exec.ts');
+    .action(
+      async (
+        words: string[],
+        flags: CommonFlags & PersonFlags & { role?: string; workspace?: string; clean?: true },
+      ) => {
         const [program = '', ...args] = words;
         const wish = { purpose: flags.purpose, ticket: flags.ticket, minutes: flags.for };
         const place = { roleId: flags.role, workspace: flags.workspace };
-        exitCode = await exec({ command: program, args, ...wish, ...place }, connection, invocation);
-      }),
+        const options = { command: program, args, ...wish, ...place };
+        if (flags.clean === true) {
+          const { execClean } = await import('./exec/clean.ts');
+          exitCode = await execClean(options, invocation);
+          return;
+        }
+        await talk(flags, async (connection) => {
+          const { exec } = await import('./exec/exec.ts');
+          exitCode = await exec(options, connection, invocation);
+        });
+      },
     );
   command('hand-over <grant>', 'a code with which another program takes your access over, once')
     .option('--name <name>', 'what the program is called in lists', 'a program')

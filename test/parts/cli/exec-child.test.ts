@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 
 import { runChild } from '../../../src/cli/exec/child.ts';
-import { childEnvironment } from '../../../src/cli/exec/child-environment.ts';
+import { childEnvironment, cleanEnvironment } from '../../../src/cli/exec/child-environment.ts';
 import { NotStartedError } from '../../../src/cli/failure.ts';
 import { createSignalDesk } from '../../../src/cli/signals.ts';
 
@@ -48,6 +48,34 @@ describe('oam exec: the environment of the program', () => {
         assert.ok(leftOut.every((name) => name.toUpperCase().startsWith('DATABRICKS_')));
       }),
       { examples: [[JSON.parse('{"__proto__": "a name like any other"}') as Record<string, string>]] },
+    );
+  });
+});
+
+describe('oam exec --clean: the environment of the program', () => {
+  it('has nothing that says where Databricks is and as whom', () => {
+    const { env, leftOut } = cleanEnvironment({
+      ...POINTER,
+      PATH: '/bin',
+      DATABRICKS_TOKEN: 'dapi-secret',
+      MLFLOW_TRACKING_URI: 'databricks',
+      mlflow_tracking_token: 'lower case counts on Windows',
+      MLFLOW_EXPERIMENT_NAME: 'stays',
+      OAM_ROLE_DATABRICKS_HOST: POINTER.DATABRICKS_HOST,
+      OAM_HAND_OVER: 'oamh_once',
+      OAM_URL: 'https://oam.example.com',
+    });
+    assert.deepEqual(env, {
+      PATH: '/bin',
+      MLFLOW_EXPERIMENT_NAME: 'stays',
+      OAM_URL: 'https://oam.example.com',
+    });
+    assert.deepEqual(
+      leftOut,
+      [
+        ...Object.keys({ ...POINTER, DATABRICKS_TOKEN: '' }),
+        ...['MLFLOW_TRACKING_URI', 'OAM_ROLE_DATABRICKS_HOST', 'mlflow_tracking_token'],
+      ].sort(),
     );
   });
 });
