@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
+import type { CredentialKind } from '../../domain/role.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestCreate } from '../../protocol/schemas.ts';
@@ -32,6 +33,8 @@ export interface RoleWish {
 
 type Surroundings = Pick<Invocation, 'clock' | 'note' | 'signals'> & {
   readonly client: ControlPlaneClient;
+  /** Called before anything is asked for or waited for: throws where the role's kind of credential ends too early. */
+  readonly assertLasts: (credential: CredentialKind) => void;
   readonly everyMs?: number;
 };
 
@@ -42,8 +45,8 @@ const OPEN: readonly GrantView['state'][] = ['scheduled', 'provisioning', 'activ
  * Has the role active: by a grant that is there already, or by asking for one and waiting. What was begun here is taken
  * back when waiting is called off.
  *
- * @throws {OamError} `grant_too_short` when the present grant ends before the time that is needed; the control plane's
- * problems; those of the waits.
+ * @throws {OamError} `grant_too_short` when the present grant ends before the time that is needed; what
+ * `assertLasts` throws; the control plane's problems; those of the waits.
  */
 export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<RoleAccess> {
   const waiting: Waiting = {
@@ -54,6 +57,7 @@ export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<
   };
   const held = await openGrant(wish.roleId, around);
   if (held !== undefined) {
+    around.assertLasts(held.role.credential);
     const grant = await untilActive(held.id, waiting);
     assertLongEnough(grant, wish, around.clock.nowMs());
     around.note(`Using your grant of ${grant.role.title}${endOf(grant, around.clock.nowMs())}.`);
@@ -106,6 +110,7 @@ async function requestFor(wish: RoleWish, around: Surroundings): Promise<Request
   const { items } = await around.client.call('listRoles', { signal: around.signals.stop });
   const role = items.find(({ id }) => id === wish.roleId);
   if (around.signals.stop.aborted) throw new CancelledError();
+  if (role !== undefined) around.assertLasts(role.credential);
   return {
     roleId: wish.roleId,
     purpose: wish.purpose,

@@ -15,14 +15,12 @@ import {
 } from '../../broker/index.ts';
 import { hostTrust } from '../../databricks/index.ts';
 import { CancelledError, OamError } from '../../domain/errors.ts';
-import { hasOwnPath } from '../../domain/role.ts';
-import { MINUTE_MS } from '../../domain/time.ts';
+import { type CredentialKind, hasOwnPath } from '../../domain/role.ts';
 import type { Session } from '../../identity/index.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { trustedHosts } from '../connection/address.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
-import { describeMoment } from '../duration.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
@@ -30,6 +28,7 @@ import { obtainRole } from './access.ts';
 import { runChild } from './child.ts';
 import { childEnvironment, HAND_OVER } from './child-environment.ts';
 import { endingWords, watchGrant } from './grant-watch.ts';
+import { assertLasts, worksAlone } from './lasting.ts';
 import { type RunnerSession, startRunner } from './runner-session.ts';
 
 /** What `oam exec` was asked for. */
@@ -63,8 +62,11 @@ export async function exec(
   const code = invocation.env[HAND_OVER];
   if (code !== undefined && code !== '') return takenOver(code, options, connection, invocation);
   const session = await connection.signedIn();
-  assertLasts(session, options.minutes, invocation.clock.nowMs());
+  const lasts = (credential: CredentialKind): void => {
+    assertLasts(credential, session, options.minutes, invocation.clock.nowMs());
+  };
   if (options.roleId === undefined) {
+    lasts('member');
     const { workspaces } = await connection.configuration();
     const { host } = chooseWorkspace(workspaces, options.workspace);
     const source = personTokenSource(personAt(host, session, connection, invocation));
@@ -72,11 +74,12 @@ export async function exec(
   }
   const access = await obtainRole(
     { ...options, roleId: options.roleId },
-    { ...invocation, client: connection.client },
+    { ...invocation, client: connection.client, assertLasts: lasts },
   );
   let runner: RunnerSession | undefined;
   try {
-    if (worksAlone(access.grant)) runner = await ownRunner(access.grant, options, connection, invocation);
+    if (worksAlone(access.grant.role.credential))
+      runner = await ownRunner(access.grant, options, connection, invocation);
     const place = placeOf(access.grant, runner, session, connection, invocation);
     return await runWithBroker(place, options, invocation);
   } finally {
@@ -108,11 +111,6 @@ async function takenOver(
   } finally {
     await release(() => runner.end(), invocation);
   }
-}
-
-/** True for a role that is somebody else of its own: the person's sign-in is not needed once it is there. */
-function worksAlone({ role }: GrantView): boolean {
-  return hasOwnPath(role.credential) && role.credential !== 'assume';
 }
 
 /** The program goes on under its grant, whatever becomes of the session in which it was asked for. */
@@ -245,18 +243,6 @@ async function firstToken(path: BrokerPath, host: string, stop: AbortSignal): Pr
     if (stop.aborted) throw new CancelledError();
     throw error;
   }
-}
-
-/** Refuses to start what cannot be carried through: without a refresh token a session ends with its tokens. */
-function assertLasts(session: Session, minutes: number | undefined, now: number): void {
-  if (minutes === undefined || session.refreshToken !== undefined) return;
-  const endsAtMs = Math.min(session.accessTokenExpiresAtMs, session.idTokenExpiresAtMs);
-  if (endsAtMs >= now + minutes * MINUTE_MS) return;
-  throw new OamError(
-    'session_too_short',
-    'Your session cannot be renewed and ends before the time that you need, so nothing was started. Ask your admin to allow the scope offline_access, or ask for less with --for.',
-    { detail: `it ends at ${describeMoment(endsAtMs, now)}` },
-  );
 }
 
 /** Gives back to the end, whoever presses Ctrl-C meanwhile: it takes seconds, and the access would stay otherwise. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { obtainRole, type RoleWish } from '../../../src/cli/exec/access.ts';
 import { UsageError } from '../../../src/cli/failure.ts';
 import { CancelledError, hasCode, OamError } from '../../../src/domain/errors.ts';
+import type { CredentialKind } from '../../../src/domain/role.ts';
 import {
   fakeControlPlane,
   fakeInvocation,
@@ -24,11 +25,17 @@ function scene(script: Script, stopAt?: string) {
   const plane = fakeControlPlane({ 'GET /roles': [ok({ items: [ROLE] })], ...script }, (operation) => {
     if (operation === stopAt) signals.deliver('SIGINT');
   });
-  const around = { ...invocation, client: plane.client, everyMs: 1 };
+  const kinds: CredentialKind[] = [];
+  const assertLasts = (kind: CredentialKind): void => {
+    kinds.push(kind);
+    if (kind === 'assume') throw new OamError('session_too_short', 'Too short.');
+  };
+  const around = { ...invocation, client: plane.client, assertLasts, everyMs: 1 };
   return {
     ...plane,
     notes,
     signals,
+    kinds,
     obtain: (wish: Partial<RoleWish> = {}) => obtainRole({ ...WISH, ...wish }, around),
   };
 }
@@ -101,6 +108,22 @@ describe("oam exec: a role's access", () => {
     });
     await assert.rejects(obtain({ minutes: 600 }), (error) => hasCode(error, 'grant_too_short'));
     assert.ok(!calls.includes(RETURN));
+  });
+
+  it("asks for nothing and waits for nothing where the role's kind of credential cannot last", async () => {
+    const listed = { ...ROLE, credential: 'assume' as const };
+    const asking = scene({ 'GET /grants': [page()], 'GET /roles': [ok({ items: [listed] })] });
+    await assert.rejects(asking.obtain(), (error) => hasCode(error, 'session_too_short'));
+    const grant = grantView({ role: { ...grantView().role, credential: 'assume' } });
+    const holding = scene({ 'GET /grants': [page(grant)] });
+    await assert.rejects(holding.obtain(), (error) => hasCode(error, 'session_too_short'));
+    assert.deepEqual(
+      [asking, holding].map(({ calls, kinds }) => [calls, kinds]),
+      [
+        [['GET /grants', 'GET /roles'], ['assume']],
+        [['GET /grants'], ['assume']],
+      ],
+    );
   });
 
   it('takes no ending grant for a present one', async () => {

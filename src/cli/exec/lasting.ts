@@ -1,0 +1,34 @@
+import { OamError } from '../../domain/errors.ts';
+import { actsAsServicePrincipal, type CredentialKind } from '../../domain/role.ts';
+import { type EpochMs, MINUTE_MS } from '../../domain/time.ts';
+import type { Session } from '../../identity/index.ts';
+import { describeMoment } from '../duration.ts';
+
+/** True for a role that is somebody else of its own: the person's sign-in is not needed once it is there. */
+export function worksAlone(credential: CredentialKind): boolean {
+  return actsAsServicePrincipal(credential);
+}
+
+/**
+ * Refuses to start what cannot be carried through: without a refresh token a session ends with its tokens, and what
+ * works by the person's sign-in ends with it.
+ *
+ * @param credential the role's; a person's everyday access works as `member` does.
+ * @param minutes how long it is needed; nothing is refused where nobody said.
+ * @throws {OamError} `session_too_short`.
+ */
+export function assertLasts(
+  credential: CredentialKind,
+  session: Session,
+  minutes: number | undefined,
+  now: EpochMs,
+): void {
+  if (worksAlone(credential) || minutes === undefined || session.refreshToken !== undefined) return;
+  const endsAtMs = Math.min(session.accessTokenExpiresAtMs, session.idTokenExpiresAtMs);
+  if (endsAtMs >= now + minutes * MINUTE_MS) return;
+  throw new OamError(
+    'session_too_short',
+    'Your session cannot be renewed and ends before the time that you need, so nothing was started. Ask your admin to allow the scope offline_access, or ask for less with --for.',
+    { detail: `it ends at ${describeMoment(endsAtMs, now)}` },
+  );
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+
+import { assertLasts } from '../../../src/cli/exec/lasting.ts';
+import { hasCode } from '../../../src/domain/errors.ts';
+import { CREDENTIAL_KINDS } from '../../../src/domain/role.ts';
+import { MINUTE_MS } from '../../../src/domain/time.ts';
+import type { Session } from '../../../src/identity/index.ts';
+import { NOW } from './fake-control-plane.ts';
+
+const SESSION: Session = {
+  issuer: 'https://idp.example',
+  subject: 'ana',
+  userName: 'ana@example.com',
+  displayName: 'Ana',
+  accessToken: 'access-token',
+  accessTokenExpiresAtMs: NOW + 60 * MINUTE_MS,
+  idToken: 'id-token',
+  idTokenExpiresAtMs: NOW + 30 * MINUTE_MS,
+};
+
+/** The kinds that are refused. */
+function refused(session: Session, minutes: number | undefined): string[] {
+  return CREDENTIAL_KINDS.filter((kind) => {
+    try {
+      assertLasts(kind, session, minutes, NOW);
+      return false;
+    } catch (error) {
+      assert.ok(hasCode(error, 'session_too_short'));
+      return true;
+    }
+  });
+}
+
+describe('oam exec: what cannot last', () => {
+  it("is refused where it works by a person's session that ends before, and by nothing else", () => {
+    assert.deepEqual(refused(SESSION, 31), ['member', 'assume']);
+  });
+
+  it('is not refused where the session lasts, is renewed, or nobody said how long', () => {
+    assert.deepEqual(refused(SESSION, 30), []);
+    assert.deepEqual(refused({ ...SESSION, refreshToken: 'refresh-token' }, 600), []);
+    assert.deepEqual(refused(SESSION, undefined), []);
+  });
+
+  it('counts the token that ends first', () => {
+    const access = { ...SESSION, accessTokenExpiresAtMs: NOW + 10 * MINUTE_MS };
+    assert.deepEqual(refused(access, 11), ['member', 'assume']);
+  });
+});
