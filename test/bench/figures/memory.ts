@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type { RunningControlPlane } from '../../../demo/stage/controlPlane.ts';
 import { HOUR_MS } from '../../../src/domain/time.ts';
 import { createControlPlaneClient } from '../../../src/protocol/client.ts';
 import { axiosTransport } from '../../../src/protocol/transport.ts';
@@ -26,9 +27,12 @@ export const memory: Figure = {
   async measure(cleanup) {
     const groups = crowdedGroups(GROUPS, MEMBERS_EACH);
     const stage = await setStage(cleanup, groups);
-    const idle = await highest(stage, 10_000);
+    const server = await stage.serve({ reconciler: { everySeconds: 30 } });
+    const idle = await highest(stage, server, 10_000);
+    await server.kill();
     await giveAllOverTheDay(stage, groups);
-    const megabytes = await highest(stage, WATCHED_MS);
+    await server.restart();
+    const megabytes = await highest(stage, server, WATCHED_MS);
     return [
       {
         name: 'memory_100000_grants',
@@ -46,9 +50,8 @@ async function giveAllOverTheDay(stage: Stage, groups: readonly CrowdedGroup[]):
   await giveAll(stage, groups, (index) => firstMs + ((index * 7_919) % SPREAD_MS));
 }
 
-/** Serves for a while, is read from, and tells the most memory that its process had, in MB. */
-async function highest(stage: Stage, forMs: number): Promise<number> {
-  const server = await stage.serve({ reconciler: { everySeconds: 30 } });
+/** Lets the server work for a while, reads from it, and tells the most memory that its process had, in MB. */
+async function highest(stage: Stage, server: RunningControlPlane, forMs: number): Promise<number> {
   const { sub, userName, displayName, groups, duty } = PEOPLE.aude;
   const aude = createControlPlaneClient({
     baseUrl: server.url,
@@ -63,7 +66,6 @@ async function highest(stage: Stage, forMs: number): Promise<number> {
     await delay(READ_EVERY_MS);
   }
   const status = await readFile(`/proc/${String(server.process().pid)}/status`, 'utf8');
-  await server.close();
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
   if (kilobytes === undefined) throw new Error('The system does not tell the memory of a process.');
   return Number(kilobytes) / 1_024;
