@@ -113,6 +113,7 @@ export async function findPrincipals(
   const rows = await db
     .selectFrom('principal')
     .selectAll()
+    .where('iss', 'in', [...new Set(keys.map((key) => key.iss))])
     .where('sub', 'in', [...new Set(keys.map((key) => key.sub))])
     .execute();
   return rows.filter((row) => keys.some((key) => key.iss === row.iss && key.sub === row.sub)).map(fromRow);
