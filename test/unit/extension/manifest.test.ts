@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import * as z from 'zod';
@@ -57,6 +57,17 @@ const Manifest = z.object({
     menus: z.record(z.string(), z.array(MenuEntry)),
     views: z.record(z.string(), z.array(z.object({ id: z.string(), icon: z.string() }))),
     viewsWelcome: z.array(z.object({ view: z.string(), contents: z.string(), when: z.string() })),
+    walkthroughs: z.array(
+      z.object({
+        steps: z.array(
+          z.object({
+            id: z.string(),
+            media: z.object({ svg: z.string(), altText: z.string() }),
+            completionEvents: z.array(z.string()).check(z.minLength(1)),
+          }),
+        ),
+      }),
+    ),
   }),
 });
 
@@ -153,6 +164,40 @@ describe('the manifest of the extension', () => {
     }
   });
 
+  it('leads a new user from the address to giving access back, and ticks off what is done', () => {
+    const [walkthrough, ...others] = contributes.walkthroughs;
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      walkthrough?.steps.map(({ id }) => id),
+      ['address', 'signIn', 'request', 'use', 'return'],
+    );
+    const own = COMMANDS.map((command) => `onCommand:${commandId(command)}`);
+    const inState = VIEW_STATES.map((state) => `${VIEW_CONTEXT} == ${state}`);
+    for (const event of walkthrough?.steps.flatMap(({ completionEvents }) => completionEvents) ?? [])
+      if (event.startsWith('onContext:'))
+        for (const term of event.slice('onContext:'.length).split(' || '))
+          assert(inState.includes(term), event);
+      else assert(own.includes(event), event);
+  });
+
+  it('paints its walkthrough in the colours of the theme, and with nothing that runs or loads', () => {
+    const steps = contributes.walkthroughs.flatMap((walkthrough) => walkthrough.steps);
+    const pictures = steps.map(({ media }) => media.svg);
+    const there = readdirSync(path.join(root, 'media/walkthrough'));
+    assert.deepEqual(pictures.sort(), there.map((name) => `media/walkthrough/${name}`).sort());
+    for (const picture of pictures) {
+      const svg = readFileSync(path.join(root, picture), 'utf8');
+      // VS Code bars inline styles in a picture, so colours have to be attributes.
+      assert.doesNotMatch(
+        svg,
+        /<(?:script|style|image|use|a|foreignObject)\b|\b(?:style|href|on\w+)=/i,
+        picture,
+      );
+      for (const [, colour] of svg.matchAll(/(?:fill|stroke)="([^"]+)"/g))
+        assert.match(colour ?? '', /^(?:none|var\(--vscode-.+\))$/, picture);
+    }
+  });
+
   it('has every text where a translator finds it', () => {
     const { texts, unreadable } = collectTexts();
     assert.deepEqual(unreadable, []);
@@ -169,6 +214,7 @@ describe('the manifest of the extension', () => {
       'l10n/*.json',
       manifest.icon,
       'media/activity-bar.svg',
+      'media/walkthrough/*.svg',
       'package.json',
       'package.nls.json',
       'package.nls.de.json',
