@@ -9,7 +9,7 @@ import { closeGrant } from '../grants/close.ts';
 import { LIVE_STATES, lockGrant } from '../grants/rows.ts';
 import { lockRequest, saveRequest } from '../requests/rows.ts';
 import { tellOfRequest } from '../requests/tell.ts';
-import { type DirectoryLink, subjectOf } from './link.ts';
+import { type DirectoryLink, isOf, subjectOf } from './link.ts';
 import type { DirectoryPerson } from './people.ts';
 
 /** Who acts where the directory does. */
@@ -68,11 +68,12 @@ async function rewriteGroups(
   rewritten: (name: string) => RawBuilder<unknown>,
 ): Promise<void> {
   if (name === undefined || people.length === 0) return;
-  const subject = link.subject === 'userName' ? 'user_name' : 'external_id';
+  const [subject, known] =
+    link.subject === 'userName' ? [sql`lower(user_name)`, sql`lower(sub)`] : [sql`external_id`, sql`sub`];
   await sql`
     update oam.principal set groups = ${rewritten(name)}, seen_at = oam.now()
-    where iss = ${link.issuer} and groups is not null and sub in
-      (select ${sql.ref(subject)} from oam.directory_user where id = any(${sql.val(people)}::uuid[]))`.execute(
+    where iss = ${link.issuer} and groups is not null and ${known} in
+      (select ${subject} from oam.directory_user where id = any(${sql.val(people)}::uuid[]))`.execute(
     change.trx,
   );
 }
@@ -85,7 +86,7 @@ export async function forgetFacts(change: Change, link: DirectoryLink, sub: stri
   await sql`
     update oam.principal set groups = '{}', duty = null, attributes = '{}',
       seen_at = oam.now(), token_seen_at = oam.now()
-    where iss = ${link.issuer} and sub = ${sub}`.execute(change.trx);
+    where iss = ${link.issuer} and ${isOf(link, sub)}`.execute(change.trx);
 }
 
 /** Somebody left, or is gone from the directory: their grants end and their open requests are refused. */
@@ -95,7 +96,7 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
     .selectFrom('access_request')
     .select('id')
     .where('iss', '=', iss)
-    .where('sub', '=', sub)
+    .where(isOf(parts.link, sub))
     .where('state', 'in', ['pending', 'awaiting_requester'])
     .orderBy('id')
     .execute();
@@ -113,7 +114,7 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
     .selectFrom('access_grant')
     .select('id')
     .where('iss', '=', iss)
-    .where('sub', '=', sub)
+    .where(isOf(parts.link, sub))
     .where('state', 'in', LIVE_STATES)
     .orderBy('id')
     .execute();

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 
 import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Database } from '../store/tables.ts';
@@ -17,12 +17,20 @@ export interface DirectoryLink {
   readonly trustMinutes: number;
 }
 
-/** The token's subject that a person of the directory has; undefined where the directory did not say. */
+/**
+ * The token's subject that a person of the directory has; undefined where the directory did not say. User names are the
+ * same in whatever case they are written (RFC 7643 §4.1.1), so they are in small letters here: see {@link isOf}.
+ */
 export function subjectOf(
   link: DirectoryLink,
   person: Pick<DirectoryPerson, 'userName' | 'externalId'>,
 ): string | undefined {
-  return link.subject === 'userName' ? person.userName : person.externalId;
+  return link.subject === 'userName' ? person.userName.toLowerCase() : person.externalId;
+}
+
+/** True in a query where the row's column `sub` is a subject as {@link subjectOf} says it. */
+export function isOf(link: DirectoryLink, subject: string): RawBuilder<boolean> {
+  return link.subject === 'userName' ? sql`lower(sub) = ${subject}` : sql`sub = ${subject}`;
 }
 
 /** The name that tokens have for a group; undefined where the directory did not say, or where there is no group. */

@@ -84,8 +84,8 @@ export interface WorldOptions {
   readonly callbacks?: { readonly settings: CallbackSettings; readonly keys: CallbackKeys };
   /** The workloads that may come. */
   readonly workloads?: WorkloadTrust;
-  /** True where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}. */
-  readonly directory?: true;
+  /** Where a directory pushes to this control plane, with {@link DIRECTORY_TOKEN}: by `externalId`, unless it is named. */
+  readonly directory?: true | 'userName';
   /** A policy folder in place of the demo's, whose changes are taken up while the control plane runs. */
   readonly policyFolder?: string;
   /** Puts another policy in the place of the demo's. */
@@ -211,7 +211,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       tokenEnv: 'UNUSED',
       previousTokenEnv: undefined,
       issuer: options.identity?.issuer ?? identityProvider.issuer,
-      subject: 'externalId',
+      subject: options.directory === 'userName' ? 'userName' : 'externalId',
       groupName: 'displayName',
       trustMinutes: 15,
     },

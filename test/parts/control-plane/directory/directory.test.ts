@@ -100,6 +100,25 @@ describe("the company's directory", function () {
     await world.until(second, 'ended');
   });
 
+  it('knows people by user names in whatever case these are written', async () => {
+    await world.close();
+    world = await startWorld({ directory: 'userName' });
+    const ana = await push('ana', { userName: PEOPLE.ana.sub.toUpperCase() });
+    const team = await made('/Groups', {
+      schemas: [TEAM],
+      displayName: 'ml-recsys',
+      members: [{ value: ana }],
+    });
+    const held = await granted();
+    const token = await world.token('ana');
+    await world.store.advance(1_000);
+    await patch(`/Groups/${team}`, { op: 'remove', path: `members[value eq "${ana}"]` });
+    const me = { method: 'GET', path: '/api/v1/me', headers: { authorization: `Bearer ${token}` } } as const;
+    assert.doesNotMatch((await world.http(me)).text, /"ml-recsys"/);
+    await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    await world.until(held, 'ended');
+  });
+
   it('takes nothing from a token of before for somebody whom it deleted', async () => {
     const ana = await push('ana');
     await world.client('ana').call('getMe', {});
