@@ -76,7 +76,7 @@ export const runnerEndpoints = {
   },
   redeemRunner: {
     method: 'POST',
-    path: '/api/v1/runners/redeem',
+    path: '/api/v1/runner-tokens/redeem',
     summary: 'Take over with a code; the machine is bound from then on',
     auth: 'public',
     params: z.object({}),
@@ -89,7 +89,7 @@ export const runnerEndpoints = {
   },
   renewRunner: {
     method: 'POST',
-    path: '/api/v1/runners/renew',
+    path: '/api/v1/runner-tokens/renew',
     summary: 'The next token of the runner that asks, while its grant lives, on its own machine',
     auth: 'bearer',
     params: z.object({}),

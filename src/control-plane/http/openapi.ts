@@ -14,6 +14,9 @@ const OF_GRANT: readonly OperationId[] = [
   'returnGrant',
   'revokeGrant',
   'issueCredential',
+  'listLeases',
+  'handOver',
+  'listRunners',
 ];
 
 /** The operations that go on from an id which another one answers with. */
@@ -23,6 +26,8 @@ const FOLLOWING: Readonly<Record<string, Readonly<Record<string, readonly Operat
     '/grantId': OF_GRANT,
   },
   approveRequest: { '/grantId': OF_GRANT },
+  handOver: { '/id': ['endRunner'] },
+  createDelegation: { '/id': ['revokeDelegation'] },
 };
 
 /** Where a wish takes its content from another answer. */

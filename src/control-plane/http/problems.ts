@@ -20,7 +20,7 @@ const KINDS: Readonly<Record<ProblemCode, readonly [status: number, title: strin
   wrong_issuer: [401, 'Wrong identity provider'],
   wrong_audience: [401, 'Token for another service'],
   wrong_token_kind: [401, 'Wrong kind of token'],
-  code_refused: [400, 'Code not good'],
+  code_refused: [403, 'Code not good'],
   wrong_client: [401, 'Token of another application'],
   token_lives_too_long: [401, 'Token lives too long'],
   account_disabled: [403, 'Account not active'],

@@ -2,6 +2,7 @@ import type { Kysely, Selectable } from 'kysely';
 
 import type { RunnerView } from '../../protocol/runners.ts';
 import type { Change } from '../changes/change.ts';
+import { isId } from '../changes/ids.ts';
 import { timestamp } from '../requests/view.ts';
 import { toMs } from '../changes/change.ts';
 import type { Database, RunnerTable } from '../store/tables.ts';
@@ -9,8 +10,9 @@ import type { Database, RunnerTable } from '../store/tables.ts';
 /** A runner as it is stored. */
 export type RunnerRow = Selectable<RunnerTable>;
 
-/** Locks a runner. */
+/** Locks a runner, if there is one of this id. */
 export async function lockRunner(change: Change, id: string): Promise<RunnerRow | undefined> {
+  if (!isId(id)) return undefined;
   return change.trx.selectFrom('runner').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
 }
 

@@ -130,6 +130,7 @@ describe('a program that takes a grant over', function () {
   it('is ended by its owner or a lead, at once, and by nobody else', async () => {
     const { id, accessToken } = await redeem(await offer());
     await refused(world.client('omar').call('endRunner', { params: { id } }), 'not_found');
+    await refused(world.client('ana').call('endRunner', { params: { id: 'no-id-of-ours' } }), 'not_found');
     await refused(world.client('aude').call('endRunner', { params: { id } }), 'not_allowed');
     const ended = await world.client('lena').call('endRunner', { params: { id } });
     assert.deepEqual([ended.state, ended.endedBy], ['ended', 'revoked']);
