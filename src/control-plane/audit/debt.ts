@@ -9,7 +9,7 @@ import type { Change } from '../changes/change.ts';
 import type { Database } from '../store/tables.ts';
 import { appendLines } from './append-lines.ts';
 import { countLines, type OwedRow, readOwedRows } from './owed-rows.ts';
-import { type AuditEntry, type NewAuditRow, auditRow } from './record.ts';
+import { type AuditEntry, auditRow, insertAuditRows, type NewAuditRow } from './record.ts';
 
 /** Rows that the audit trail could not take yet. */
 export interface AuditDebt {
@@ -161,7 +161,7 @@ async function tryToWrite(
 ): Promise<{ readonly refusal?: unknown }> {
   await sql`savepoint audit_rows`.execute(change.trx);
   try {
-    await change.trx.insertInto('audit').values(rows).execute();
+    await insertAuditRows(change, rows);
     await sql`release savepoint audit_rows`.execute(change.trx);
     return {};
   } catch (refusal) {

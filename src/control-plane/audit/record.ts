@@ -8,6 +8,7 @@ import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate } from '../changes/change.ts';
+import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 import type { AuditTable } from '../store/tables.ts';
 
 /** Somebody as the audit trail names them: as they were called at that moment. */
@@ -60,6 +61,22 @@ function storable(value: Parameters<typeof canonicalJson>[0]): string {
 
 function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
+}
+
+const COLUMNS = {
+  id: 'uuid',
+  at: 'timestamptz',
+  event: 'text',
+  actor: 'document',
+  request_id: 'uuid',
+  grant_id: 'uuid',
+  role_id: 'text',
+  detail: 'document',
+} as const satisfies InsertColumns<string>;
+
+/** Writes rows in the change that they tell of. Their place in the chain they get later. */
+export function insertAuditRows({ trx }: Change, rows: readonly NewAuditRow[]): Promise<void> {
+  return insertRows(trx, 'audit', COLUMNS, rows);
 }
 
 /** See {@link auditRow}. */

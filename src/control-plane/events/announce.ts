@@ -2,6 +2,7 @@ import type { ApprovalStage } from '../../domain/role.ts';
 import type { EVENT_KINDS } from '../../protocol/schemas.ts';
 import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate } from '../changes/change.ts';
+import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 
 /** One of the kinds of the protocol. */
 export type EventKind = (typeof EVENT_KINDS)[number];
@@ -21,20 +22,30 @@ export interface Announcement {
 
 /** Tells of changes in the change itself. */
 export async function announce(change: Change, whats: readonly Announcement[]): Promise<void> {
-  if (whats.length === 0) return;
-  await change.trx
-    .insertInto('event')
-    .values(
-      whats.map((what) => ({
-        kind: what.kind,
-        at: toDate(change.nowMs),
-        request_id: what.requestId ?? null,
-        grant_id: what.grantId ?? null,
-        iss: what.concerns.iss,
-        sub: what.concerns.sub,
-        audience: audienceText(what.approvers),
-        team: what.team,
-      })),
-    )
-    .execute();
+  await insertRows(
+    change.trx,
+    'event',
+    COLUMNS,
+    whats.map((what) => ({
+      kind: what.kind,
+      at: toDate(change.nowMs),
+      request_id: what.requestId ?? null,
+      grant_id: what.grantId ?? null,
+      iss: what.concerns.iss,
+      sub: what.concerns.sub,
+      audience: audienceText(what.approvers),
+      team: what.team,
+    })),
+  );
 }
+
+const COLUMNS = {
+  kind: 'text',
+  at: 'timestamptz',
+  request_id: 'uuid',
+  grant_id: 'uuid',
+  iss: 'text',
+  sub: 'text',
+  audience: 'document',
+  team: 'text',
+} as const satisfies InsertColumns<string>;

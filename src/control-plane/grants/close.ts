@@ -3,6 +3,7 @@ import type { AuditDebt } from '../audit/debt.ts';
 import type { Actor } from '../audit/record.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { endLeases } from '../credentials/leases.ts';
+import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 import { leaveTokens } from '../personal-tokens/leave.ts';
 import { type GrantChange, type HeldGrant, lastTokenExpiries, saveGrants } from './rows.ts';
 import { tellOfEndings } from './tell.ts';
@@ -61,6 +62,15 @@ export interface BeginningEnd extends GrantChange {
   readonly detail?: Readonly<Record<string, string>>;
 }
 
+const REMOVAL_COLUMNS = {
+  grant_id: 'uuid',
+  kind: 'text',
+  group_id: 'text',
+  urgency: 'smallint',
+  next_attempt_at: 'timestamptz',
+  created_at: 'timestamptz',
+} as const satisfies InsertColumns<string>;
+
 /** Commits to the removals that ends demand: states, effects, what is left of tokens, and the record. */
 export async function beginRemovals(
   change: Change,
@@ -77,23 +87,19 @@ export async function beginRemovals(
     .where('kind', '=', 'add_member')
     .where('state', '=', 'due')
     .execute();
-  await change.trx
-    .insertInto('effect')
-    .values(
-      endings.map(({ next }) => ({
-        grant_id: next.id,
-        kind: 'remove_member' as const,
-        group_id: next.membership.groupId,
-        urgency: next.urgency,
-        next_attempt_at: toDate(change.nowMs),
-        begun_at: null,
-        written_at: null,
-        first_absent_at: null,
-        created_at: toDate(change.nowMs),
-        settled_at: null,
-      })),
-    )
-    .execute();
+  await insertRows(
+    change.trx,
+    'effect',
+    REMOVAL_COLUMNS,
+    endings.map(({ next }) => ({
+      grant_id: next.id,
+      kind: 'remove_member',
+      group_id: next.membership.groupId,
+      urgency: next.urgency,
+      next_attempt_at: toDate(change.nowMs),
+      created_at: toDate(change.nowMs),
+    })),
+  );
   const ended = endings.map(({ next }) => next);
   await endLeases(change, ended);
   await leaveTokens(change, ended);

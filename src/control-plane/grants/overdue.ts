@@ -11,6 +11,9 @@ import { HELD_COLUMNS, type HeldGrant, heldFromRow, lastTokenExpiries, LIVE_STAT
 /** How many grants end in one change at most. */
 const BATCH = 100;
 
+/** Changes at the same time: while the store is busy with one, the next is prepared. */
+const CHANGES_AT_ONCE = 3;
+
 /** How many are looked for at a time. */
 const LOOK_AHEAD = 2_000;
 
@@ -26,11 +29,18 @@ export async function closeOverdue(
   onClosed: () => void,
 ): Promise<number> {
   const overdue = await overdueGrantIds(core.db, LOOK_AHEAD);
+  const batches = Array.from({ length: Math.ceil(overdue.length / BATCH) }, (_, index) =>
+    overdue.slice(index * BATCH, (index + 1) * BATCH),
+  );
   let closed = 0;
-  for (let start = 0; start < overdue.length; start += BATCH) {
-    closed += await closeOverdueOf(core, overdue.slice(start, start + BATCH));
-    onClosed();
-  }
+  const work = async (): Promise<void> => {
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      const ended = await closeOverdueOf(core, batch);
+      closed += ended;
+      onClosed();
+    }
+  };
+  await Promise.all(Array.from({ length: CHANGES_AT_ONCE }, work));
   return closed;
 }
 
