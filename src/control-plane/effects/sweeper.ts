@@ -1,6 +1,6 @@
-import { closeOverdue } from '../grants/overdue.ts';
+import { closeOverdue, nextDeadlineInMs } from '../grants/overdue.ts';
 import { type GroupLease, leaseGroups } from './group-lease.ts';
-import { startLoop } from './loop.ts';
+import { type Loop, startLoop } from './loop.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { createPace, type Pace } from './pace.ts';
 import { serveGroup, type ServingParts } from './serve-group.ts';
@@ -17,7 +17,7 @@ export interface Sweeper {
 export type SweeperParts = Omit<ServingParts, 'pace'>;
 
 /** Groups that one replica writes to at the same time. */
-const GROUPS_AT_ONCE = 8;
+const GROUPS_AT_ONCE = 16;
 
 /**
  * Starts the sweeper. Deadlines have a loop of their own: however slow Databricks is, a grant begins to end when its
@@ -76,14 +76,20 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     },
   });
 
-  const deadlines = startLoop({
+  let nextDeadline: NodeJS.Timeout | undefined;
+  const deadlines: Loop = startLoop({
     name: 'deadlines',
     pollMs,
     logger: parts.logger,
     work: async () => {
+      clearTimeout(nextDeadline);
       await guard.settle();
       const closed = await closeOverdue(parts, () => effects.wake());
-      return closed > 0;
+      if (closed > 0) return true;
+      const soonMs = await nextDeadlineInMs(parts.db, pollMs);
+      // The beat would find it up to a beat late.
+      if (soonMs !== undefined) nextDeadline = setTimeout(() => deadlines.wake(), soonMs);
+      return false;
     },
   });
 
@@ -92,6 +98,7 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     async stop() {
       pace.stop();
       await Promise.all([guard.stop(), deadlines.stop(), effects.stop()]);
+      clearTimeout(nextDeadline);
       await Promise.all(serving.values());
     },
   };

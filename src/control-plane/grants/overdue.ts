@@ -44,6 +44,21 @@ export async function closeOverdue(
   return closed;
 }
 
+/** How long it is to the next deadline, in milliseconds, where that comes within a time. */
+export async function nextDeadlineInMs(db: Kysely<Database>, withinMs: number): Promise<number | undefined> {
+  const next = await db
+    .selectFrom('access_grant')
+    .select(sql<number>`(extract(epoch from deadline_at - oam.now()) * 1000)::float8`.as('ms'))
+    .where('state', 'in', LIVE_STATES)
+    // What is overdue and cannot be ended is for the beat: it must not be tried without a pause.
+    .where('deadline_at', '>', sql<Date>`(select oam.now())`)
+    .where('deadline_at', '<=', sql<Date>`(select oam.now()) + ${withinMs} * interval '1 millisecond'`)
+    .orderBy('deadline_at')
+    .limit(1)
+    .executeTakeFirst();
+  return next && Math.max(1, Math.ceil(next.ms));
+}
+
 /** Begins the end of those of the grants whose deadline has come. Returns how many. */
 export async function closeOverdueOf(
   core: Pick<Core, 'db' | 'debt' | 'logger'>,
