@@ -11,7 +11,7 @@ import { EXTENSION_ID } from '../../src/extension/product.ts';
 import { ControlPlaneError } from '../../src/protocol/client.ts';
 import type { RequestView } from '../../src/protocol/schemas.ts';
 import { fakeControlPlane } from '../unit/extension/control-plane.ts';
-import { aRequest, LENA } from '../unit/extension/views.ts';
+import { aMe, aRequest, LENA } from '../unit/extension/views.ts';
 import { PersonAtWindow } from './person.ts';
 
 const ID = '5c1f9b52-6f0e-4a3b-9d7c-0a1b2c3d4e5f';
@@ -23,7 +23,14 @@ function windowOf(kind: ConnectionState['kind'], answer: () => RequestView) {
   const asked: unknown[] = [];
   const shown: string[] = [];
   const request = aRequest({ id: ID });
-  const data = { me: { ...LENA, teams: [] }, toApprove: [request] } as unknown as AccessData;
+  const data: AccessData = {
+    me: aMe({ ...LENA, teams: [] }),
+    roles: [],
+    requests: [],
+    grants: [],
+    toApprove: [request],
+    teamGrants: [],
+  };
   const { client } = fakeControlPlane({
     openLink: (input) => {
       asked.push([input.params, input.body]);

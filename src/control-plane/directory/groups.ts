@@ -4,7 +4,7 @@ import { type Selectable, sql } from 'kysely';
 
 import { type Change, toDate } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
-import type { DirectoryGroupTable } from '../store/tables.ts';
+import type { DirectoryGroupTable } from '../store/directory-tables.ts';
 import { conflict, invalidValue, noSuchResource } from './answers.ts';
 
 /** A group as the directory describes it. */

@@ -6,7 +6,7 @@ import * as z from 'zod/mini';
 import { canonicalJson, type Json, type JsonObject } from '../../domain/canonical.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
-import type { DirectoryUserTable } from '../store/tables.ts';
+import type { DirectoryUserTable } from '../store/directory-tables.ts';
 import { conflict, noSuchResource } from './answers.ts';
 
 /** Somebody as the directory describes them. */

@@ -12,7 +12,7 @@ import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import type { Metrics } from '../http/metrics.ts';
 import { findRequest } from '../requests/rows.ts';
-import type { NoticeTable } from '../store/tables.ts';
+import type { NoticeTable } from '../store/notice-tables.ts';
 import { NoticeContent } from './content.ts';
 import { waitsFor } from './drafts.ts';
 import type { NoticeState } from './kinds.ts';

@@ -6,7 +6,7 @@ import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { HELD_COLUMNS, heldFromRow } from '../grants/rows.ts';
 import { findRequest, type StoredRequest } from '../requests/rows.ts';
-import type { NoticeCauseTable } from '../store/tables.ts';
+import type { NoticeCauseTable } from '../store/notice-tables.ts';
 import { draftOfClosing, draftOfGrant, draftOfWaiting } from './drafts.ts';
 import { channelsTold, makeNotices } from './made.ts';
 import { type NoticeSettings, REQUESTERS } from './settings.ts';

@@ -10,18 +10,25 @@ import type {
 import type { PersonalTokenState } from '../../domain/personal-token.ts';
 import type { ReviewVerdict } from '../../domain/review.ts';
 import type { KeyState } from '../issuer/key-states.ts';
-import type { CauseKind, NoticeKind, NoticeState } from '../notices/kinds.ts';
+import type {
+  DirectoryContactTable,
+  DirectoryGroupTable,
+  DirectoryMembershipTable,
+  DirectoryUserTable,
+} from './directory-tables.ts';
+import type { JsonColumn, NullableJsonColumn } from './json-columns.ts';
+import type {
+  NoticeCauseTable,
+  NoticeTable,
+  RequestLinkOpenedTable,
+  RequestLinkTable,
+} from './notice-tables.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
 export interface ClockTable {
   singleton: ColumnType<boolean, never, never>;
   ahead_ms: number;
 }
-
-/** JSON as it is stored: read as a value that a schema has yet to vouch for, written as text. */
-type JsonColumn = ColumnType<unknown, string, string>;
-
-type NullableJsonColumn = ColumnType<unknown, string | null, string | null>;
 
 /** The store's own identity. A store that was made anew has another. */
 export interface StoreTable {
@@ -384,89 +391,6 @@ export interface SigningKeyTable {
   activated_at: Date | null;
   retired_at: Date | null;
   published_until: Date | null;
-}
-
-/** People as the company's directory pushes them. */
-export interface DirectoryUserTable {
-  id: string;
-  user_name: string;
-  external_id: string | null;
-  active: boolean;
-  attributes: JsonColumn;
-  version: number;
-  created_at: Date;
-  modified_at: Date;
-}
-
-/** Groups as the company's directory pushes them. */
-export interface DirectoryGroupTable {
-  id: string;
-  display_name: string;
-  external_id: string | null;
-  version: number;
-  created_at: Date;
-  modified_at: Date;
-}
-
-/** Who is in which group of the directory. */
-export interface DirectoryMembershipTable {
-  group_id: string;
-  user_id: string;
-}
-
-/** When the directory last spoke. */
-export interface DirectoryContactTable {
-  singleton: ColumnType<boolean, never, never>;
-  spoke_at: Date | null;
-}
-
-/** That something happened which people are told by chat or mail. */
-export interface NoticeCauseTable {
-  id: ColumnType<number, never, never>;
-  kind: CauseKind;
-  request_id: string;
-  grant_id: string | null;
-  at: Date;
-  next_attempt_at: Date;
-}
-
-/** What is sent to one channel. */
-export interface NoticeTable {
-  id: string;
-  /** The order in which they were made. */
-  sequence: ColumnType<number, never, never>;
-  channel: string;
-  /** What a channel is told of once. */
-  topic: string;
-  kind: NoticeKind;
-  request_id: string;
-  grant_id: string | null;
-  /** Null once it is settled. */
-  content: NullableJsonColumn;
-  state: ColumnType<NoticeState, NoticeState | undefined, NoticeState>;
-  attempts: Generated<number>;
-  created_at: Date;
-  next_attempt_at: Date;
-  give_up_at: Date;
-  settled_at: Date | null;
-  trouble: string | null;
-  lease_holder: string | null;
-  lease_until: Date | null;
-}
-
-/** Links that open a request in the editor, by the hashes of their nonces. */
-export interface RequestLinkTable {
-  nonce_hash: string;
-  request_id: string;
-  expires_at: Date;
-}
-
-/** Who has opened a link. */
-export interface RequestLinkOpenedTable {
-  nonce_hash: string;
-  iss: string;
-  sub: string;
-  at: Date;
 }
 
 /** The tables of the schema `oam`. */
