@@ -1,5 +1,6 @@
 import type { RunningControlPlane, StartOptions } from '../../control-plane/server.ts';
 import type { Invocation } from '../invocation.ts';
+import { boundServerHeap } from '../server-heap.ts';
 
 /**
  * `oam serve`: runs the control plane until a signal asks it to stop; a hang-up asks it to look at its policy folder,
@@ -27,6 +28,7 @@ export async function serve(file: string, options: StartOptions, invocation: Inv
     const configuration = await loadServerConfiguration(file, env);
     const { startControlPlane } = await import('../../control-plane/server.ts');
     running = await startControlPlane(configuration, logger, answer, options);
+    boundServerHeap();
     try {
       answer(JSON.stringify({ event: 'listening', url: running.url }));
       await asked.promise;
