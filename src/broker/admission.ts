@@ -88,7 +88,7 @@ export function refuseForPath(request: RequestFacts, host: string): Refusal | un
       sentence: 'The request does not say for which workspace: send X-Databricks-Host.',
     };
   }
-  if (named.length !== 1 || normaliseHost(named[0] ?? '') !== host) {
+  if (named.length !== 1 || (named[0] !== host && normaliseHost(named[0] ?? '') !== host)) {
     return {
       code: 'other_workspace',
       status: 403,

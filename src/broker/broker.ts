@@ -1,20 +1,20 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { CancelledError, OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
 import type { Redactor } from '../domain/redaction.ts';
-import { type Clock, SECOND_MS, toUnixSeconds } from '../domain/time.ts';
+import { type Clock, SECOND_MS } from '../domain/time.ts';
 import type { BearerToken } from '../databricks/index.ts';
 import { normaliseHost, refuseForm, refuseForPath, type RequestFacts, UNKNOWN_PATH } from './admission.ts';
+import { type AnswerWriter, answerWriter, refuse, send } from './answer.ts';
 import { type HeldToken, holdToken } from './held-token.ts';
 import { listen } from './listener.ts';
 import { type UidOf, uidFromProc } from './peer.ts';
+import { createPeerCheck } from './peer-check.ts';
 import { endedRefusal, isPathEnd, type PathEnd, type Refusal, sourceRefusal } from './refusal.ts';
 import type { TokenSource } from './token-source.ts';
-
-/** However long a token lives, the broker's answer says at most this: a revocation bites within minutes. */
-export const MAX_ANSWERED_LIFE_MS = 120 * SECOND_MS;
 
 /** The Python and Go SDKs wait 10 seconds; a reason that comes later is never read. */
 const ANSWER_WITHIN_MS = 8 * SECOND_MS;
@@ -75,6 +75,7 @@ export interface Broker {
 interface Route {
   readonly host: string;
   readonly held: HeldToken;
+  readonly write: AnswerWriter;
   readonly onRefusal: ((refusal: Refusal) => void) | undefined;
   ended: PathEnd | undefined;
 }
@@ -90,38 +91,63 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { clock, logger, redactor } = options;
   // By their hashes, so that the time of a look-up says nothing about the path.
   const routes = new Map<string, Route>();
-  const uidOf = options.uidOf ?? (process.platform === 'linux' ? uidFromProc : undefined);
+  const keys = new WeakMap<Socket, { readonly target: string; readonly key: string }>();
+  const peers = createPeerCheck(options.uidOf ?? (process.platform === 'linux' ? uidFromProc() : undefined));
 
   const report = (refusal: Refusal, route: Route | undefined): void => {
     logger.warn('The broker refused a request', { code: refusal.code, status: refusal.status });
     (route?.onRefusal ?? options.onRefusal)?.(refusal);
   };
 
-  const judge = async (request: IncomingMessage): Promise<Verdict> => {
-    const facts = factsOf(request);
-    const route = routes.get(keyOf(facts.target.slice(1)));
-    const early = (await refusePeer(request, uidOf)) ?? refuseForm(facts, listener.port);
+  const routeOf = ({ target }: RequestFacts, socket: Socket): Route | undefined => {
+    // What a connection asks for again is compared with its own former target only.
+    let asked = keys.get(socket);
+    if (asked?.target !== target) {
+      asked = { target, key: keyOf(target.slice(1)) };
+      keys.set(socket, asked);
+    }
+    return routes.get(asked.key);
+  };
+
+  /** The verdict on what somebody of the same user asks; at once where nothing has to be waited for. */
+  const judge = (facts: RequestFacts, socket: Socket): Verdict | Promise<Verdict> => {
+    const route = routeOf(facts, socket);
+    const early = refuseForm(facts, listener.port);
     if (early !== undefined) return { refusal: early, route };
     if (route === undefined) return { refusal: UNKNOWN_PATH, route };
     const refusal = refuseRoute(route, facts);
     if (refusal !== undefined) return { refusal, route };
+    const token = route.held.inHand();
+    return token === undefined ? fetched(route) : { token, route };
+  };
+
+  const fetched = async (route: Route): Promise<Verdict> => {
     const outcome = await tokenOf(route, options.answerWithinMs ?? ANSWER_WITHIN_MS);
     // Once more, because the path may have ended while the token was under way.
     return route.ended === undefined ? { ...outcome, route } : { refusal: endedRefusal(route.ended), route };
   };
 
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const verdict = await judge(request);
+  const judgeStranger = async (facts: RequestFacts, socket: Socket): Promise<Verdict> => {
+    const refusal = await peers.refuse(socket);
+    return refusal === undefined ? judge(facts, socket) : { refusal, route: routeOf(facts, socket) };
+  };
+
+  const deliver = (response: ServerResponse, verdict: Verdict): void => {
     if (verdict.token === undefined) {
       refuse(response, verdict.refusal);
       report(verdict.refusal, verdict.route);
       return;
     }
-    const latestMs = clock.nowMs() + MAX_ANSWERED_LIFE_MS;
-    send(response, 200, {
-      access_token: verdict.token.accessToken,
-      token_type: 'Bearer',
-      expires_on: toUnixSeconds(Math.min(verdict.token.expiresAtMs, latestMs)),
+    send(response, 200, verdict.route.write(verdict.token, clock.nowMs()));
+  };
+
+  const fail = (response: ServerResponse, error: unknown): void => {
+    logger.error('The broker failed to answer', { error: error instanceof Error ? error.name : 'unknown' });
+    if (response.headersSent) return;
+    refuse(response, {
+      code: 'internal',
+      status: 500,
+      sentence: 'The broker failed. Read its log and report this.',
     });
   };
 
@@ -129,18 +155,24 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     port: options.port ?? 0,
     requestWithinMs: options.requestWithinMs ?? 5 * SECOND_MS,
     onRequest(request, response) {
-      answer(request, response).catch((error: unknown) => {
-        logger.error('The broker failed to answer', {
-          error: error instanceof Error ? error.name : 'unknown',
-        });
-        if (!response.headersSent) {
-          refuse(response, {
-            code: 'internal',
-            status: 500,
-            sentence: 'The broker failed. Read its log and report this.',
-          });
+      const facts = factsOf(request);
+      try {
+        const { socket } = request;
+        const verdict = peers.isKnown(socket) ? judge(facts, socket) : judgeStranger(facts, socket);
+        if (!(verdict instanceof Promise)) {
+          deliver(response, verdict);
+          return;
         }
-      });
+        verdict
+          .then((late) => {
+            deliver(response, late);
+          })
+          .catch((error: unknown) => {
+            fail(response, error);
+          });
+      } catch (error) {
+        fail(response, error);
+      }
     },
     onMalformed: (refusal) => {
       report(refusal, undefined);
@@ -183,7 +215,13 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
           if (isPathEnd(code)) end(code);
         },
       });
-      const route: Route = { host, held, onRefusal: place.onRefusal, ended: undefined };
+      const route: Route = {
+        host,
+        held,
+        write: answerWriter(),
+        onRefusal: place.onRefusal,
+        ended: undefined,
+      };
       routes.set(key, route);
       redactor.register(path);
       return {
@@ -206,50 +244,41 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 }
 
 function keyOf(path: string): string {
-  return createHash('sha256').update(path).digest('base64');
+  return hash('sha256', path, 'base64');
 }
 
 function factsOf(request: IncomingMessage): RequestFacts {
+  const { rawHeaders } = request;
   return {
     httpVersion: request.httpVersion,
     method: request.method ?? '',
     target: request.url ?? '',
-    header: (name) => request.headersDistinct[name] ?? [],
+    header(name) {
+      let values: string[] | undefined;
+      for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+        const given = rawHeaders[at] ?? '';
+        if (given.length !== name.length || given.toLowerCase() !== name) continue;
+        values ??= [];
+        values.push(rawHeaders[at + 1] ?? '');
+      }
+      return values ?? NONE;
+    },
   };
 }
 
+const NONE: readonly string[] = [];
+
 function refuseRoute(route: Route, facts: RequestFacts): Refusal | undefined {
   return route.ended === undefined ? refuseForPath(facts, route.host) : endedRefusal(route.ended);
-}
-
-const STRANGER: Refusal = {
-  code: 'other_user',
-  status: 403,
-  sentence: 'The broker answers only programs of the same user.',
-};
-
-async function refusePeer(request: IncomingMessage, uidOf: UidOf | undefined): Promise<Refusal | undefined> {
-  if (uidOf === undefined) return undefined;
-  const { remoteAddress = '', remotePort = 0, localPort = 0 } = request.socket;
-  try {
-    const uid = await uidOf({ remoteAddress, remotePort, localPort });
-    if (uid !== undefined && uid === process.geteuid?.()) return undefined;
-    return STRANGER;
-  } catch (error) {
-    return {
-      code: 'peer_unknown',
-      status: 403,
-      sentence: 'The system does not show whose program is asking, so it got no token. Make /proc readable.',
-      ...(error instanceof Error && { detail: error.message }),
-    };
-  }
 }
 
 type Outcome =
   | { readonly token: BearerToken; readonly refusal?: undefined }
   | { readonly token?: undefined; readonly refusal: Refusal };
 
-type Verdict = Outcome & { readonly route: Route | undefined };
+type Verdict =
+  | { readonly token: BearerToken; readonly refusal?: undefined; readonly route: Route }
+  | { readonly token?: undefined; readonly refusal: Refusal; readonly route: Route | undefined };
 
 /** The route's token, or why there is none by the time at which the client stops listening. */
 async function tokenOf(route: Route, withinMs: number): Promise<Outcome> {
@@ -274,23 +303,4 @@ async function tokenOf(route: Route, withinMs: number): Promise<Outcome> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function refuse(response: ServerResponse, refusal: Refusal): void {
-  response.setHeader('connection', 'close');
-  if (refusal.code === 'method') response.setHeader('allow', 'GET');
-  const message = refusal.detail === undefined ? refusal.sentence : `${refusal.sentence} (${refusal.detail})`;
-  send(response, refusal.status, { error: refusal.code, message });
-}
-
-function send(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  response
-    .writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-    })
-    .end(text);
 }

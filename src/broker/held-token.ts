@@ -25,6 +25,11 @@ export interface HeldToken {
    * about to expire; `token_timed_out`; `cancelled` after {@link HeldToken.drop}.
    */
   get(): Promise<BearerToken>;
+  /**
+   * The same token where it is in hand, without waiting; undefined where {@link HeldToken.get} has to be asked. A
+   * replacement that is due is begun by either.
+   */
+  inHand(): BearerToken | undefined;
   /** Forgets the token and calls a running fetch off. */
   drop(): void;
 }
@@ -82,21 +87,26 @@ export function holdToken(options: HeldTokenOptions): HeldToken {
     return flight;
   };
 
+  const inHand = (): BearerToken | undefined => {
+    if (dropped.signal.aborted) return undefined;
+    const now = clock.nowMs();
+    const token = usable(now);
+    if (token !== undefined && held !== undefined && now >= held.replaceFromMs && now >= retryFromMs) {
+      refresh().catch((error: unknown) => {
+        if (!hasCode(error, 'cancelled')) {
+          logger.warn('A token could not be replaced ahead of its end', { code: asOamError(error).code });
+        }
+      });
+    }
+    return token;
+  };
+
   return {
     async get() {
       if (dropped.signal.aborted) throw new CancelledError();
-      const now = clock.nowMs();
-      const token = usable(now);
-      if (token === undefined) return refresh();
-      if (held !== undefined && now >= held.replaceFromMs && now >= retryFromMs) {
-        refresh().catch((error: unknown) => {
-          if (!hasCode(error, 'cancelled')) {
-            logger.warn('A token could not be replaced ahead of its end', { code: asOamError(error).code });
-          }
-        });
-      }
-      return token;
+      return inHand() ?? refresh();
     },
+    inHand,
     drop() {
       held = undefined;
       dropped.abort();

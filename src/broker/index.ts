@@ -1,11 +1,5 @@
-export {
-  type Broker,
-  type BrokerOptions,
-  type BrokerPath,
-  MAX_ANSWERED_LIFE_MS,
-  type OpenPath,
-  startBroker,
-} from './broker.ts';
+export { MAX_ANSWERED_LIFE_MS } from './answer.ts';
+export { type Broker, type BrokerOptions, type BrokerPath, type OpenPath, startBroker } from './broker.ts';
 export type { UidOf } from './peer.ts';
 export { pointerEnvironment, type PointerEnvironment } from './pointer.ts';
 export { type RoleTokenOptions, roleTokenSource } from './role-tokens.ts';

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { open as openFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
 /** Both ends of a loopback connection, as the accepting side sees them. */
@@ -19,20 +19,75 @@ export type UidOf = (peer: PeerConnection) => Promise<number | undefined>;
 const LOOPBACK = [127, 0, 0, 1] as const;
 const TIME_WAIT = '06';
 
+/** How much of the table is taken at a time; the system gives less where it likes. */
+const READ_BYTES = 64 * 1024;
+
+/** A look into the tables that somebody waits for. */
+interface Lookup {
+  readonly needles: readonly string[];
+  resolve(uid: number | undefined): void;
+  reject(error: unknown): void;
+}
+
 /**
  * Reads the owner from `/proc/net/tcp`, and from `/proc/net/tcp6`, where a client that connects through a
- * dual-stack socket (Java, some Go programs) is listed. Linux only.
+ * dual-stack socket (Java, some Go programs) is listed. Linux only. On machines with much memory the system takes
+ * milliseconds to list what little there is, so all that is asked during one reading shares the next, and none reads
+ * further than it needs.
  *
  * @throws the file system's error when `/proc/net/tcp` cannot be read; a missing `/proc/net/tcp6` is no error.
  */
-export const uidFromProc: UidOf = async (peer) => {
-  if (peer.remoteAddress.replace(/^::ffff:/i, '') !== '127.0.0.1') return undefined;
-  const ends = { from: peer.remotePort, to: peer.localPort };
-  return (
-    findUid(await readFile('/proc/net/tcp', 'latin1'), ends) ??
-    findUid(await readFile('/proc/net/tcp6', 'latin1').catch(() => ''), ends)
-  );
-};
+export function uidFromProc(): UidOf {
+  let waiting: Lookup[] = [];
+  let reading = false;
+
+  const read = async (): Promise<void> => {
+    reading = true;
+    while (waiting.length > 0) {
+      const lookups = waiting;
+      waiting = [];
+      try {
+        const unseen = await look('/proc/net/tcp', lookups);
+        const nowhere = await look('/proc/net/tcp6', unseen).catch(() => unseen);
+        for (const lookup of nowhere) lookup.resolve(undefined);
+      } catch (error) {
+        for (const lookup of lookups) lookup.reject(error);
+      }
+    }
+    reading = false;
+  };
+
+  return (peer) => {
+    if (peer.remoteAddress.replace(/^::ffff:/i, '') !== '127.0.0.1') return Promise.resolve(undefined);
+    const needles = needlesOf({ from: peer.remotePort, to: peer.localPort }, endianness());
+    return new Promise((resolve, reject) => {
+      waiting.push({ needles, resolve, reject });
+      if (!reading) void read();
+    });
+  };
+}
+
+/** Settles what the table tells, and gives back what it does not know. */
+async function look(file: string, lookups: readonly Lookup[]): Promise<readonly Lookup[]> {
+  if (lookups.length === 0) return lookups;
+  let open = lookups;
+  await using table = await openFile(file);
+  const chunk = Buffer.alloc(READ_BYTES);
+  // A row may be cut where a chunk ends.
+  let cut = '';
+  for (;;) {
+    const { bytesRead } = await table.read(chunk, 0, READ_BYTES, null);
+    if (bytesRead === 0) return open;
+    const text = cut + chunk.toString('latin1', 0, bytesRead);
+    open = open.filter((lookup) => {
+      const uid = uidIn(text, lookup.needles);
+      if (uid !== undefined) lookup.resolve(uid);
+      return uid === undefined;
+    });
+    if (open.length === 0) return open;
+    cut = text.slice(text.lastIndexOf('\n') + 1);
+  }
+}
 
 /**
  * Finds the owner of the socket that is bound to 127.0.0.1:`from` and connected to 127.0.0.1:`to`. Connections that
@@ -46,16 +101,30 @@ export function findUid(
   ends: { readonly from: number; readonly to: number },
   order: 'LE' | 'BE' = endianness(),
 ): number | undefined {
+  return uidIn(table, needlesOf(ends, order));
+}
+
+/** How a row of the connection begins, after its number: over IPv4, and mapped into IPv6. */
+function needlesOf(
+  ends: { readonly from: number; readonly to: number },
+  order: 'LE' | 'BE',
+): readonly string[] {
   const v4 = hex(order === 'LE' ? LOOPBACK.toReversed() : [...LOOPBACK]);
   const mapped = `0000000000000000${order === 'LE' ? 'FFFF0000' : '0000FFFF'}${v4}`;
   const port = (number: number): string => hex([number >> 8, number & 0xff]);
-  for (const line of table.split('\n')) {
-    const [, local = '', remote = '', state, , , , uid = ''] = line.trim().split(/\s+/);
-    if (state === TIME_WAIT) continue;
-    const matches = [v4, mapped].some(
-      (address) => local === `${address}:${port(ends.from)}` && remote === `${address}:${port(ends.to)}`,
-    );
-    if (matches && /^\d+$/.test(uid)) return Number(uid);
+  return [v4, mapped].map((address) => ` ${address}:${port(ends.from)} ${address}:${port(ends.to)} `);
+}
+
+/** The rest of a row: state, queues, timers, retransmissions, then the uid, and something after it. */
+const REST = /(\w\w) +\S+ +\S+ +\S+ +(\d+)\s/y;
+
+function uidIn(table: string, needles: readonly string[]): number | undefined {
+  for (const needle of needles) {
+    for (let at = table.indexOf(needle); at >= 0; at = table.indexOf(needle, at + 1)) {
+      REST.lastIndex = at + needle.length;
+      const [, state, uid] = REST.exec(table) ?? [];
+      if (uid !== undefined && state !== TIME_WAIT) return Number(uid);
+    }
   }
   return undefined;
 }

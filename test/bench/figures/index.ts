@@ -1,4 +1,5 @@
 import type { Figure } from '../figure.ts';
+import { broker } from './broker.ts';
 import { memory } from './memory.ts';
 import { policy } from './policy.ts';
 import { revocation } from './revocation.ts';
@@ -8,6 +9,7 @@ import { usable } from './usable.ts';
 
 /** All that `npm run bench` measures, in this order. */
 export const FIGURES: readonly Figure[] = [
+  broker,
   policy,
   usable,
   transitions,

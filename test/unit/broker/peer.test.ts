@@ -53,23 +53,18 @@ describe('broker: whose program asks', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
+    const uidOf = uidFromProc();
     try {
       for (const host of ['127.0.0.1', '::ffff:127.0.0.1']) {
         const client = connect(port, host);
         const [accepted] = (await once(server, 'connection')) as [Socket];
         const { remoteAddress = '', remotePort = 0, localPort = 0 } = accepted;
-        assert.equal(await uidFromProc({ remoteAddress, remotePort, localPort }), process.geteuid?.());
+        assert.equal(await uidOf({ remoteAddress, remotePort, localPort }), process.geteuid?.());
         client.destroy();
         accepted.destroy();
       }
-      assert.equal(
-        await uidFromProc({ remoteAddress: '127.0.0.1', remotePort: 1, localPort: port }),
-        undefined,
-      );
-      assert.equal(
-        await uidFromProc({ remoteAddress: '10.0.0.1', remotePort: 1, localPort: port }),
-        undefined,
-      );
+      assert.equal(await uidOf({ remoteAddress: '127.0.0.1', remotePort: 1, localPort: port }), undefined);
+      assert.equal(await uidOf({ remoteAddress: '10.0.0.1', remotePort: 1, localPort: port }), undefined);
     } finally {
       server.close();
     }
