@@ -5,6 +5,7 @@ import { cancellable } from '../identity/index.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
+import { reviewAccess } from './approvals/reviews.ts';
 import { grantOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
 import { signalOf, withCancellableProgress } from './commands/progress.ts';
@@ -19,9 +20,10 @@ import { ownAccess } from './requests/own-access.ts';
 
 /** What every command does. */
 export function commandTable(container: Container): CommandTable {
-  const { channel, clock, client, connection, injection, model, signIn, terminals, trust } = container;
+  const { channel, clock, client, connection, injection, logger, model, signIn, terminals, trust } =
+    container;
   const own = ownAccess(client, model);
-  const decide = decisions(client, model, clock);
+  const decide = decisions(client, model, clock, logger);
 
   const chooseFolder = (): Promise<Folder> => {
     const folders = editorFolders();
@@ -68,9 +70,11 @@ export function commandTable(container: Container): CommandTable {
         terminals.open(grant, signal),
       );
     },
+    showRequest: (argument) => decide.show(requestOf(argument), container.requestDocuments),
     approve: (argument) => decide.approve(requestOf(argument)),
     deny: (argument) => decide.deny(requestOf(argument)),
     revoke: (argument) => decide.revoke(grantOf(argument)),
+    review: (argument) => reviewAccess(client, model, grantOf(argument)),
     async useInFolder() {
       const { pinned } = connection;
       if (pinned === undefined) throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');

@@ -13,6 +13,9 @@ import { fileRefreshLock } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
+import { Arrivals } from './approvals/arrivals.ts';
+import { HandledRequests } from './approvals/handled-requests.ts';
+import { RequestDocuments } from './approvals/request-documents.ts';
 import type { Stoppable } from './changes.ts';
 import { editorSessions, type EditorSessions } from './authentication/editor-sessions.ts';
 import { machineKey } from './authentication/secret-session-store.ts';
@@ -57,6 +60,9 @@ export interface Container extends vscode.Disposable {
   readonly signIn: SignIn;
   readonly uriCallbacks: UriCallbacks;
   readonly model: AccessModel;
+  /** What others settled that waited for the person. */
+  readonly handled: HandledRequests;
+  readonly requestDocuments: RequestDocuments;
   readonly injection: FolderInjection;
   readonly questions: FolderQuestions;
   readonly rolePaths: RolePaths;
@@ -150,6 +156,10 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     isWatched: () => watching.size > 0,
   });
 
+  const handled = new HandledRequests({ model, client, logger });
+  const requestDocuments = new RequestDocuments({ client, model, clock, logger });
+  const arrivals = new Arrivals({ model, clock, later });
+
   const tellOnce = tellNowAndThen(clock, (error) => void showError(error, logger));
   const onRefusal = (refusal: Refusal): void => {
     const detail = vscode.l10n.t('a program got no token');
@@ -231,6 +241,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     signIn,
     uriCallbacks,
     model,
+    handled,
+    requestDocuments,
     injection,
     questions,
     rolePaths,
@@ -244,6 +256,9 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       questions.dispose();
       terminals.dispose();
       injection.dispose();
+      arrivals.dispose();
+      handled.dispose();
+      requestDocuments.dispose();
       model.dispose();
       keepFresh.dispose();
       sessionLimits.dispose();

@@ -18,9 +18,11 @@ export const COMMANDS = [
   'extendAccess',
   'returnAccess',
   'openTerminalAs',
+  'showRequest',
   'approve',
   'deny',
   'revoke',
+  'review',
   'useInFolder',
   'stopInFolder',
   'refresh',
@@ -69,3 +71,9 @@ export function inFlightContext(command: Command): string {
 export const CONTROL_PLANE_URL = 'controlPlaneUrl';
 export const TRUSTED_WORKSPACE_HOSTS = 'trustedWorkspaceHosts';
 export const SIGN_IN_FLOW = 'signInFlow';
+
+/** The setting whether an approver is told of each request that comes. */
+export const APPROVAL_NOTICES = 'approvalNotifications';
+
+/** The scheme of documents that show a request. */
+export const REQUEST_SCHEME = 'databricks-ml-oam-request';

@@ -1,11 +1,15 @@
 import * as vscode from 'vscode';
 
+import { areFactsFresh } from '../domain/freshness.ts';
+import { SECOND_MS } from '../domain/time.ts';
 import { approves } from './access-view/access-data.ts';
 import { AccessTree } from './access-view/access-tree.ts';
 import { ApprovalTree } from './approvals/approval-tree.ts';
+import { stateWords } from './approvals/request-link.ts';
 import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
 import { ACCESS_VIEW, APPROVALS_VIEW, APPROVES_CONTEXT, VIEW_CONTEXT, type ViewState } from './product.ts';
+import { momentWords } from './time-words.ts';
 
 /** What the rest of the extension asks of the views. */
 export interface Views extends vscode.Disposable {
@@ -14,11 +18,14 @@ export interface Views extends vscode.Disposable {
   revealRequest(id: string): Promise<void>;
 }
 
+/** How long the status bar says that somebody else was faster. */
+const HANDLED_SHOWN_MS = 10 * SECOND_MS;
+
 /** The views of the side bar and what they say when they are empty. */
 export function createViews(container: Container): Views {
-  const { clock, connection, logger, model, watching } = container;
+  const { clock, connection, handled, logger, model, watching } = container;
   const accessTree = new AccessTree(connection, model, clock, logger);
-  const approvalTree = new ApprovalTree(model, clock);
+  const approvalTree = new ApprovalTree(model, handled, clock);
   const access = vscode.window.createTreeView(ACCESS_VIEW, {
     treeDataProvider: accessTree,
     showCollapseAll: true,
@@ -41,7 +48,8 @@ export function createViews(container: Container): Views {
     const signedIn = connection.state.kind === 'signedIn' ? connection.state : undefined;
     access.description = signedIn?.session.userName ?? '';
     access.message = messageOf(container);
-    const waiting = model.data?.toApprove.length ?? 0;
+    approvals.message = staleWords(container);
+    const waiting = (model.data?.toApprove.length ?? 0) + (model.data?.toReview.length ?? 0);
     approvals.badge =
       waiting === 0
         ? undefined
@@ -49,8 +57,8 @@ export function createViews(container: Container): Views {
             value: waiting,
             tooltip:
               waiting === 1
-                ? vscode.l10n.t('1 request waits for your approval')
-                : vscode.l10n.t('{0} requests wait for your approval', waiting),
+                ? vscode.l10n.t('1 request waits for your word')
+                : vscode.l10n.t('{0} requests wait for your word', waiting),
           };
     accessTree.redraw();
     approvalTree.redraw();
@@ -71,6 +79,10 @@ export function createViews(container: Container): Views {
     watch(approvals, APPROVALS_VIEW),
     connection.onDidChange(redraw),
     model.onDidChange(redraw),
+    handled.onDidHandle((request) => {
+      redraw();
+      vscode.window.setStatusBarMessage(stateWords(vscode.l10n, request), HANDLED_SHOWN_MS);
+    }),
     access,
     approvals,
     accessTree,
@@ -113,4 +125,16 @@ function messageOf({ connection, model }: Container): string {
     return vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, model.state.stale).message);
   }
   return '';
+}
+
+/** An approver's word counts only on fresh facts: it is said before they decide, not after. */
+function staleWords({ clock, model }: Container): string {
+  const me = model.data?.me;
+  if (me === undefined) return '';
+  const seenAtMs = Date.parse(me.seenAt);
+  if (areFactsFresh({ seenAtMs }, clock.nowMs())) return '';
+  return vscode.l10n.t(
+    'Sign in to approve: your team was last confirmed {0}.',
+    momentWords(vscode.env.language, seenAtMs, clock.nowMs()),
+  );
 }

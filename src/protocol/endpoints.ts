@@ -1,7 +1,9 @@
 import * as z from 'zod/mini';
 
 import { auditEndpoints } from './audit.ts';
+import { backgroundEndpoints } from './background.ts';
 import { delegationEndpoints } from './delegations.ts';
+import { eventEndpoints } from './events.ts';
 import { issuerEndpoints } from './issuer.ts';
 import { leaseEndpoints } from './leases.ts';
 import type { ProblemCode } from './problem.ts';
@@ -12,7 +14,6 @@ import {
   Configuration,
   CredentialView,
   EmptyBody,
-  EventView,
   ExtendBody,
   GrantView,
   Me,
@@ -337,22 +338,9 @@ export const endpoints = {
     successStatus: 200,
     carriesCredential: true,
   },
-  listEvents: {
-    method: 'GET',
-    path: '/api/v1/events',
-    summary:
-      'What happened since a cursor; with `Accept: text/event-stream` a stream that resumes at `Last-Event-ID`',
-    auth: 'bearer',
-    params: None,
-    query: z.object({
-      after: z.optional(z.string().check(z.regex(/^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,18})$/))),
-    }),
-    body: undefined,
-    response: z.object({ items: z.array(EventView), nextCursor: z.string() }),
-    refusals: [],
-    successStatus: 200,
-  },
+  ...backgroundEndpoints,
   ...delegationEndpoints,
+  ...eventEndpoints,
   ...leaseEndpoints,
   ...issuerEndpoints,
   ...auditEndpoints,

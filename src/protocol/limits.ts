@@ -18,3 +18,6 @@ export const PAGE_MAX_ROWS = 200;
 
 /** The rows on one page where the client does not say. */
 export const PAGE_DEFAULT_ROWS = 50;
+
+/** How far back an approver sees what a requester asked before, in days. */
+export const BACKGROUND_DAYS = 90;

@@ -61,6 +61,8 @@ export const Me = z.extend(PersonView, {
   duty: z.nullable(z.enum(DUTIES)),
   teams: z.array(z.object({ name: z.string(), lead: z.boolean() })),
   seenAt: Timestamp,
+  /** True where policy lets the caller read the audit trail. */
+  readsAudit: z._default(z.boolean(), false),
 });
 /** See {@link Me}. */
 export type Me = z.infer<typeof Me>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { silentLogger } from '../../src/domain/logger.ts';
 import type { AccessModel } from '../../src/extension/access-view/access-model.ts';
 import { decisions } from '../../src/extension/approvals/decisions.ts';
 import { ControlPlaneError, type ControlPlaneClient } from '../../src/protocol/client.ts';
@@ -35,7 +36,7 @@ describe('deciding on a request', () => {
         return Promise.resolve();
       },
     };
-    const decide = decisions(() => client, model, { nowMs: () => Date.now() });
+    const decide = decisions(() => client, model, { nowMs: () => Date.now() }, silentLogger);
     await assert.rejects(decide.approve(aRequest()), { code: 'precondition_failed' });
     assert.equal(readings, 1);
     // As "Try Again" does: with the line that was clicked.

@@ -29,6 +29,7 @@ function windowOf(kind: ConnectionState['kind'], answer: () => RequestView) {
     requests: [],
     grants: [],
     toApprove: [request],
+    toReview: [],
     teamGrants: [],
   };
   const { client } = fakeControlPlane({

@@ -6,6 +6,7 @@ import { MINUTE_MS } from '../../domain/time.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { ExplainedRefusal } from '../http/problems.ts';
+import type { Verdict } from '../policy/facts.ts';
 import { teamsOf } from '../roles/teams.ts';
 import type { Database } from '../store/tables.ts';
 
@@ -18,14 +19,27 @@ const ONE_READING_MS = 15 * MINUTE_MS;
  * @throws {OamError} `not_allowed`, `groups_overflowed`.
  */
 export function expectAuditReader(core: Core, caller: Principal): void {
-  const teams = teamsOf(caller, core.policy.catalogue);
-  const verdict = core.policy.decideAuditRead({ reader: caller, teams });
+  const verdict = verdictOn(core, caller);
   if (verdict.allowed) return;
   throw new ExplainedRefusal(
     'not_allowed',
     'The access policy does not let you read the audit trail. Ask an auditor.',
     verdict.because,
   );
+}
+
+/**
+ * True for those whom policy lets read the trail.
+ *
+ * @throws {OamError} `groups_overflowed`.
+ */
+export function readsAudit(core: Core, caller: Principal): boolean {
+  return verdictOn(core, caller).allowed;
+}
+
+function verdictOn(core: Core, caller: Principal): Verdict {
+  const teams = teamsOf(caller, core.policy.catalogue);
+  return core.policy.decideAuditRead({ reader: caller, teams });
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Configuration, Me } from '../../protocol/schemas.ts';
 import { auditKeys } from '../audit/anchors.ts';
 import { exportAnchors, exportAudit } from '../audit/export.ts';
 import { listAudit } from '../audit/read.ts';
+import { readsAudit } from '../audit/reading.ts';
 import type { Core } from '../core.ts';
 import { issueCredential } from '../credentials/issue.ts';
 import { listLeases } from '../credentials/leases.ts';
@@ -17,6 +18,7 @@ import { getGrant, listGrants } from '../grants/lists.ts';
 import { getIssuer, rotateKeys } from '../issuer/administer.ts';
 import { openLink } from '../notices/links.ts';
 import { askForRole } from '../requests/ask.ts';
+import { getBackground } from '../requests/background.ts';
 import { approveRequest, cancelRequest, denyRequest } from '../requests/decide.ts';
 import { getRequest, listRequests } from '../requests/lists.ts';
 import { timestamp, viewPerson } from '../requests/view.ts';
@@ -47,6 +49,7 @@ export function createOperations({ core, configuration, credentials }: Operation
         duty: principal.duty ?? null,
         teams: teamsOf(principal, core.policy.catalogue).map((team) => ({ ...team })),
         seenAt: timestamp(principal.seenAtMs),
+        readsAudit: readsAudit(core, principal),
       };
       return Promise.resolve(me);
     },
@@ -54,6 +57,7 @@ export function createOperations({ core, configuration, credentials }: Operation
     createRequest: (call) => askForRole(core, call.intent(), call.body, call.signal),
     listRequests: (call) => listRequests(core, call.bearer().principal, call.query),
     getRequest: (call) => getRequest(core, call.bearer().principal, call.params.id),
+    getBackground: (call) => getBackground(core, call.bearer().principal, call.params.id),
     approveRequest: (call) =>
       approveRequest(core, call.intent(), { requestId: call.params.id, version: call.version }, call.body),
     denyRequest: (call) =>

@@ -11,6 +11,8 @@ export interface AccessData {
   readonly grants: readonly GrantView[];
   /** Requests of others that wait for the person. */
   readonly toApprove: readonly RequestView[];
+  /** Emergency access of others that waits for the person's review. */
+  readonly toReview: readonly GrantView[];
   /** Open grants of the teams that the person leads. */
   readonly teamGrants: readonly GrantView[];
 }
@@ -20,11 +22,12 @@ export async function loadAccess(client: ControlPlaneClient, signal?: AbortSigna
   const withSignal = signal === undefined ? {} : { signal };
   const me = await client.call('getMe', withSignal);
   const leads = leadsTeam(me);
-  const [roles, requests, grants, toApprove, teamGrants] = await Promise.all([
+  const [roles, requests, grants, toApprove, toReview, teamGrants] = await Promise.all([
     client.call('listRoles', withSignal),
     client.call('listRequests', { query: { scope: 'mine' }, ...withSignal }),
     client.call('listGrants', { query: { scope: 'mine', open: 'true' }, ...withSignal }),
     client.call('listRequests', { query: { scope: 'to_approve' }, ...withSignal }),
+    client.call('listGrants', { query: { scope: 'to_review' }, ...withSignal }),
     leads
       ? client.call('listGrants', { query: { scope: 'team', open: 'true' }, ...withSignal })
       : { items: [] },
@@ -35,6 +38,7 @@ export async function loadAccess(client: ControlPlaneClient, signal?: AbortSigna
     requests: requests.items,
     grants: grants.items,
     toApprove: toApprove.items,
+    toReview: toReview.items,
     teamGrants: teamGrants.items.filter(
       ({ principal }) => principal.iss !== me.iss || principal.sub !== me.sub,
     ),
@@ -43,9 +47,13 @@ export async function loadAccess(client: ControlPlaneClient, signal?: AbortSigna
 
 const leadsTeam = (me: Me): boolean => me.teams.some((team) => team.lead);
 
-/** True for somebody who leads a team, or whose word a request waits for. */
-export function approves({ me, toApprove }: Pick<AccessData, 'me' | 'toApprove'>): boolean {
-  return toApprove.length > 0 || leadsTeam(me);
+/** True for somebody who leads a team, or whose word a request or an emergency access waits for. */
+export function approves({
+  me,
+  toApprove,
+  toReview,
+}: Pick<AccessData, 'me' | 'toApprove' | 'toReview'>): boolean {
+  return toApprove.length > 0 || toReview.length > 0 || leadsTeam(me);
 }
 
 /** True for a request that still waits for somebody. */
@@ -75,7 +83,7 @@ export type Notice =
   | { readonly kind: 'grantFailed'; readonly grant: GrantView }
   /** The grant is over; its last facts have to be read. */
   | { readonly kind: 'grantGone'; readonly grantId: string }
-  /** Somebody of a team that the person leads took access in an emergency. */
+  /** Somebody took access in an emergency, which the person is to review. */
   | { readonly kind: 'brokeGlass'; readonly grant: GrantView }
   | { readonly kind: 'requestDenied'; readonly request: RequestView }
   | { readonly kind: 'requestLapsed'; readonly request: RequestView };
@@ -98,11 +106,9 @@ export function noticesBetween(before: AccessData | undefined, after: AccessData
       notices.push({ kind: 'grantGone', grantId: grant.id });
     }
   }
-  const knownOfTeam = new Set(before.teamGrants.map(({ id }) => id));
-  for (const grant of after.teamGrants) {
-    if (grant.review?.state === 'pending' && !knownOfTeam.has(grant.id)) {
-      notices.push({ kind: 'brokeGlass', grant });
-    }
+  const knownToReview = new Set(before.toReview.map(({ id }) => id));
+  for (const grant of after.toReview) {
+    if (!knownToReview.has(grant.id)) notices.push({ kind: 'brokeGlass', grant });
   }
   for (const request of after.requests) {
     const old = requestsBefore.get(request.id);

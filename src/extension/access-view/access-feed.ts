@@ -4,6 +4,7 @@ import type { ControlPlaneClient } from '../../protocol/client.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import {
   type AccessData,
+  approves,
   isMoving,
   isOpenRequest,
   loadAccess,
@@ -37,7 +38,7 @@ const TROUBLED_MS = 15 * SECOND_MS;
 
 /**
  * Keeps {@link AccessData} current: asks for events, and reads again when there are some. It asks only while somebody
- * looks, something moves or a grant lives.
+ * looks, something moves, a grant lives or others may wait for the person's word.
  */
 export class AccessFeed implements Stoppable {
   readonly #options: AccessFeedOptions;
@@ -165,7 +166,7 @@ export class AccessFeed implements Stoppable {
     if (this.#state.kind === 'unknown') return undefined;
     if (this.#state.kind === 'failed') return watched ? TROUBLED_MS : undefined;
     const { data, stale } = this.#state;
-    const isLive = data.grants.length > 0 || data.requests.some(isOpenRequest);
+    const isLive = data.grants.length > 0 || data.requests.some(isOpenRequest) || approves(data);
     if (stale !== undefined) return watched || isLive ? TROUBLED_MS : undefined;
     if (data.grants.some(isMoving)) return MOVING_MS;
     const usual = watched ? WATCHED_MS : isLive ? LIVE_MS : undefined;

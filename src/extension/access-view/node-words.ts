@@ -137,7 +137,8 @@ const ASSET_ICONS: Readonly<Record<AssetKind, string>> = {
   groups: 'organization',
 };
 
-function sensitivityWords(l10n: Localise, sensitivity: RoleView['sensitivity']): string {
+/** How sensitive a role is. */
+export function sensitivityWords(l10n: Localise, sensitivity: RoleView['sensitivity']): string {
   switch (sensitivity) {
     case 'low':
       return l10n.t('Sensitivity: low');

@@ -4,6 +4,8 @@ import type { Clock } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import { latestGrant } from '../../protocol/latest-grant.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
+import { forNotice } from '../plain-text.ts';
+import { commandId } from '../product.ts';
 import { instantWords, momentWords } from '../time-words.ts';
 import type { Notice } from './access-data.ts';
 import { speakerWords } from './approver-words.ts';
@@ -40,14 +42,7 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
       return;
     }
     case 'brokeGlass':
-      void vscode.window.showWarningMessage(
-        l10n.t(
-          '{0} took {1} in an emergency, without approval: {2} Review it afterwards.',
-          notice.grant.principal.displayName,
-          notice.grant.role.title,
-          notice.grant.purpose,
-        ),
-      );
+      await tellOfEmergency(notice.grant);
       return;
     case 'requestDenied': {
       const denial = notice.request.approvals.find(({ verdict }) => verdict === 'denied');
@@ -58,7 +53,7 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
               'Denied by {0}: {1}. {2}',
               speakerWords(l10n, denial),
               notice.request.role.title,
-              denial.comment ?? '',
+              forNotice(denial.comment ?? ''),
             ),
       );
       return;
@@ -72,6 +67,24 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
       );
       return;
   }
+}
+
+async function tellOfEmergency(grant: GrantView): Promise<void> {
+  const { l10n } = vscode;
+  const review = l10n.t('Review…');
+  const revoke = l10n.t('Revoke…');
+  const choice = await vscode.window.showWarningMessage(
+    l10n.t(
+      '{0} took {1} in an emergency, without approval: {2}',
+      forNotice(grant.principal.displayName),
+      grant.role.title,
+      forNotice(grant.purpose),
+    ),
+    review,
+    revoke,
+  );
+  if (choice === review) await vscode.commands.executeCommand(commandId('review'), { grant });
+  if (choice === revoke) await vscode.commands.executeCommand(commandId('revoke'), { grant });
 }
 
 function endedWords(grant: GrantView, at: (timestamp: string | null) => string): string {

@@ -5,24 +5,36 @@ import type { GrantView, RequestView } from '../../protocol/schemas.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { treeItem } from '../access-view/tree-item.ts';
 import type { Reader } from '../access-view/node-words.ts';
+import { commandId } from '../product.ts';
 import { approvalContextValue, approvalWords } from './approval-words.ts';
+import type { HandledRequests } from './handled-requests.ts';
+
+/** The parts of the view below what waits, in their order. */
+export const APPROVAL_SECTIONS = ['reviews', 'team', 'handled'] as const;
+
+/** One of {@link APPROVAL_SECTIONS}. */
+export type ApprovalSection = (typeof APPROVAL_SECTIONS)[number];
 
 /** A line of the view "Approvals". */
 export type ApprovalNode =
   | { readonly kind: 'toApprove'; readonly request: RequestView }
-  | { readonly kind: 'team'; readonly count: number }
-  | { readonly kind: 'teamGrant'; readonly grant: GrantView };
+  | { readonly kind: 'section'; readonly section: ApprovalSection; readonly count: number }
+  | { readonly kind: 'review'; readonly grant: GrantView }
+  | { readonly kind: 'teamGrant'; readonly grant: GrantView }
+  | { readonly kind: 'handled'; readonly request: RequestView };
 
-/** The view "Approvals": what waits for the person's word, and the access of the teams that they lead. */
+/** The view "Approvals": what waits for the person's word, and what others settled meanwhile. */
 export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vscode.Disposable {
   readonly #model: AccessModel;
+  readonly #handled: Pick<HandledRequests, 'requests'>;
   readonly #clock: Clock;
   readonly #changed = new vscode.EventEmitter<ApprovalNode | undefined>();
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(model: AccessModel, clock: Clock) {
+  constructor(model: AccessModel, handled: Pick<HandledRequests, 'requests'>, clock: Clock) {
     this.#model = model;
+    this.#handled = handled;
     this.#clock = clock;
   }
 
@@ -33,43 +45,81 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
   getChildren(node?: ApprovalNode): ApprovalNode[] {
     const { data } = this.#model;
     if (data === undefined) return [];
-    if (node?.kind === 'team') return data.teamGrants.map((grant) => ({ kind: 'teamGrant', grant }));
+    if (node?.kind === 'section') return this.#rows(node.section);
     if (node !== undefined) return [];
-    const team: ApprovalNode[] =
-      data.teamGrants.length === 0 ? [] : [{ kind: 'team', count: data.teamGrants.length }];
-    return [...data.toApprove.map((request) => ({ kind: 'toApprove', request }) as const), ...team];
+    return [
+      ...data.toApprove.map((request) => ({ kind: 'toApprove', request }) as const),
+      ...APPROVAL_SECTIONS.flatMap((section) => this.#section(section)),
+    ];
   }
 
   /** A line is shown by its way from the top. */
   getParent(node: ApprovalNode): ApprovalNode | undefined {
-    const { data } = this.#model;
-    return node.kind === 'teamGrant' && data !== undefined
-      ? { kind: 'team', count: data.teamGrants.length }
-      : undefined;
+    const section = ((): ApprovalSection | undefined => {
+      switch (node.kind) {
+        case 'review':
+          return 'reviews';
+        case 'teamGrant':
+          return 'team';
+        case 'handled':
+          return 'handled';
+        case 'toApprove':
+        case 'section':
+          return undefined;
+      }
+    })();
+    return section && this.#section(section)[0];
   }
 
   getTreeItem(node: ApprovalNode): vscode.TreeItem {
     const reader: Reader = { l10n: vscode.l10n, locale: vscode.env.language, nowMs: this.#clock.nowMs() };
-    return treeItem({
+    const item = treeItem({
       id: idOf(node),
       words: approvalWords(reader, node),
       contextValue: approvalContextValue(node),
-      children: node.kind === 'team' ? 'open' : 'none',
+      children: node.kind !== 'section' ? 'none' : node.section === 'handled' ? 'closed' : 'open',
     });
+    if (node.kind === 'toApprove' || node.kind === 'handled') {
+      item.command = {
+        command: commandId('showRequest'),
+        title: vscode.l10n.t('Show Request'),
+        arguments: [node],
+      };
+    }
+    return item;
   }
 
   dispose(): void {
     this.#changed.dispose();
   }
+
+  #section(section: ApprovalSection): ApprovalNode[] {
+    const count = this.#rows(section).length;
+    return count === 0 ? [] : [{ kind: 'section', section, count }];
+  }
+
+  #rows(section: ApprovalSection): ApprovalNode[] {
+    const { data } = this.#model;
+    switch (section) {
+      case 'reviews':
+        return (data?.toReview ?? []).map((grant) => ({ kind: 'review', grant }));
+      case 'team':
+        return (data?.teamGrants ?? []).map((grant) => ({ kind: 'teamGrant', grant }));
+      case 'handled':
+        return this.#handled.requests.map((request) => ({ kind: 'handled', request }));
+    }
+  }
 }
 
 function idOf(node: ApprovalNode): string {
   switch (node.kind) {
+    case 'section':
+      return node.section;
     case 'toApprove':
-      return `toApprove/${node.request.id}`;
-    case 'team':
-      return 'team';
+    case 'handled':
+      return `${node.kind}/${node.request.id}`;
+    case 'review':
     case 'teamGrant':
-      return `teamGrant/${node.grant.id}`;
+      return `${node.kind}/${node.grant.id}`;
   }
 }

@@ -3,9 +3,12 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 
 import { CancelledError } from '../../domain/errors.ts';
+import type { Logger } from '../../domain/logger.ts';
 import type { Clock } from '../../domain/time.ts';
+import type { BackgroundView } from '../../protocol/background.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView } from '../../protocol/schemas.ts';
+import { isOpenRequest } from '../access-view/access-data.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { changeAccess } from '../access-view/change-access.ts';
 import { canBeReturned } from '../access-view/node-capabilities.ts';
@@ -13,25 +16,29 @@ import type { Reader } from '../access-view/node-words.ts';
 import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import { ask, BACK } from '../commands/steps.ts';
+import { forNotice } from '../plain-text.ts';
 import { minutesFault, parseMinutes } from '../requests/request-draft.ts';
 import { durationWords } from '../time-words.ts';
 import { requestLines } from './approval-words.ts';
+import { faultOfReason } from './reasons.ts';
+import { readBackground, type RequestDocuments } from './request-documents.ts';
+import { stateWords } from './request-link.ts';
 
 /** An approver's words on requests, and a lead's on their team's access. */
 export interface Decisions {
+  /** Opens all that is known of a request, to read. */
+  show(request: RequestView | undefined, documents: Pick<RequestDocuments, 'show'>): Promise<void>;
   approve(request: RequestView | undefined): Promise<void>;
   deny(request: RequestView | undefined): Promise<void>;
   revoke(grant: GrantView | undefined): Promise<void>;
 }
-
-/** The longest reason that the control plane takes, in characters. */
-const REASON_MAX_CHARACTERS = 1_000;
 
 /** Wires {@link Decisions} to the control plane of whoever is signed in. */
 export function decisions(
   client: () => ControlPlaneClient,
   model: Pick<AccessModel, 'data' | 'reload'>,
   clock: Clock,
+  logger: Logger,
 ): Decisions {
   const chooseRequest = (): Promise<RequestView> =>
     choose(
@@ -48,15 +55,29 @@ export function decisions(
    * The present version of a request: what is shown is what is decided on, even if its line is old, and a second try
    * after somebody else's change begins with that change.
    */
-  const fresh = ({ id }: RequestView): Promise<RequestView> =>
-    withCancellableProgress(vscode.l10n.t('Reading the request'), (signal) =>
+  const fresh = async ({ id }: RequestView): Promise<RequestView> => {
+    const request = await withCancellableProgress(vscode.l10n.t('Reading the request'), (signal) =>
       client().call('getRequest', { params: { id }, signal }),
+    );
+    if (isOpenRequest(request)) return request;
+    void vscode.window.showInformationMessage(forNotice(stateWords(vscode.l10n, request)));
+    await model.reload();
+    throw new CancelledError();
+  };
+
+  const backgroundOf = ({ id }: RequestView): Promise<BackgroundView | undefined> =>
+    withCancellableProgress(vscode.l10n.t('Reading the request'), (signal) =>
+      readBackground(client(), id, logger, signal),
     );
 
   return {
+    async show(asked, documents) {
+      await documents.show(asked ?? (await chooseRequest()));
+    },
+
     async approve(asked) {
       const request = await fresh(asked ?? (await chooseRequest()));
-      const approvedMinutes = await askApproval(request, clock);
+      const approvedMinutes = await askApproval(request, await backgroundOf(request), clock);
       const idempotencyKey = randomUUID();
       const answer = await changeAccess(
         model,
@@ -128,13 +149,17 @@ export function decisions(
 }
 
 /** The minutes that an approver lowers a window to; undefined for what was asked. */
-async function askApproval(request: RequestView, clock: Clock): Promise<number | undefined> {
+async function askApproval(
+  request: RequestView,
+  background: BackgroundView | undefined,
+  clock: Clock,
+): Promise<number | undefined> {
   const reader: Reader = { l10n: vscode.l10n, locale: vscode.env.language, nowMs: clock.nowMs() };
   const approve = vscode.l10n.t('Approve');
   const less = vscode.l10n.t('Approve for Less Time…');
   const choice = await vscode.window.showInformationMessage(
     vscode.l10n.t('Approve {0} for {1}?', request.role.title, request.requester.displayName),
-    { modal: true, detail: requestLines(reader, request).join('\n') },
+    { modal: true, detail: requestLines(reader, request, background).join('\n') },
     approve,
     less,
   );
@@ -158,12 +183,7 @@ async function askReason(title: string, prompt: string): Promise<string> {
     prompt,
     placeholder: vscode.l10n.t('The ticket is closed'),
     value: '',
-    fault: (text) => {
-      if (text.trim() === '') return vscode.l10n.t('Give a reason.');
-      return text.trim().length > REASON_MAX_CHARACTERS
-        ? vscode.l10n.t('Shorten it to {0} characters.', REASON_MAX_CHARACTERS)
-        : undefined;
-    },
+    fault: (text) => faultOfReason(vscode.l10n, text),
   });
   if (answer === BACK) throw new CancelledError();
   return answer.trim();

@@ -48,7 +48,8 @@ export function openedRequest(
   return { view: isOwn ? 'access' : 'approvals', words: stateWords(l10n, request) };
 }
 
-function stateWords(l10n: Localise, request: RequestView): string {
+/** What became of a request, for somebody whom it waited for. */
+export function stateWords(l10n: Localise, request: RequestView): string {
   const { state, approvals, requester, role, breakGlass } = request;
   const who = requester.displayName;
   if (breakGlass && state === 'approved') {

@@ -143,7 +143,7 @@ describe('reading the access', () => {
     assert.equal(feed.data?.grants[0]?.state, 'provisioning');
     await Promise.all(others);
     assert.equal(feed.data.grants[0]?.state, 'active');
-    assert.equal(asked.filter((operation) => operation === 'listGrants').length, 2);
+    assert.equal(asked.filter((operation) => operation === 'listRoles').length, 2);
   });
 
   it('does not lose an event that comes while it reads', async () => {

@@ -25,7 +25,16 @@ const NOW = Date.parse('2026-11-23T10:30:05.000Z');
 const reader = { l10n: english, locale: 'en-GB', nowMs: NOW };
 
 function data(change: Partial<AccessData> = {}): AccessData {
-  return { me: aMe(), roles: [aRole()], requests: [], grants: [], toApprove: [], teamGrants: [], ...change };
+  return {
+    me: aMe(),
+    roles: [aRole()],
+    requests: [],
+    grants: [],
+    toApprove: [],
+    toReview: [],
+    teamGrants: [],
+    ...change,
+  };
 }
 
 describe('the tree of access', () => {
@@ -78,7 +87,10 @@ describe('the tree of access', () => {
       contextValue({ kind: 'grant', grant: aGrant({ role: federated, state: 'revoking' }) }),
       'grant',
     );
-    assert.equal(approvalContextValue({ kind: 'toApprove', request: aRequest() }), 'toApprove.approve.deny');
+    assert.equal(
+      approvalContextValue({ kind: 'toApprove', request: aRequest() }),
+      'toApprove.show.approve.deny',
+    );
     assert.equal(approvalContextValue({ kind: 'teamGrant', grant: aGrant() }), 'teamGrant.extend.revoke');
     assert.equal(
       approvalContextValue({ kind: 'teamGrant', grant: aGrant({ state: 'revoking' }) }),
@@ -132,7 +144,11 @@ describe('the tree of access', () => {
     }
     for (const node of [
       { kind: 'toApprove', request: aRequest() },
-      { kind: 'team', count: 1 },
+      { kind: 'section', section: 'reviews', count: 1 },
+      { kind: 'section', section: 'team', count: 1 },
+      { kind: 'section', section: 'handled', count: 1 },
+      { kind: 'review', grant: aGrant() },
+      { kind: 'handled', request: aRequest({ state: 'denied' }) },
       { kind: 'teamGrant', grant: aGrant() },
     ] as const) {
       const words = approvalWords(reader, node);
@@ -146,10 +162,11 @@ describe('the tree of access', () => {
     const { tooltip } = approvalWords(reader, { kind: 'toApprove', request });
     for (const line of [
       'Purpose: promote version 7',
-      'Ticket: ML-7',
+      'Ticket: ML-7, which nobody verified',
       'For 1 hour, from the moment it works',
       'It gives: MANAGE on prod.recsys.ranker.',
-      'Code: git@x:y main',
+      'Repository: git@x:y',
+      'Branch: main',
     ]) {
       assert(tooltip.includes(line), line);
     }
@@ -200,7 +217,7 @@ describe('what a person is told of without looking', () => {
     assert.deepEqual(noticesBetween(next, next), []);
     const waits = { state: 'pending', reviewer: null, comment: null, at: null } as const;
     const emergency = aGrant({ id: 'g9', review: waits });
-    assert.deepEqual(noticesBetween(next, { ...next, teamGrants: [emergency, aGrant({ id: 'g8' })] }), [
+    assert.deepEqual(noticesBetween(next, { ...next, toReview: [emergency] }), [
       { kind: 'brokeGlass', grant: emergency },
     ]);
     assert.deepEqual(noticesBetween(next, data()), [{ kind: 'grantGone', grantId: 'g1' }]);

@@ -10,6 +10,7 @@ import { PATH_ENDS } from '../../../src/broker/index.ts';
 import { WANTED_FLOWS } from '../../../src/extension/authentication/sign-in-flow.ts';
 import {
   ACCESS_VIEW,
+  APPROVAL_NOTICES,
   APPROVALS_VIEW,
   COMMANDS,
   commandId,
@@ -121,7 +122,8 @@ describe('the manifest of the extension', () => {
     const names = [CONTROL_PLANE_URL, TRUSTED_WORKSPACE_HOSTS, SIGN_IN_FLOW].map(
       (name) => `${EXTENSION}.${name}`,
     );
-    assert.deepEqual(Object.keys(properties).sort(), [...names].sort());
+    const others = [`${EXTENSION}.${APPROVAL_NOTICES}`];
+    assert.deepEqual(Object.keys(properties).sort(), [...names, ...others].sort());
     for (const [name, { scope }] of Object.entries(properties)) assert.equal(scope, 'application', name);
     assert.deepEqual(
       [...manifest.capabilities.untrustedWorkspaces.restrictedConfigurations].sort(),

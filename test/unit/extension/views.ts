@@ -115,6 +115,7 @@ export function aMe(change: Partial<Me> = {}): Me {
     duty: 'data-scientist',
     teams: [{ name: 'recsys', lead: false }],
     seenAt: '2026-11-23T10:00:00.000Z',
+    readsAudit: false,
     ...change,
   };
 }
