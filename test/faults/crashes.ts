@@ -38,8 +38,8 @@ export interface Crash {
   /** From the kill until all that was asked for had come about, in milliseconds. */
   readonly recoveredMs: number;
   /**
-   * For how long a group was not as its grants demand although they had come to rest, in milliseconds: while the database
-   * is away, memberships are taken away by deadlines from a moment before, and put back where that was too much.
+   * For how long a group was not as its grants demand although they had come to rest, in milliseconds. Above 0 only where a
+   * membership was taken away without the database by a deadline that was not the last, and put back.
    */
   readonly strayMs: number;
   /** What was answered and is gone, or is not as it has to be. */

@@ -14,8 +14,12 @@ export interface BlindRemoval {
   writtenAtMs: EpochMs | undefined;
   /** When a read first showed that the member is out, by the store's time as far as it is known. */
   absentAtMs: EpochMs | undefined;
+  /** A write was begun whose answer is not known: it may still come about. */
+  isInDoubt: boolean;
   /** A write together with others was refused: it is written by itself. */
   isAlone: boolean;
+  /** The store may be told of what is not under way. Once that has begun, nothing more is written without it. */
+  stage: 'waiting' | 'under_way' | 'handed_over';
 }
 
 /** What removing without the store needs. */
@@ -41,11 +45,18 @@ export async function removeBlindly(
   nowMs: () => EpochMs,
   onAbsent: (seen: readonly BlindRemoval[]) => Promise<void>,
 ): Promise<void> {
-  const open = due.filter(({ absentAtMs }) => absentAtMs === undefined);
+  const open = due.filter(({ stage, absentAtMs }) => stage === 'waiting' && absentAtMs === undefined);
   const groups = [...Map.groupBy(open, ({ removal }) => `${removal.groupId} ${removal.host}`).values()];
   const workers = Array.from({ length: GROUPS_AT_ONCE }, async () => {
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
-      await removeFromGroup(parts, group, nowMs, onAbsent);
+      // The store may be back meanwhile: then whoever works with it knows more.
+      const waiting = group.filter(({ stage }) => stage === 'waiting');
+      for (const each of waiting) each.stage = 'under_way';
+      try {
+        await removeFromGroup(parts, waiting, nowMs, onAbsent);
+      } finally {
+        for (const each of waiting) each.stage = 'waiting';
+      }
     }
   });
   await Promise.all(workers);
@@ -99,6 +110,7 @@ async function write(
   chunk: readonly BlindRemoval[],
   nowMs: () => EpochMs,
 ): Promise<void> {
+  for (const each of chunk) each.isInDoubt = true;
   try {
     await client.removeGroupMembers(
       groupId,
@@ -106,8 +118,11 @@ async function write(
       { userAgentSuffix: `grant/${chunk[0]?.removal.grantIds[0] ?? ''}` },
     );
     pace.passed(client.host);
-    for (const each of chunk) each.writtenAtMs = nowMs();
+    for (const each of chunk) Object.assign(each, { writtenAtMs: nowMs(), isInDoubt: false });
   } catch (error) {
+    if (error instanceof DatabricksError && error.status >= 400 && error.status < 500) {
+      for (const each of chunk) each.isInDoubt = false;
+    }
     if (error instanceof DatabricksError && hasCode(error, 'databricks_throttled')) {
       pace.throttled(client.host, error.retryAfterSeconds);
     } else if (chunk.length > 1) {

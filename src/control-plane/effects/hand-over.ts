@@ -1,9 +1,11 @@
 import { sql } from 'kysely';
 
+import { isLive } from '../../domain/grant.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { closeOverdueOf } from '../grants/overdue.ts';
+import { type HeldGrant, LIVE_STATES, lockHeldGrants } from '../grants/rows.ts';
 
 /** A membership that was taken away without the store, or may have been. */
 export interface Handover {
@@ -13,31 +15,41 @@ export interface Handover {
   readonly writtenAtMs: EpochMs | undefined;
   /** When a read showed that it is gone. */
   readonly absentAtMs: EpochMs | undefined;
+  /** A write was begun whose answer never came: it may come about yet. */
+  readonly isInDoubt: boolean;
 }
-
-const BATCH = 100;
 
 /**
  * Tells the store what was done while it was away. Grants whose time has come begin to end; what was seen counts as the
  * first look at an absence, and the ordinary second one confirms it or not. A membership that the store says is demanded
- * after all, by a grant that was not known when it was taken away, is put back.
+ * after all, by a grant that was not known when it was taken away, is written again.
+ *
+ * Nothing of them may be under way any more: what is written again is to come after what was taken away.
  */
 export async function handOver(
   core: Pick<Core, 'db' | 'debt' | 'logger'>,
   handovers: readonly Handover[],
   confirmMs: number,
 ): Promise<void> {
-  for (let start = 0; start < handovers.length; start += BATCH) {
-    const some = handovers.slice(start, start + BATCH);
-    await closeOverdueOf(
+  await closeOverdueOf(
+    core,
+    handovers.flatMap(({ grantIds }) => grantIds),
+  );
+  await inChange(core.db, async (change) => {
+    const demanding = await demandingGrants(change, handovers);
+    // The grants first, as everywhere: two changes that take the same rows take them in the same order.
+    const grants = await lockHeldGrants(change, [
+      ...demanding,
+      ...handovers.flatMap(({ grantIds }) => grantIds),
+    ]);
+    await noteAbsences(change, handovers);
+    await giveAgain(
       core,
-      some.flatMap(({ grantIds }) => grantIds),
+      change,
+      grants.filter((grant) => demanding.has(grant.id) && isLive(grant)),
     );
-    await inChange(core.db, async (change) => {
-      await noteAbsences(change, some);
-      await noteLosses(core, change, some, confirmMs);
-    });
-  }
+    await lookAgain(change, handovers, confirmMs);
+  });
 }
 
 async function noteAbsences(change: Change, handovers: readonly Handover[]): Promise<void> {
@@ -61,42 +73,72 @@ async function noteAbsences(change: Change, handovers: readonly Handover[]): Pro
   );
 }
 
-/**
- * A grant demands what was taken away: its window was moved, or it was given, when nobody could know. That is a loss like
- * any other, seen once already; the reconciler looks at the group as soon as a second look counts, and mends it.
- */
-async function noteLosses(
-  core: Pick<Core, 'logger'>,
-  change: Change,
-  handovers: readonly Handover[],
-  confirmMs: number,
-): Promise<void> {
-  const taken = handovers.flatMap(({ groupId, memberId, writtenAtMs, absentAtMs }) => {
-    const at = toDate(absentAtMs ?? writtenAtMs);
-    return at === null ? [] : [{ group_id: groupId, member_id: memberId, at }];
-  });
-  const { rows } = await sql<{ group_id: string; grant_id: string }>`
-    update oam.effect set first_lost_at = coalesce(effect.first_lost_at, taken.at)
-    from jsonb_to_recordset(${JSON.stringify(taken)}::jsonb)
-        as taken(group_id text, member_id text, at timestamptz)
+/** The live grants that demand what was taken away, or may have been: they were not known to, or not for so long. */
+async function demandingGrants(change: Change, handovers: readonly Handover[]): Promise<ReadonlySet<string>> {
+  const taken = handovers
+    .filter(
+      ({ writtenAtMs, absentAtMs, isInDoubt }) =>
+        isInDoubt || writtenAtMs !== undefined || absentAtMs !== undefined,
+    )
+    .map(({ groupId, memberId }) => ({ group_id: groupId, member_id: memberId }));
+  const { rows } = await sql<{ id: string }>`
+    select distinct demanding.id
+    from jsonb_to_recordset(${JSON.stringify(taken)}::jsonb) as taken(group_id text, member_id text)
       join oam.access_grant demanding using (group_id, member_id)
-    where effect.grant_id = demanding.id and effect.kind = 'add_member' and effect.state = 'done'
-      and demanding.state = 'active' and demanding.deadline_at > ${toDate(change.nowMs)}
-    returning demanding.group_id, demanding.id as grant_id`.execute(change.trx);
-  if (rows.length === 0) return;
-  for (const { group_id: group, grant_id: grantId } of rows) {
+    where demanding.state in (${sql.join(LIVE_STATES.map((state) => sql.lit(state)))})
+      and demanding.deadline_at > ${toDate(change.nowMs)}`.execute(change.trx);
+  return new Set(rows.map(({ id }) => id));
+}
+
+/**
+ * The additions of these grants are due once more. Whoever is in the middle of one read the group before: the mark tells
+ * them that what they saw counts no more.
+ */
+async function giveAgain(
+  core: Pick<Core, 'debt' | 'logger'>,
+  change: Change,
+  live: readonly HeldGrant[],
+): Promise<void> {
+  if (live.length === 0) return;
+  const again = await change.trx
+    .updateTable('effect')
+    .set({
+      ...{ state: 'due', attempts: 0, written_at: null, settled_at: null },
+      ...{ next_attempt_at: toDate(change.nowMs), first_lost_at: toDate(change.nowMs) },
+    })
+    .where(
+      'grant_id',
+      'in',
+      live.map(({ id }) => id),
+    )
+    .where('kind', '=', 'add_member')
+    .where('state', 'in', ['due', 'done'])
+    .where('begun_at', 'is not', null)
+    .returning('grant_id')
+    .execute();
+  for (const grant of live.filter(({ id }) => again.some(({ grant_id: grantId }) => grantId === id))) {
+    const { groupId } = grant.membership;
     core.logger.error('A membership that a grant demands was taken away without the database.', {
-      group,
-      grantId,
+      group: groupId,
+      grantId: grant.id,
+    });
+    await core.debt.record(change, {
+      event: 'membership.lost',
+      requestId: grant.requestId,
+      grantId: grant.id,
+      roleId: grant.roleId,
+      detail: { group: groupId, member: grant.memberId, because: 'removed_without_store' },
     });
   }
+}
+
+/** What is in doubt may come about after all that: the reconciler looks whether it did. */
+async function lookAgain(change: Change, handovers: readonly Handover[], confirmMs: number): Promise<void> {
+  const groups = [...new Set(handovers.filter(({ isInDoubt }) => isInDoubt).map(({ groupId }) => groupId))];
+  if (groups.length === 0) return;
   await change.trx
     .updateTable('jit_group')
     .set({ next_look_at: toDate(change.nowMs + confirmMs) })
-    .where(
-      'group_id',
-      'in',
-      rows.map((row) => row.group_id),
-    )
+    .where('group_id', 'in', groups)
     .execute();
 }

@@ -24,7 +24,9 @@ const STUCK_AFTER_ATTEMPTS = 6;
 /** Reads showed the members: the windows begin. */
 export async function sawPresent(parts: OutcomeParts, effects: readonly DueEffect[]): Promise<void> {
   await settle(parts, effects, async (change, settlings) => {
-    await updateEffects(change, effectsOf(settlings), { state: 'done', settled_at: toDate(change.nowMs) });
+    await updateEffects(change, effectsOf(settlings), {
+      ...{ state: 'done', settled_at: toDate(change.nowMs), first_lost_at: null },
+    });
     const changes = steps(settlings, ({ grant }) => activate(grant, change.nowMs, change.nowMs));
     await saveGrants(change, changes);
     for (const { next } of changes) {

@@ -3,7 +3,7 @@ import type { UpdateObject } from 'kysely';
 import { backoffMs } from '../../domain/backoff.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { SECOND_MS } from '../../domain/time.ts';
-import { type Change, inChange, toDate } from '../changes/change.ts';
+import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import { together } from '../changes/together.ts';
 import type { Core } from '../core.ts';
 import { type HeldGrant, lockHeldGrants } from '../grants/rows.ts';
@@ -64,7 +64,7 @@ async function stillDue(change: Change, effects: readonly DueEffect[]): Promise<
   const byId = new Map(grants.map((grant) => [grant.id, grant]));
   const rows = await change.trx
     .selectFrom('effect')
-    .select('id')
+    .select(['id', 'first_lost_at'])
     .where(
       'id',
       'in',
@@ -72,31 +72,41 @@ async function stillDue(change: Change, effects: readonly DueEffect[]): Promise<
     )
     .where('state', '=', 'due')
     .execute();
-  const due = new Set(rows.map(({ id }) => id));
+  const due = new Map(rows.map((row) => [row.id, row]));
   return effects.flatMap((effect) => {
     const grant = byId.get(effect.grant.id);
-    return grant !== undefined && due.has(effect.row.id) ? [{ effect, grant }] : [];
+    const row = due.get(effect.row.id);
+    return grant !== undefined && row !== undefined && isSameTurn(effect, row) ? [{ effect, grant }] : [];
   });
 }
 
-/** Gives effects that are due still the same new values. @returns how many there were. */
+/** False where the membership was lost since the effect was taken up: what was written and seen for it counts no more. */
+function isSameTurn({ row }: DueEffect, now: Pick<DueEffect['row'], 'first_lost_at'>): boolean {
+  return toMs(row.first_lost_at) === toMs(now.first_lost_at);
+}
+
+/** Gives effects that are due still, for the same turn, the same new values. @returns how many there were. */
 export async function updateEffects(
   change: Change,
   effects: readonly DueEffect[],
   values: UpdateObject<Database, 'effect'>,
 ): Promise<number> {
-  if (effects.length === 0) return 0;
-  const result = await change.trx
-    .updateTable('effect')
-    .set(values)
-    .where(
-      'id',
-      'in',
-      effects.map(({ row }) => row.id),
-    )
-    .where('state', '=', 'due')
-    .executeTakeFirst();
-  return Number(result.numUpdatedRows);
+  let updated = 0;
+  for (const [lostAtMs, some] of Map.groupBy(effects, ({ row }) => toMs(row.first_lost_at))) {
+    const result = await change.trx
+      .updateTable('effect')
+      .set(values)
+      .where(
+        'id',
+        'in',
+        some.map(({ row }) => row.id),
+      )
+      .where('state', '=', 'due')
+      .where('first_lost_at', 'is not distinct from', toDate(lostAtMs))
+      .executeTakeFirst();
+    updated += Number(result.numUpdatedRows);
+  }
+  return updated;
 }
 
 /** Puts the next try off, longer with every one that came to nothing. Effects that are equally far stay together. */

@@ -14,7 +14,7 @@ export interface Sweeper {
 }
 
 /** What the sweeper needs. */
-export type SweeperParts = Omit<ServingParts, 'pace'>;
+export type SweeperParts = Omit<ServingParts, 'pace' | 'giving'>;
 
 /** Groups that one replica writes to at the same time. */
 const GROUPS_AT_ONCE = 16;
@@ -30,9 +30,16 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
   });
 
   const guard = guardAgainstOutage(parts, pollMs);
+  /** What cannot be told now is told later: it must not keep anything from ending. */
+  const settle = (): Promise<void> =>
+    guard.settle().catch((error: unknown) => {
+      parts.logger.warn('The database could not be told yet what was removed without it.', {
+        reason: error instanceof Error ? error.message : 'unknown',
+      });
+    });
 
   const serve = (lease: GroupLease, groupPace: Pace): void => {
-    const served = serveGroup({ ...parts, pace: groupPace }, lease)
+    const served = serveGroup({ ...parts, pace: groupPace, giving: (writes) => guard.giving(writes) }, lease)
       .then(() => true)
       .catch((error: unknown) => {
         parts.logger.warn('Serving a group ended early; what is left stays due.', {
@@ -64,7 +71,7 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     pollMs,
     logger: parts.logger,
     work: async () => {
-      await guard.settle();
+      await settle();
       const slowHosts = pace.slowHosts();
       for (const host of slowHosts) await writeMostUrgent(host);
       const limit = GROUPS_AT_ONCE - serving.size;
@@ -83,7 +90,7 @@ export function startSweeper(parts: SweeperParts, pollMs: number): Sweeper {
     logger: parts.logger,
     work: async () => {
       clearTimeout(nextDeadline);
-      await guard.settle();
+      await settle();
       const closed = await closeOverdue(parts, () => effects.wake());
       if (closed > 0) return true;
       const soonMs = await nextDeadlineInMs(parts.db, pollMs);

@@ -24,6 +24,36 @@ export interface UpcomingRemovals {
   readonly removals: readonly UpcomingRemoval[];
 }
 
+/** Two removals with one key are the same membership. */
+export function membershipKey({ groupId, memberId }: Pick<UpcomingRemoval, 'groupId' | 'memberId'>): string {
+  return `${groupId} ${memberId}`;
+}
+
+/**
+ * What is to go, where memberships were given since the list was loaded: each stays as long as the last that demands it.
+ */
+export function withGiven(
+  removals: readonly UpcomingRemoval[],
+  given: readonly UpcomingRemoval[],
+): UpcomingRemoval[] {
+  const byKey = new Map(removals.map((removal) => [membershipKey(removal), removal]));
+  for (const one of given) {
+    const key = membershipKey(one);
+    const known = byKey.get(key);
+    byKey.set(
+      key,
+      known === undefined
+        ? one
+        : {
+            ...known,
+            dueAtMs: Math.max(known.dueAtMs, one.dueAtMs),
+            grantIds: [...new Set([...known.grantIds, ...one.grantIds])],
+          },
+    );
+  }
+  return [...byKey.values()];
+}
+
 interface Row {
   readonly group_id: string;
   readonly host: string;

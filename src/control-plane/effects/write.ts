@@ -11,6 +11,8 @@ import type { OutcomeParts } from './settle.ts';
 /** What writing needs. */
 export interface WriteParts extends LiveCore, OutcomeParts {
   readonly pace: Pace;
+  /** Told of memberships that are about to be given, before they are. */
+  readonly giving: (writes: readonly MemberWrite[]) => void;
 }
 
 /** A membership that a read has to decide about now. */
@@ -72,7 +74,9 @@ export async function writeMembers(
 async function begin(parts: WriteParts, chunk: readonly MemberWrite[]): Promise<readonly MemberWrite[]> {
   if (chunk[0]?.effect.row.kind !== 'add_member') return chunk;
   const begun = new Set(await beginAdditions(parts, chunk.map(effectOf)));
-  return chunk.filter(({ effect }) => begun.has(effect));
+  const wanted = chunk.filter(({ effect }) => begun.has(effect));
+  parts.giving(wanted);
+  return wanted;
 }
 
 async function send(groupId: string, client: WorkspaceClient, chunk: readonly MemberWrite[]): Promise<void> {

@@ -17,30 +17,38 @@ export interface LossGround {
 /**
  * Mends what is missing from a group: a membership that an active grant demands is written again. In a restored store
  * the grant ends instead, because it may have ended before.
+ *
+ * @returns true where something was missing for the first time, and a second look is to tell.
  */
 export async function mendLosses(
   change: Change,
   grants: readonly DemandingGrant[],
   lost: ReadonlySet<string>,
   ground: LossGround,
-): Promise<void> {
+): Promise<boolean> {
+  let isFirst = false;
   for (const { grantId, memberId } of grants) {
     const effect = await change.trx
       .selectFrom('effect')
-      .select(['id', 'first_lost_at'])
+      .select(['id', 'state', 'first_lost_at'])
       .where('grant_id', '=', grantId)
       .where('kind', '=', 'add_member')
       .executeTakeFirst();
-    if (effect === undefined) continue;
+    // One that is being written is not lost.
+    if (effect?.state !== 'done') continue;
     if (!lost.has(memberId)) {
       if (effect.first_lost_at !== null) await mark(change, effect.id, null);
       continue;
     }
     const firstLostAtMs = toMs(effect.first_lost_at);
-    if (firstLostAtMs === undefined) await mark(change, effect.id, toDate(change.nowMs));
-    else if (change.nowMs - firstLostAtMs >= ground.confirmMs)
+    if (firstLostAtMs === undefined) {
+      await mark(change, effect.id, toDate(change.nowMs));
+      isFirst = true;
+    } else if (change.nowMs - firstLostAtMs >= ground.confirmMs) {
       await mend(change, effect.id, grantId, memberId, ground);
+    }
   }
+  return isFirst;
 }
 
 async function mark(change: Change, effectId: number, at: Date | null): Promise<void> {
@@ -70,7 +78,7 @@ async function mend(
       attempts: 0,
       next_attempt_at: toDate(change.nowMs),
       written_at: null,
-      first_lost_at: null,
+      first_lost_at: toDate(change.nowMs),
       settled_at: null,
     })
     .where('id', '=', effectId)

@@ -9,8 +9,9 @@ import {
   type RemovalGround,
 } from '../../domain/reconciliation.ts';
 import type { Redactor } from '../../domain/redaction.ts';
+import type { EpochMs } from '../../domain/time.ts';
 import { recordAudit } from '../audit/record.ts';
-import { type Change, inChange, toMs } from '../changes/change.ts';
+import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { type GroupLease, leaseGroup } from '../effects/group-lease.ts';
 import { type Loop, startLoop } from '../effects/loop.ts';
@@ -31,14 +32,18 @@ export interface ReconcilerParts extends Pick<Core, 'db' | 'debt' | 'logger' | '
 
 /**
  * Holds every adopted group against the store, again and again: what is missing is written again, who is nobody's is
- * reported, and, where that was switched on, removed after a grace.
+ * reported, and, where that was switched on, removed after a grace. It begins with a look at every group: whoever was here
+ * before may have died with something untold.
  */
 export function startReconciler(parts: ReconcilerParts, pollMs: number): Loop {
+  let hasBegun = false;
   return startLoop({
     name: 'reconciler',
     pollMs,
     logger: parts.logger,
     work: async () => {
+      if (!hasBegun) await lookAtAll(parts);
+      hasBegun = true;
       const groupId = await nextGroup(parts);
       if (groupId === undefined) return false;
       // A group that somebody writes to just now is looked at in the next round.
@@ -57,6 +62,14 @@ export function startReconciler(parts: ReconcilerParts, pollMs: number): Loop {
       return true;
     },
   });
+}
+
+async function lookAtAll({ db }: ReconcilerParts): Promise<void> {
+  await db
+    .updateTable('jit_group')
+    .set((eb) => ({ next_look_at: eb.fn<Date>('oam.now', []) }))
+    .where('next_look_at', '>', sql<Date>`(select oam.now())`)
+    .execute();
 }
 
 /** Takes the group that is due the longest. Taking it moves its next turn, so that replicas share the groups. */
@@ -89,11 +102,15 @@ async function reconcile(parts: ReconcilerParts, lease: GroupLease): Promise<voi
     const present = new Set(group.members.map((member) => member.value));
     const { lost, strangers } = compareMembers({ demanded: after.demanded, moving }, present);
     const ground = await groundOf(parts, change, group);
-    await mendLosses(change, after.grants, new Set(lost), {
+    const isFirstLoss = await mendLosses(change, after.grants, new Set(lost), {
       debt: parts.debt,
       adoptedByThisStore: ground.adoptedByThisStore,
       confirmMs: parts.absenceConfirmMs,
     });
+    await lookAgainAt(change, groupId, [
+      ...(isFirstLoss ? [change.nowMs + parts.absenceConfirmMs] : []),
+      ...(after.settlesAtMs === undefined ? [] : [after.settlesAtMs]),
+    ]);
     const kept = await keepStrangers(
       change,
       groupId,
@@ -107,6 +124,17 @@ async function reconcile(parts: ReconcilerParts, lease: GroupLease): Promise<voi
   });
   parts.wake();
   if (decision.kind === 'remove') await removeStrangers(parts, lease, client, decision.memberIds);
+}
+
+/** The next look comes earlier than its turn where this one could not tell. */
+async function lookAgainAt(change: Change, groupId: string, timesMs: readonly EpochMs[]): Promise<void> {
+  if (timesMs.length === 0) return;
+  const at = toDate(Math.min(...timesMs));
+  await change.trx
+    .updateTable('jit_group')
+    .set({ next_look_at: sql<Date>`least(next_look_at, ${at})` })
+    .where('group_id', '=', groupId)
+    .execute();
 }
 
 async function groundOf(parts: ReconcilerParts, change: Change, group: Group): Promise<RemovalGround> {

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { sql } from 'kysely';
+
+import { createAuditDebt } from '../../../../src/control-plane/audit/debt.ts';
+import { handOver } from '../../../../src/control-plane/effects/hand-over.ts';
+import { type Logger, silentLogger } from '../../../../src/domain/logger.ts';
+import { MINUTE_MS } from '../../../../src/domain/time.ts';
+import type { HttpRequest } from '../../../../src/protocol/transport.ts';
+import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { withRole } from '../changed-role.ts';
+import { freshStore, type TestStore } from '../database.ts';
+import { grantOf, startWorld, type World, type WorldOptions } from '../world.ts';
+import { otherGuard, wayTo } from './cut-off.ts';
+
+const ROLE = 'recsys-endpoint-query';
+const GROUP = SEED.jitGroups.endpointQuery.id;
+const ANA = SEED.users.ana.id;
+
+/** Long before the deadlines would be loaded again. */
+const SOON_MS = 1_500;
+
+const isRemoval = ({ method, body }: HttpRequest): boolean =>
+  method === 'PATCH' && JSON.stringify(body ?? '').includes('remove');
+
+describe('a guard that knows the deadlines of a moment ago', function () {
+  this.timeout(60_000);
+  let world: World;
+  afterEach(() => world.close());
+
+  const begin = async (options: WorldOptions = {}): Promise<void> => {
+    world = await startWorld({ reconciler: { everySeconds: 3_600 }, ...options });
+    world.databricks.tune({ limits: { 'account-scim-write': null } });
+  };
+  const given = async (): Promise<string> => {
+    const id = grantOf(await world.ask('ana', ROLE, 30));
+    await world.until(id, 'active');
+    return id;
+  };
+  const endsSoon = (id: string): Promise<unknown> =>
+    sql`update oam.access_grant set deadline_at = oam.now() + ${SOON_MS} * interval '1 millisecond'
+      where id = ${id}`.execute(world.store.db);
+  const members = () => world.databricks.members(GROUP);
+  const eventually = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
+    const start = performance.now();
+    while (!(await holds())) {
+      if (performance.now() - start > 20_000) throw new Error(`This does not come to be: ${what}`);
+      await delay(10);
+    }
+  };
+  const losses = async (id: string): Promise<number> => {
+    const { items } = await world.client('aude').call('listAudit', { query: { grantId: id, limit: 200 } });
+    return items.filter(({ event }) => event === 'membership.lost').length;
+  };
+
+  it('takes nothing away that its own control plane gave since', async () => {
+    const store = await freshStore();
+    const way = wayTo(store.db);
+    let cuts = 0;
+    const logger: Logger = { ...silentLogger, error: () => (cuts += 1) };
+    const onTheWay: TestStore = { ...store, db: way.db };
+    await begin({ store: onTheWay, logger });
+    const first = await given();
+    await world.restart(undefined, async () => {
+      await endsSoon(first);
+    });
+    await world.until(first, 'ended');
+    const second = await given();
+
+    way.isCut = true;
+    cuts = 0;
+    // The guard has looked what is due, and more than once.
+    await eventually('trouble', () => cuts > 20);
+    assert.deepEqual(members(), [ANA]);
+    way.isCut = false;
+    await world.until(second, 'active');
+    assert.deepEqual(members(), [ANA]);
+    assert.equal(await losses(second), 0);
+    await world.client('ana').call('returnGrant', { params: { id: second } });
+    await world.until(second, 'ended');
+    assert.deepEqual(members(), []);
+  });
+
+  it('of another replica puts back what was given meanwhile as soon as it can tell the store', async () => {
+    await begin();
+    const first = await given();
+    await endsSoon(first);
+    await using other = otherGuard(world);
+    await other.loaded();
+    await world.until(first, 'ended');
+    const second = await given();
+
+    other.way.isCut = true;
+    await eventually('the removal', () => members().length === 0);
+    other.way.isCut = false;
+    await eventually('the membership', () => members().includes(ANA));
+    await world.until(second, 'active');
+    assert.equal(await losses(second), 1);
+    // It takes it away once, also where the store goes away again before it has learned what is so.
+    other.way.isCut = true;
+    await delay(500);
+    assert.deepEqual(members(), [ANA]);
+  });
+
+  it('and whose removal is still on its way when the store is back, puts back what it then takes', async () => {
+    await begin();
+    const first = await given();
+    await endsSoon(first);
+    const held = Promise.withResolvers<undefined>();
+    const begun = Promise.withResolvers<undefined>();
+    await using other = otherGuard(world, async (request) => {
+      if (!isRemoval(request)) return;
+      begun.resolve(undefined);
+      await held.promise;
+    });
+    await other.loaded();
+    other.way.isCut = true;
+    await begun.promise;
+    other.way.isCut = false;
+    // Whoever works with the store tells it first.
+    await other.guard.settle();
+    await world.until(first, 'ended');
+    const second = await given();
+    held.resolve(undefined);
+    await eventually('the report', async () => (await losses(second)) > 0);
+    await eventually('the membership', () => members().includes(ANA));
+    assert.equal(await losses(second), 1);
+  });
+
+  it('is not contradicted by a read from before: what was seen then makes nothing active', async () => {
+    let whileProbed: (() => Promise<void>) | undefined;
+    await begin({
+      adjustPolicy: withRole(ROLE, {
+        probe: { securableType: 'schema', fullName: 'prod.recsys', privilege: 'USE_SCHEMA' },
+      }),
+      beforeExchange: async (request) => {
+        if (!request.url.includes('effective-permissions')) return;
+        const work = whileProbed;
+        whileProbed = undefined;
+        await work?.();
+      },
+    });
+    let id = '';
+    let isOver = false;
+    whileProbed = async () => {
+      // Another replica's guard took the membership away after it was read, and tells so.
+      world.databricks.removeMember(GROUP, ANA);
+      const atMs = await world.store.nowMs();
+      const row = await world.store.db.selectFrom('access_grant').select('id').executeTakeFirstOrThrow();
+      await tell(row.id, atMs);
+      isOver = true;
+    };
+    id = grantOf(await world.ask('ana', ROLE, 30));
+    await eventually('the moment', () => isOver);
+    await eventually('the membership', () => members().includes(ANA));
+    await world.until(id, 'active', 'provisioning');
+    assert.deepEqual(members(), [ANA]);
+  });
+
+  it('and died before it could tell: the groups are looked at when a control plane begins', async () => {
+    await begin();
+    const id = await given();
+    await world.restart(undefined, async () => {
+      world.databricks.removeMember(GROUP, ANA);
+      await world.store.db.updateTable('jit_group').set({ looked_at: null }).execute();
+    });
+    await eventually('a look', async () => {
+      const row = await world.store.db
+        .selectFrom('jit_group')
+        .select('looked_at')
+        .where('group_id', '=', GROUP)
+        .executeTakeFirstOrThrow();
+      return row.looked_at !== null;
+    });
+    // By then reads have had time to show what was given.
+    await world.advance(MINUTE_MS);
+    await eventually('the membership', () => members().includes(ANA));
+    assert.equal(await losses(id), 1);
+  });
+
+  const tell = (id: string, atMs: number): Promise<void> =>
+    handOver(
+      {
+        db: world.store.db,
+        debt: createAuditDebt(world.dataFolder, silentLogger),
+        logger: silentLogger,
+      },
+      [
+        {
+          ...{ grantIds: [id], groupId: GROUP, memberId: ANA },
+          ...{ writtenAtMs: atMs, absentAtMs: atMs, isInDoubt: false },
+        },
+      ],
+      50,
+    );
+});
