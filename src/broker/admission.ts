@@ -1,4 +1,4 @@
-import type { Refusal } from './refusal.ts';
+import type { BrokerRefusal } from './refusal.ts';
 
 /** The only version of Databricks' metadata-service protocol. */
 export const METADATA_VERSION = '1';
@@ -21,7 +21,7 @@ export interface RequestFacts {
  * its own name (DNS rebinding) or ours, fails here: it cannot choose `Host`, and cannot leave out `Origin` or
  * `Sec-Fetch-Site`.
  */
-export function refuseForm(request: RequestFacts, port: number): Refusal | undefined {
+export function refuseForm(request: RequestFacts, port: number): BrokerRefusal | undefined {
   if (request.httpVersion !== '1.1') {
     return { code: 'http_version', status: 505, sentence: 'The broker speaks HTTP/1.1 only.' };
   }
@@ -62,7 +62,7 @@ export function refuseForm(request: RequestFacts, port: number): Refusal | undef
 }
 
 /** The refusal of an address that the broker never opened. */
-export const UNKNOWN_PATH: Refusal = {
+export const UNKNOWN_PATH: BrokerRefusal = {
   code: 'unknown_path',
   status: 404,
   sentence:
@@ -70,7 +70,7 @@ export const UNKNOWN_PATH: Refusal = {
 };
 
 /** What is wrong with a request for a path that answers for `host`, an origin as {@link normaliseHost} gives it. */
-export function refuseForPath(request: RequestFacts, host: string): Refusal | undefined {
+export function refuseForPath(request: RequestFacts, host: string): BrokerRefusal | undefined {
   const versions = request.header('x-databricks-metadata-version');
   if (versions.length !== 1 || versions[0] !== METADATA_VERSION) {
     return {

@@ -13,7 +13,14 @@ import { type HeldToken, holdToken } from './held-token.ts';
 import { listen } from './listener.ts';
 import { type UidOf, uidFromProc } from './peer.ts';
 import { createPeerCheck } from './peer-check.ts';
-import { endedRefusal, isPathEnd, type PathEnd, type Refusal, sourceRefusal } from './refusal.ts';
+import {
+  type BrokerRefusal,
+  endedRefusal,
+  isPathEnd,
+  type PathEnd,
+  type Refusal,
+  sourceRefusal,
+} from './refusal.ts';
 import type { TokenSource } from './token-source.ts';
 
 /** The Python and Go SDKs wait 10 seconds; a reason that comes later is never read. */
@@ -144,11 +151,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const fail = (response: ServerResponse, error: unknown): void => {
     logger.error('The broker failed to answer', { error: error instanceof Error ? error.name : 'unknown' });
     if (response.headersSent) return;
-    refuse(response, {
-      code: 'internal',
-      status: 500,
-      sentence: 'The broker failed. Read its log and report this.',
-    });
+    refuse(response, FAILED);
+    report(FAILED, undefined);
   };
 
   const listener = await listen({
@@ -268,9 +272,15 @@ function factsOf(request: IncomingMessage): RequestFacts {
 
 const NONE: readonly string[] = [];
 
-function refuseRoute(route: Route, facts: RequestFacts): Refusal | undefined {
+function refuseRoute(route: Route, facts: RequestFacts): BrokerRefusal | undefined {
   return route.ended === undefined ? refuseForPath(facts, route.host) : endedRefusal(route.ended);
 }
+
+const FAILED: BrokerRefusal = {
+  code: 'internal',
+  status: 500,
+  sentence: 'The broker failed. Read its log and report this.',
+};
 
 type Outcome =
   | { readonly token: BearerToken; readonly refusal?: undefined }

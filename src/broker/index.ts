@@ -3,5 +3,5 @@ export { type Broker, type BrokerOptions, type BrokerPath, type OpenPath, startB
 export type { UidOf } from './peer.ts';
 export { pointerEnvironment, type PointerEnvironment } from './pointer.ts';
 export { type RoleTokenOptions, roleTokenSource } from './role-tokens.ts';
-export { PATH_ENDS, type PathEnd, type Refusal } from './refusal.ts';
+export { BROKER_CODES, type BrokerCode, PATH_ENDS, type PathEnd, type Refusal } from './refusal.ts';
 export { type PersonTokenOptions, personTokenSource, type TokenSource } from './token-source.ts';

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import { OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
-import type { Refusal } from './refusal.ts';
+import type { BrokerRefusal } from './refusal.ts';
 
 /** More than any SDK opens, little enough that a runaway program cannot exhaust us. */
 const MAX_CONNECTIONS = 128;
@@ -20,7 +20,7 @@ export interface ListenOptions {
   readonly requestWithinMs: number;
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   /** Told of what was refused before it was a request. */
-  readonly onMalformed: (refusal: Refusal) => void;
+  readonly onMalformed: (refusal: BrokerRefusal) => void;
 }
 
 /** An HTTP server that hands every request to one handler and answers what is not one in JSON by itself. */
@@ -91,9 +91,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-const NO_TUNNEL: Refusal = { code: 'method', status: 405, sentence: 'The broker answers GET only.' };
+const NO_TUNNEL: BrokerRefusal = { code: 'method', status: 405, sentence: 'The broker answers GET only.' };
 
-function malformed(code: string): Refusal {
+function malformed(code: string): BrokerRefusal {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return { code: 'headers_too_long', status: 431, sentence: 'The request is too long.' };
@@ -104,7 +104,7 @@ function malformed(code: string): Refusal {
   }
 }
 
-function refuseRaw(socket: Duplex, refusal: Refusal): void {
+function refuseRaw(socket: Duplex, refusal: BrokerRefusal): void {
   const body = JSON.stringify({ error: refusal.code, message: refusal.sentence });
   socket.on('error', () => socket.destroy());
   socket.end(

@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net';
 
 import type { UidOf } from './peer.ts';
-import type { Refusal } from './refusal.ts';
+import type { BrokerRefusal } from './refusal.ts';
 
 /** Lets programs of the same user pass. */
 export interface PeerCheck {
   /** True where the connection has been looked up and is ours: whose it is does not change while it lasts. */
   isKnown(socket: Socket): boolean;
   /** Why the other end of a connection gets nothing, or undefined. */
-  refuse(socket: Socket): Promise<Refusal | undefined>;
+  refuse(socket: Socket): Promise<BrokerRefusal | undefined>;
 }
 
-const STRANGER: Refusal = {
+const STRANGER: BrokerRefusal = {
   code: 'other_user',
   status: 403,
   sentence: 'The broker answers only programs of the same user.',

@@ -15,6 +15,43 @@ export interface Refusal {
   readonly detail?: string;
 }
 
+/** What the broker refuses by itself, by code. What a token source throws keeps the code of its error. */
+export const BROKER_CODES = [
+  'http_version',
+  'host_header_missing',
+  'wrong_host_header',
+  'from_a_web_page',
+  'method',
+  'address_too_long',
+  'headers_too_long',
+  'request_too_slow',
+  'not_http',
+  'body',
+  'unknown_path',
+  'protocol_version',
+  'workspace_missing',
+  'other_workspace',
+  'other_user',
+  'peer_unknown',
+  'token_slow',
+  'token_timed_out',
+  'token_too_short',
+  'token_failed',
+  'internal',
+  'grant_ended',
+  'signed_out',
+  'principal_changed',
+  'closed',
+] as const;
+
+/** One of {@link BROKER_CODES}. */
+export type BrokerCode = (typeof BROKER_CODES)[number];
+
+/** A refusal of the broker's own. */
+export interface BrokerRefusal extends Refusal {
+  readonly code: BrokerCode;
+}
+
 /** Why a path was ended. It refuses for ever after. */
 export const PATH_ENDS = {
   grant_ended: {
@@ -30,7 +67,7 @@ export const PATH_ENDS = {
   closed: {
     sentence: 'This address is closed. Start the program anew from a place where OAM is in use.',
   },
-} as const;
+} as const satisfies Partial<Record<BrokerCode, { readonly sentence: string }>>;
 
 /** One of {@link PATH_ENDS}. */
 export type PathEnd = keyof typeof PATH_ENDS;
@@ -43,7 +80,7 @@ export function isPathEnd(code: string): code is PathEnd {
 const GONE = 410;
 
 /** The refusal of a path that was ended. */
-export function endedRefusal(end: PathEnd): Refusal {
+export function endedRefusal(end: PathEnd): BrokerRefusal {
   return { code: end, status: GONE, sentence: PATH_ENDS[end].sentence };
 }
 

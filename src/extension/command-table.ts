@@ -11,10 +11,12 @@ import { choose } from './commands/choose.ts';
 import { signalOf, withCancellableProgress } from './commands/progress.ts';
 import type { CommandTable } from './commands/register.ts';
 import type { Container } from './container.ts';
+import { isSignedInByDatabricks } from './injection/databricks-extension.ts';
 import { editorFolders } from './injection/editor-folders.ts';
 import type { Folder } from './injection/folder-injection.ts';
 import { pickWorkspace } from './injection/folder-question.ts';
 import { untrustedHost } from './injection/folder-questions.ts';
+import { showPlaces } from './places/show-places.ts';
 import { ACCESS_VIEW } from './product.ts';
 import { ownAccess } from './requests/own-access.ts';
 
@@ -97,6 +99,21 @@ export function commandTable(container: Container): CommandTable {
           folder.name,
         ),
       );
+    },
+    async whoAmI() {
+      const { state } = connection;
+      await showPlaces({
+        userName: state.kind === 'signedIn' ? state.session.userName : undefined,
+        folders: editorFolders().map((folder) => ({
+          folder,
+          state: injection.state(folder),
+          atKernelStart: injection.kernelPointer() !== undefined,
+          hasRival: isSignedInByDatabricks(folder),
+        })),
+        terminals: terminals.all(),
+        grants: model.data?.grants ?? [],
+        nowMs: clock.nowMs(),
+      });
     },
     async refresh() {
       if (connection.state.kind !== 'signedIn') {

@@ -29,6 +29,9 @@ import { Connection } from './connection/connection.ts';
 import { KeepFresh } from './connection/keep-fresh.ts';
 import { SessionLimitWatch } from './connection/session-limits.ts';
 import { PinBoard } from './connection/pinned-trust.ts';
+import { showExpiry } from './expiry/expiry-notification.ts';
+import { ExpiryWatch } from './expiry/expiry-watch.ts';
+import { WindowClaims } from './expiry/window-claims.ts';
 import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor-folders.ts';
 import { folderFindings } from './diagnose/folder-findings.ts';
 import { FolderInjection } from './injection/folder-injection.ts';
@@ -64,7 +67,10 @@ export interface Container extends vscode.Disposable {
   readonly handled: HandledRequests;
   readonly requestDocuments: RequestDocuments;
   readonly injection: FolderInjection;
+  readonly memory: FolderMemory;
   readonly questions: FolderQuestions;
+  readonly expiry: ExpiryWatch;
+  readonly claims: WindowClaims;
   readonly rolePaths: RolePaths;
   readonly terminals: RoleTerminals;
   readonly trust: () => HostTrust;
@@ -101,6 +107,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     const timer = setTimeout(work, delayMs);
     return { dispose: () => clearTimeout(timer) };
   };
+
+  const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
   const connection = new Connection({
     address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
@@ -139,6 +147,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     logger,
   });
 
+  const claims = new WindowClaims(path.join(storage, 'said'), clock);
+
   const client = (): ControlPlaneClient => {
     const { state } = connection;
     if (state.kind === 'signedIn') return state.client;
@@ -159,16 +169,26 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const handled = new HandledRequests({ model, client, logger });
   const requestDocuments = new RequestDocuments({ client, model, clock, logger });
   const arrivals = new Arrivals({ model, clock, later });
+  const expiry = new ExpiryWatch({
+    access: () => model.data,
+    clock,
+    claim: (what) => claims.claim(what),
+    isFocused: () => vscode.window.state.focused,
+    wait,
+    show: (warnings) => {
+      showExpiry(warnings, clock).catch((error: unknown) => void showError(error, logger));
+    },
+  });
 
   const tellOnce = tellNowAndThen(clock, (error) => void showError(error, logger));
   const onRefusal = (refusal: Refusal): void => {
-    const detail = vscode.l10n.t('a program got no token');
+    const detail = refusal.detail ?? vscode.l10n.t('a program got no token');
     tellOnce(new OamError(refusal.code, refusal.sentence, { detail }));
   };
 
   const broker = new WindowBroker({
-    start: (port) => startBroker({ ...(port !== undefined && { port }), clock, logger, redactor }),
-    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    start: (port) => startBroker({ ...(port !== undefined && { port }), onRefusal, clock, logger, redactor }),
+    wait,
     clock,
   });
 
@@ -244,7 +264,10 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     handled,
     requestDocuments,
     injection,
+    memory,
     questions,
+    expiry,
+    claims,
     rolePaths,
     terminals,
     trust,

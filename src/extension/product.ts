@@ -24,6 +24,7 @@ export const COMMANDS = [
   'revoke',
   'review',
   'useInFolder',
+  'whoAmI',
   'stopInFolder',
   'refresh',
   'diagnose',

@@ -1,18 +1,18 @@
 import * as vscode from 'vscode';
 
-import { type Clock, SECOND_MS } from '../domain/time.ts';
+import { SECOND_MS } from '../domain/time.ts';
 import { sessionExpired } from '../identity/index.ts';
 import { showNotice } from './access-view/notices.ts';
 import { showError } from './commands/show-error.ts';
 import type { Container } from './container.ts';
 import type { ConnectionState } from './connection/connection.ts';
+import { registerDebugPointers } from './debugging/debug-pointers.ts';
+import { tellOfDatabricksExtension } from './injection/databricks-extension.ts';
 import { editorFolders } from './injection/editor-folders.ts';
 import { personOf } from './injection/person.ts';
-import { commandId, CONTROL_PLANE_URL, EXTENSION } from './product.ts';
-import { dueWarnings, type ExpiryWarning } from './status-bar/expiry-warnings.ts';
+import { CONTROL_PLANE_URL, EXTENSION } from './product.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
 import { statusWords } from './status-bar/status-words.ts';
-import { momentWords } from './time-words.ts';
 
 /** Minutes are shown, so they are looked at this often, while a grant lives. */
 const TICK_MS = 15 * SECOND_MS;
@@ -27,8 +27,11 @@ export function wireReactions(
     client,
     clock,
     connection,
+    claims,
+    expiry,
     injection,
     logger,
+    memory,
     model,
     questions,
     rolePaths,
@@ -38,7 +41,6 @@ export function wireReactions(
     uriCallbacks,
   } = container;
   const statusBar = new StatusBar();
-  const warned = new Set<string>();
 
   const drawStatus = (): void => {
     const { state } = connection;
@@ -50,18 +52,17 @@ export function wireReactions(
     );
   };
 
-  const warn = (): void => {
-    for (const warning of dueWarnings(model.data?.grants ?? [], clock.nowMs(), (key) => warned.has(key))) {
-      warned.add(warning.key);
-      void offerExtension(warning, clock);
-    }
+  const ask = async (): Promise<void> => {
+    await questions.askAll();
+    const inUse = editorFolders().filter((folder) => injection.state(folder).kind === 'active');
+    await tellOfDatabricksExtension(inUse, memory);
   };
 
   const tick = setInterval(() => {
     if ((model.data?.grants.length ?? 0) === 0) return;
     redrawViews();
     drawStatus();
-    warn();
+    void expiry.look();
   }, TICK_MS);
 
   const onConnection = async (state: ConnectionState): Promise<void> => {
@@ -72,23 +73,24 @@ export function wireReactions(
     drawStatus();
     if (state.kind === 'signedOut' && state.expired) tellOnce(state.reason ?? sessionExpired());
     await settled;
-    await questions.askAll();
+    await ask();
   };
 
   const reconcile = async (): Promise<void> => {
     await injection.reconcile();
-    await questions.askAll();
+    await ask();
   };
 
   drawStatus();
   return vscode.Disposable.from(
     statusBar,
+    registerDebugPointers({ folders: editorFolders, injection, memory }),
     { dispose: () => clearInterval(tick) },
     connection.onDidChange((state) => void onConnection(state)),
     model.onDidChange(() => {
       if (model.data !== undefined) rolePaths.endAllBut(model.data.grants);
       drawStatus();
-      warn();
+      void expiry.look();
     }),
     injection.onDidChange(drawStatus),
     injection.onDidMove(({ folder, kernels }) => {
@@ -105,9 +107,11 @@ export function wireReactions(
       );
     }),
     model.onNotice((notice) => {
-      showNotice(notice, client(), clock).catch((error: unknown) => {
-        logger.warn('A notice could not be shown', { error: String(error) });
-      });
+      showNotice(notice, { client: client(), clock, claims, roles: model.data?.roles ?? [] }).catch(
+        (error: unknown) => {
+          logger.warn('A notice could not be shown', { error: String(error) });
+        },
+      );
     }),
     vscode.window.onDidChangeWindowState(({ active }) => {
       if (active) sessionLimits.acted();
@@ -130,17 +134,4 @@ export function wireReactions(
       });
     }),
   );
-}
-
-async function offerExtension({ grant, endsAtMs }: ExpiryWarning, clock: Clock): Promise<void> {
-  const extend = vscode.l10n.t('Extend');
-  const choice = await vscode.window.showInformationMessage(
-    vscode.l10n.t(
-      'Ends at {0}: {1}. Extend it, or save what depends on it.',
-      momentWords(vscode.env.language, endsAtMs, clock.nowMs()),
-      grant.role.title,
-    ),
-    extend,
-  );
-  if (choice === extend) await vscode.commands.executeCommand(commandId('extendAccess'), { grant });
 }

@@ -28,15 +28,19 @@ export async function writeContextExtension(folder: string): Promise<string> {
   return target;
 }
 
+/** The program that packs extensions. */
+export function vsceScript(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('@vscode/vsce/package.json')), 'vsce');
+}
+
 /** The same, packed. */
 export async function packContextExtension(folder: string): Promise<string> {
   const vsix = join(folder, 'context-extension.vsix');
-  const vsce = join(dirname(createRequire(import.meta.url).resolve('@vscode/vsce/package.json')), 'vsce');
   await run({
     name: 'vsce',
     command: process.execPath,
     arguments: [
-      ...[vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--skip-license'],
+      ...[vsceScript(), 'package', '--no-dependencies', '--allow-missing-repository', '--skip-license'],
       ...['--out', vsix],
     ],
     cwd: await writeContextExtension(folder),

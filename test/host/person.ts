@@ -10,6 +10,13 @@ import { stub } from './stub.ts';
 
 type Credentials = Pick<Person, 'userName' | 'password'>;
 
+/** A line of a list. */
+export interface OfferedLine {
+  readonly label: string;
+  readonly description?: string;
+  readonly detail?: string;
+}
+
 /**
  * Somebody at the window: reads what it says, presses buttons and signs in with a browser. VS Code's test driver
  * refuses dialogs and cannot see another program, so they take the place of `showInformationMessage` and its like.
@@ -21,6 +28,7 @@ export class PersonAtWindow implements Disposable {
   readonly #stubs: Disposable[];
   readonly #presses: { readonly text: RegExp; readonly button: string | RegExp }[] = [];
   readonly #picks: string[] = [];
+  #look: (items: readonly OfferedLine[]) => void = () => undefined;
   #browse: (url: string) => Promise<void> = (url) =>
     Promise.reject(new Error(`Nobody expected a page: ${url}`));
   #browsing: Promise<void> = Promise.resolve();
@@ -32,9 +40,10 @@ export class PersonAtWindow implements Disposable {
       stub(vscode.window, 'showInformationMessage', answer),
       stub(vscode.window, 'showWarningMessage', answer),
       stub(vscode.window, 'showErrorMessage', answer),
-      stub(vscode.window, 'showQuickPick', (items: readonly { readonly label: string }[]) =>
-        Promise.resolve(items.find(({ label }) => this.#picks.includes(label))),
-      ),
+      stub(vscode.window, 'showQuickPick', (items: readonly OfferedLine[]) => {
+        this.#look(items);
+        return Promise.resolve(items.find(({ label }) => this.#picks.includes(label)));
+      }),
       stub(vscode.env, 'openExternal', (uri: vscode.Uri) => {
         this.#browsing = this.#browse(uri.toString(true));
         this.#browsing.catch(() => undefined);
@@ -52,6 +61,12 @@ export class PersonAtWindow implements Disposable {
   /** Picks these lines wherever they are offered. */
   pick(...labels: string[]): this {
     this.#picks.push(...labels);
+    return this;
+  }
+
+  /** Reads the lines of every list. */
+  sees(look: (items: readonly OfferedLine[]) => void): this {
+    this.#look = look;
     return this;
   }
 

@@ -21,6 +21,7 @@ import {
 import { bundleHostSuite } from './bundle.ts';
 import { type Company, startCompany } from './company.ts';
 import { packContextExtension } from './context-extension.ts';
+import { packDebuggerExtension } from './debugger-extension.ts';
 import { FACTS_FILE, LINES_FILE, type WindowKind, WINDOWS } from './names.ts';
 import { makeProject } from './project.ts';
 
@@ -46,7 +47,11 @@ async function main(): Promise<number> {
   await bundleProduct();
   const company = await startCompany(cleanup, log);
   const { folder } = company.stage;
-  const extensions = [await packKernelStandIn(folder), await packContextExtension(folder)];
+  const extensions = [
+    await packKernelStandIn(folder),
+    await packContextExtension(folder),
+    await packDebuggerExtension(folder),
+  ];
   let counts: Counts = { passed: 0, failed: 0, skipped: [] };
   for (const window of WINDOWS) {
     counts = addCounts(counts, await runWindow(window, { installation, company, extensions }));
@@ -62,7 +67,7 @@ async function runWindow(
   o: {
     readonly installation: VscodeInstallation;
     readonly company: Company;
-    /** Packed: the one that starts Python kernels, and the one that hands out its context. */
+    /** Packed: those that start Python kernels and debug Python, and the one that hands out its context. */
     readonly extensions: readonly string[];
   },
 ): Promise<Counts> {

@@ -3,7 +3,8 @@ import * as vscode from 'vscode';
 import type { Clock } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import { latestGrant } from '../../protocol/latest-grant.ts';
-import type { GrantView } from '../../protocol/schemas.ts';
+import type { GrantView, RoleView } from '../../protocol/schemas.ts';
+import type { WindowClaims } from '../expiry/window-claims.ts';
 import { forNotice } from '../plain-text.ts';
 import { commandId } from '../product.ts';
 import { instantWords, momentWords } from '../time-words.ts';
@@ -11,8 +12,20 @@ import type { Notice } from './access-data.ts';
 import { speakerWords } from './approver-words.ts';
 import { outlivingWords } from './node-words.ts';
 
+/** What {@link showNotice} needs. */
+export interface NoticeSurroundings {
+  readonly client: ControlPlaneClient;
+  readonly clock: Clock;
+  readonly claims: WindowClaims;
+  /** The roles that the person may ask for. */
+  readonly roles: readonly RoleView[];
+}
+
 /** Tells a person what happened to their access while they looked elsewhere. */
-export async function showNotice(notice: Notice, client: ControlPlaneClient, clock: Clock): Promise<void> {
+export async function showNotice(
+  notice: Notice,
+  { client, clock, claims, roles }: NoticeSurroundings,
+): Promise<void> {
   const { l10n } = vscode;
   const at = (timestamp: string | null): string =>
     timestamp === null ? '' : momentWords(vscode.env.language, Date.parse(timestamp), clock.nowMs());
@@ -38,7 +51,7 @@ export async function showNotice(notice: Notice, client: ControlPlaneClient, clo
       return;
     case 'grantGone': {
       const grant = await latestGrant(client, notice.grantId);
-      if (grant.state === 'ended') void vscode.window.showInformationMessage(endedWords(grant, at));
+      if (grant.state === 'ended') await showEnded(grant, endedWords(grant, at), { claims, roles });
       return;
     }
     case 'brokeGlass':
@@ -85,6 +98,24 @@ async function tellOfEmergency(grant: GrantView): Promise<void> {
   );
   if (choice === review) await vscode.commands.executeCommand(commandId('review'), { grant });
   if (choice === revoke) await vscode.commands.executeCommand(commandId('revoke'), { grant });
+}
+
+/** In one of the person's windows; where it was not they who ended it, with the way to have it again. */
+async function showEnded(
+  grant: GrantView,
+  text: string,
+  { claims, roles }: Pick<NoticeSurroundings, 'claims' | 'roles'>,
+): Promise<void> {
+  if (!(await claims.claim(`${grant.id}/ended`))) return;
+  if (grant.endReason === 'returned') {
+    void vscode.window.showInformationMessage(text);
+    return;
+  }
+  const again = vscode.l10n.t('Request Access');
+  if ((await vscode.window.showWarningMessage(text, again)) === again) {
+    const role = roles.find(({ id }) => id === grant.role.id);
+    await vscode.commands.executeCommand(commandId('requestAccess'), role && { role });
+  }
 }
 
 function endedWords(grant: GrantView, at: (timestamp: string | null) => string): string {

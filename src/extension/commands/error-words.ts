@@ -1,9 +1,20 @@
+import type { BrokerCode } from '../../broker/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import { ControlPlaneError } from '../../protocol/client.ts';
 import type { Localise } from '../localise.ts';
 
 /** What a person can do about an error with one click. */
-export type Remedy = 'signIn' | 'retry' | 'openSettings' | 'trustHosts' | 'showLog';
+export type Remedy =
+  | 'signIn'
+  | 'retry'
+  | 'openSettings'
+  | 'trustHosts'
+  | 'requestAccess'
+  | 'useInFolder'
+  | 'openTerminal'
+  | 'whoAmI'
+  | 'diagnose'
+  | 'showLog';
 
 /** An error as a person is told it. */
 export interface ErrorWords {
@@ -12,7 +23,43 @@ export interface ErrorWords {
   readonly remedy: Remedy;
 }
 
+/**
+ * For every reason for which a program gets no token. Where the program itself is to be mended, its author needs the log.
+ */
+const BROKER_REMEDIES: Readonly<Record<BrokerCode, Remedy>> = {
+  grant_ended: 'requestAccess',
+  signed_out: 'signIn',
+  principal_changed: 'openTerminal',
+  closed: 'useInFolder',
+  unknown_path: 'openTerminal',
+  other_workspace: 'whoAmI',
+  peer_unknown: 'diagnose',
+  token_slow: 'diagnose',
+  token_timed_out: 'diagnose',
+  token_too_short: 'signIn',
+  token_failed: 'showLog',
+  internal: 'showLog',
+  other_user: 'showLog',
+  from_a_web_page: 'showLog',
+  wrong_host_header: 'showLog',
+  http_version: 'showLog',
+  host_header_missing: 'showLog',
+  method: 'showLog',
+  address_too_long: 'showLog',
+  headers_too_long: 'showLog',
+  request_too_slow: 'showLog',
+  not_http: 'showLog',
+  body: 'showLog',
+  protocol_version: 'showLog',
+  workspace_missing: 'showLog',
+};
+
 const REMEDIES: Readonly<Record<string, Remedy>> = {
+  ...BROKER_REMEDIES,
+  grant_not_active: 'requestAccess',
+  role_needs_person: 'requestAccess',
+  databricks_permission_denied: 'requestAccess',
+  identity_provider_refused: 'signIn',
   not_signed_in: 'signIn',
   session_unreadable: 'signIn',
   session_not_kept: 'signIn',

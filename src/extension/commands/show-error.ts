@@ -22,7 +22,8 @@ export async function showError(error: unknown, logger: Logger, retry?: () => vo
     message,
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
   });
-  const shown = remedy === 'retry' && retry === undefined ? 'showLog' : remedy;
+  // What asks again by itself, a program for one, needs no button for that.
+  const shown = remedy === 'retry' && retry === undefined ? 'diagnose' : remedy;
   const button = buttonOf(shown);
   if ((await vscode.window.showErrorMessage(message, button)) !== button) return;
   if (shown === 'retry') retry?.();
@@ -38,6 +39,16 @@ function buttonOf(remedy: Remedy): string {
     case 'openSettings':
     case 'trustHosts':
       return vscode.l10n.t('Open Settings');
+    case 'requestAccess':
+      return vscode.l10n.t('Request Access');
+    case 'useInFolder':
+      return vscode.l10n.t('Use in This Folder');
+    case 'openTerminal':
+      return vscode.l10n.t('New Terminal');
+    case 'whoAmI':
+      return vscode.l10n.t('Who Am I Here?');
+    case 'diagnose':
+      return vscode.l10n.t('Diagnose');
     case 'showLog':
       return vscode.l10n.t('Show Log');
   }
@@ -46,16 +57,21 @@ function buttonOf(remedy: Remedy): string {
 async function act(remedy: Exclude<Remedy, 'retry'>): Promise<void> {
   switch (remedy) {
     case 'signIn':
-      await vscode.commands.executeCommand(commandId('signIn'));
+    case 'requestAccess':
+    case 'useInFolder':
+    case 'whoAmI':
+    case 'diagnose':
+    case 'showLog':
+      await vscode.commands.executeCommand(commandId(remedy));
+      return;
+    case 'openTerminal':
+      await vscode.commands.executeCommand('workbench.action.terminal.new');
       return;
     case 'openSettings':
       await openSetting(CONTROL_PLANE_URL);
       return;
     case 'trustHosts':
       await openSetting(TRUSTED_WORKSPACE_HOSTS);
-      return;
-    case 'showLog':
-      await vscode.commands.executeCommand(commandId('showLog'));
       return;
   }
 }

@@ -6,7 +6,7 @@ const SIGN_IN_VARIABLE =
   /^(?:DATABRICKS_(?:HOST|TOKEN|CONFIG_PROFILE|CONFIG_FILE|AUTH_TYPE|METADATA_SERVICE_URL|CLIENT_ID|CLIENT_SECRET|ACCOUNT_ID|USERNAME|PASSWORD|OIDC_TOKEN|OIDC_TOKEN_ENV|OIDC_TOKEN_FILEPATH|OIDC_TOKEN_FILE|TOKEN_AUDIENCE|AZURE_RESOURCE_ID)|SPARK_REMOTE)$/;
 
 /** Where a variable was found. */
-export type SetWhere = 'environment' | 'dotenv' | 'terminalSettings';
+export type SetWhere = 'environment' | 'dotenv' | 'terminalSettings' | 'debugConfiguration' | 'debugEnvFile';
 
 /** A variable that was set by somebody else. */
 export interface AlreadySet {
@@ -28,7 +28,7 @@ export interface PlacesToLook {
 export function findAlreadySet(places: PlacesToLook): AlreadySet[] {
   const found: AlreadySet[] = [];
   const look = (names: readonly string[], where: SetWhere): void => {
-    for (const name of names) if (SIGN_IN_VARIABLE.test(name)) found.push({ name, where });
+    for (const name of names) if (isSignInVariable(name)) found.push({ name, where });
   };
   look(
     Object.keys(places.environment).filter((name) => places.environment[name] !== undefined),
@@ -43,7 +43,13 @@ export function findAlreadySet(places: PlacesToLook): AlreadySet[] {
   return found;
 }
 
-function dotenvNames(text: string): string[] {
+/** True for a variable that says where Databricks is, or who signs in. */
+export function isSignInVariable(name: string): boolean {
+  return SIGN_IN_VARIABLE.test(name);
+}
+
+/** The names of the variables that a `.env` file sets. */
+export function dotenvNames(text: string): string[] {
   return text.split(/\r?\n/).flatMap((line) => {
     const match = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/.exec(line);
     return match?.[1] === undefined ? [] : [match[1]];

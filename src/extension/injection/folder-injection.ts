@@ -1,4 +1,11 @@
-import type { Broker, BrokerPath, PathEnd, Refusal, TokenSource } from '../../broker/index.ts';
+import type {
+  Broker,
+  BrokerPath,
+  PathEnd,
+  PointerEnvironment,
+  Refusal,
+  TokenSource,
+} from '../../broker/index.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
 import type { WorkspaceRef } from '../access-view/access-nodes.ts';
@@ -144,6 +151,18 @@ export class FolderInjection implements Stoppable {
     }
     if (this.#open.has(folder.uri)) return { kind: 'active', workspace };
     return { kind: 'waiting', workspace, for: 'signIn' };
+  }
+
+  /** What a folder's programs are pointed to now. */
+  pointer(folder: Folder): PointerEnvironment | undefined {
+    const open = this.#open.get(folder.uri);
+    return open && pointerTo(open.place);
+  }
+
+  /** What kernels of the window are pointed to as they start; nothing where its folders disagree. */
+  kernelPointer(): PointerEnvironment | undefined {
+    const place = this.#kernelPlace();
+    return place && pointerTo(place);
   }
 
   /**

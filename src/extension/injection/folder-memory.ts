@@ -56,13 +56,13 @@ export class FolderMemory {
     await this.#answers.update(`folder:${this.#machine}:${folderUri}`, answer);
   }
 
-  /** Whether the person asked not to hear again that a folder signs in by settings of its own. */
-  isToldOfOwnSettings(folderUri: string): boolean {
-    return this.#answers.get(`told:${this.#machine}:${folderUri}`) === true;
+  /** Whether the person asked not to hear again that a folder, or something in it, signs in by settings of its own. */
+  isToldOfOwnSettings(what: string): boolean {
+    return this.#answers.get(`told:${this.#machine}:${what}`) === true;
   }
 
-  async setToldOfOwnSettings(folderUri: string): Promise<void> {
-    await this.#answers.update(`told:${this.#machine}:${folderUri}`, true);
+  async setToldOfOwnSettings(what: string): Promise<void> {
+    await this.#answers.update(`told:${this.#machine}:${what}`, true);
   }
 
   place(folderUri: string): Place | undefined {

@@ -10,14 +10,14 @@ import { type RoleShell, roleShell } from './role-shell.ts';
 /** Terminals that act as a role, each on a path of its own that ends with the terminal. */
 export class RoleTerminals implements Stoppable {
   readonly #paths: RolePaths;
-  readonly #terminals = new Map<vscode.Terminal, BrokerPath>();
+  readonly #terminals = new Map<vscode.Terminal, { readonly path: BrokerPath; readonly grant: GrantView }>();
   readonly #watch: vscode.Disposable;
 
   constructor(paths: RolePaths) {
     this.#paths = paths;
     this.#watch = vscode.window.onDidCloseTerminal((terminal) => {
-      const path = this.#terminals.get(terminal);
-      if (path !== undefined) paths.close(path);
+      const opened = this.#terminals.get(terminal);
+      if (opened !== undefined) paths.close(opened.path);
       this.#terminals.delete(terminal);
     });
   }
@@ -54,13 +54,18 @@ export class RoleTerminals implements Stoppable {
       // Its path ends with this window, so there is nothing to restore.
       isTransient: true,
     });
-    this.#terminals.set(terminal, path);
+    this.#terminals.set(terminal, { path, grant });
     terminal.show();
+  }
+
+  /** Those that are open, and the grant that each began with. */
+  all(): { readonly grant: GrantView; show(): void }[] {
+    return [...this.#terminals].map(([terminal, { grant }]) => ({ grant, show: () => terminal.show() }));
   }
 
   dispose(): void {
     this.#watch.dispose();
     // The terminals stay, without access.
-    for (const path of this.#terminals.values()) this.#paths.close(path);
+    for (const { path } of this.#terminals.values()) this.#paths.close(path);
   }
 }

@@ -8,7 +8,6 @@ import { errorWords } from '../../../src/extension/commands/error-words.ts';
 import { SingleFlight } from '../../../src/extension/commands/single-flight.ts';
 import type { ConnectionState } from '../../../src/extension/connection/connection.ts';
 import { createChannelLogger } from '../../../src/extension/logging/log-channel.ts';
-import { dueWarnings } from '../../../src/extension/status-bar/expiry-warnings.ts';
 import { statusWords } from '../../../src/extension/status-bar/status-words.ts';
 import { ControlPlaneError } from '../../../src/protocol/client.ts';
 import { english } from './localise.ts';
@@ -120,26 +119,5 @@ describe('the status bar', () => {
     assert.equal(words?.text, '$(key) ml-prod · 30 min left');
     assert(words.tooltip.includes('Signed in as ana@example.com'));
     assert.equal(statusWords(english, { kind: 'notConfigured', error: undefined }, [], [], NOW), undefined);
-  });
-
-  it('warns 15 and 5 minutes ahead, once, and not at windows that are hardly longer', () => {
-    const given = new Set<string>();
-    const due = (minutesLeft: number, minutes = 60): number =>
-      dueWarnings(
-        [aGrant({ minutes })],
-        Date.parse('2026-11-23T11:00:05.000Z') - minutesLeft * 60_000,
-        (key) => given.has(key),
-      ).map(({ key }) => given.add(key)).length;
-    assert.equal(due(16), 0);
-    assert.equal(due(15), 1);
-    assert.equal(due(14), 0);
-    assert.equal(due(5), 1);
-    assert.equal(due(4), 0);
-    given.clear();
-    assert.equal(due(15, 20), 0);
-    assert.equal(due(5, 20), 1);
-    given.clear();
-    assert.equal(due(1, 5), 0);
-    assert.equal(due(0), 0);
   });
 });
