@@ -267,7 +267,7 @@ export async function runCommandLine(
     exitCode = code;
   };
   addAuditCommands({ program, invocation, common, connect, exit });
-  addPolicyCommands({ program, invocation, exit });
+  addPolicyCommands({ program, invocation, common, connect, exit });
   program
     .command('serve')
     .description('run the control plane')

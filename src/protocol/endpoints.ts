@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 import { auditEndpoints } from './audit.ts';
 import { backgroundEndpoints } from './background.ts';
+import { explanationEndpoints } from './explanation.ts';
 import { delegationEndpoints } from './delegations.ts';
 import { eventEndpoints } from './events.ts';
 import { issuerEndpoints } from './issuer.ts';
@@ -339,6 +340,7 @@ export const endpoints = {
     carriesCredential: true,
   },
   ...backgroundEndpoints,
+  ...explanationEndpoints,
   ...delegationEndpoints,
   ...eventEndpoints,
   ...leaseEndpoints,

@@ -1,13 +1,18 @@
 import type { Command } from 'commander';
 
 import { parseMinutes } from '../duration.ts';
-import type { Invocation } from '../invocation.ts';
+import type { Connection } from '../connection/connect.ts';
+import { UsageError } from '../failure.ts';
+import type { CommonFlags, Invocation } from '../invocation.ts';
 import type { ExplainFlags } from './explain.ts';
 
 /** What the commands on policy folders are put into. */
 export interface PolicyCommandParts {
   readonly program: Command;
   readonly invocation: Invocation;
+  /** Adds the flags that every command takes which talks to the control plane. */
+  readonly common: (command: Command) => Command;
+  readonly connect: (flags: CommonFlags) => Promise<Connection>;
   /** Says how the process ends. */
   readonly exit: (code: number) => void;
 }
@@ -19,23 +24,22 @@ export interface FolderFlags {
   readonly config?: string;
 }
 
-/** Adds `oam policy …`. None of them talks to a control plane. */
-export function addPolicyCommands({ program, invocation, exit }: PolicyCommandParts): void {
+/** Adds `oam policy …`. None of them talks to a control plane, except to explain what that decided. */
+export function addPolicyCommands({ program, invocation, common, connect, exit }: PolicyCommandParts): void {
   const policy = program.command('policy').description('policy folders');
   const command = (words: string, description: string): Command =>
     policy.command(words).description(description).option('--json', 'answer in JSON');
-  const reading = (words: string, description: string): Command =>
-    command(words, description).option(
-      '--config <file>',
-      "the control plane's configuration, which says what roles may be",
-    );
+  const CONFIG = [
+    '--config <file>',
+    "the control plane's configuration, which says what roles may be",
+  ] as const;
 
-  reading('check <folder>', 'check a policy folder as the control plane would').action(
-    async (folder: string, flags: FolderFlags) => {
+  command('check <folder>', 'check a policy folder as the control plane would')
+    .option(...CONFIG)
+    .action(async (folder: string, flags: FolderFlags) => {
       const { checkPolicy } = await import('./check.ts');
       await checkPolicy(folder, flags, invocation);
-    },
-  );
+    });
   command(
     'test <folder>',
     'try the cases in tests/*.yaml of a policy folder; exit code 1 if any fails',
@@ -43,8 +47,17 @@ export function addPolicyCommands({ program, invocation, exit }: PolicyCommandPa
     const { testPolicy } = await import('./test.ts');
     exit((await testPolicy(folder, flags, invocation)) ? 0 : 1);
   });
-  reading('explain <folder>', 'what the policy says to somebody who asks for a role, and why')
-    .requiredOption('--role <role>', 'the role that is asked for')
+  common(
+    policy
+      .command('explain [folder]')
+      .description('what a policy says to somebody who asks for a role, or said to a request, and why'),
+  )
+    .option(...CONFIG)
+    .option(
+      '--request <request>',
+      'a request that the control plane decided, in place of a folder and a role',
+    )
+    .option('--role <role>', 'the role that is asked for')
     .option('--principal <name>', 'what they are called', 'somebody')
     .option('--duty <duty>', 'their duty')
     .option('--group <group...>', 'groups of the identity provider that they are in')
@@ -62,10 +75,24 @@ export function addPolicyCommands({ program, invocation, exit }: PolicyCommandPa
     .option('--weekday <day>', 'on this weekday: 1 is Monday', Number)
     .option('--verified <callback...>', 'confirmed by these callbacks')
     .option('--break-glass', 'in an emergency')
-    .action(async (folder: string, flags: ExplainFlags) => {
-      const { explainPolicy } = await import('./explain.ts');
-      await explainPolicy(folder, flags, invocation);
-    });
+    .action(
+      async (
+        folder: string | undefined,
+        flags: CommonFlags &
+          Omit<ExplainFlags, 'role'> & { readonly role?: string; readonly request?: string },
+      ) => {
+        const { request, role } = flags;
+        if (request !== undefined && folder === undefined && role === undefined) {
+          const { explainStoredRequest } = await import('./explain-request.ts');
+          await explainStoredRequest(request, flags, await connect(flags), invocation);
+        } else if (request === undefined && folder !== undefined && role !== undefined) {
+          const { explainPolicy } = await import('./explain.ts');
+          await explainPolicy(folder, { ...flags, role }, invocation);
+        } else {
+          throw new UsageError('Name a folder and a --role, or a --request alone.');
+        }
+      },
+    );
   command('init <folder>', 'write a documented policy with its cases, to start from').action(
     async (folder: string, flags: FolderFlags) => {
       const { initPolicy } = await import('./init.ts');

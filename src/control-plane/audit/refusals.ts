@@ -32,6 +32,7 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   rotateKeys: 'signing_key.refused',
   getIssuer: 'signing_key.refused',
   getAuditKeys: null,
+  explainRequest: null,
   getBackground: null,
   getConfiguration: null,
   getGrant: null,

@@ -22,7 +22,10 @@ const OF_GRANT: readonly OperationId[] = [
 /** The operations that go on from an id which another one answers with. */
 const FOLLOWING: Readonly<Record<string, Readonly<Record<string, readonly OperationId[]>>>> = {
   createRequest: {
-    '/id': ['getRequest', 'getBackground', 'approveRequest', 'denyRequest', 'cancelRequest'],
+    '/id': [
+      ...(['getRequest', 'getBackground', 'explainRequest'] as const),
+      ...(['approveRequest', 'denyRequest', 'cancelRequest'] as const),
+    ],
     '/grantId': OF_GRANT,
   },
   approveRequest: { '/grantId': OF_GRANT },

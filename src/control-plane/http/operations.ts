@@ -20,6 +20,7 @@ import { openLink } from '../notices/links.ts';
 import { askForRole } from '../requests/ask.ts';
 import { getBackground } from '../requests/background.ts';
 import { approveRequest, cancelRequest, denyRequest } from '../requests/decide.ts';
+import { explainRequest } from '../requests/explain.ts';
 import { getRequest, listRequests } from '../requests/lists.ts';
 import { timestamp, viewPerson } from '../requests/view.ts';
 import { listRoles } from '../roles/list.ts';
@@ -57,6 +58,7 @@ export function createOperations({ core, configuration, credentials }: Operation
     createRequest: (call) => askForRole(core, call.intent(), call.body, call.signal),
     listRequests: (call) => listRequests(core, call.bearer().principal, call.query),
     getRequest: (call) => getRequest(core, call.bearer().principal, call.params.id),
+    explainRequest: (call) => explainRequest(core, call.bearer().principal, call.params.id),
     getBackground: (call) => getBackground(core, call.bearer().principal, call.params.id),
     approveRequest: (call) =>
       approveRequest(core, call.intent(), { requestId: call.params.id, version: call.version }, call.body),

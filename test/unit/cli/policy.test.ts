@@ -168,6 +168,9 @@ describe('oam policy', function () {
     ]) {
       await assert.rejects(run('explain', DEMO_POLICY, ...words), (error) => hasCode(error, 'usage'));
     }
+    for (const words of [[DEMO_POLICY], ['--role', 'x'], [DEMO_POLICY, '--request', 'r1'], []]) {
+      await assert.rejects(run('explain', ...words), (error) => hasCode(error, 'usage'), words.join(' '));
+    }
     await assert.rejects(run('explain', DEMO_POLICY, '--role', 'none'), (error) =>
       hasCode(error, 'unknown_role'),
     );
