@@ -2,7 +2,8 @@
  * Bundles the two programs of the package: `dist/extension/` for VS Code, with what it does not need to
  * start in files of its own, and `dist/oam.mjs` for the command line. `node build/bundle.ts [extension|oam]` builds one of them.
  */
-import { rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,6 +38,24 @@ const networkAsEditorHasIt: Plugin = {
   },
 };
 
+/** Native, so it lies beside the bundle and is loaded when somebody wants their session in the keychain. */
+const KEYCHAIN_MODULE = 'keytar';
+
+/**
+ * Where the native parts are for: the machines that VS Code is made for, less those without glibc. One package serves
+ * all of them: the parts are small, and a package for each machine would have to be built, signed and held nine times.
+ * VS Code itself brought this module once and does so no more.
+ */
+export const KEYCHAIN_MACHINES = [
+  'darwin-arm64',
+  'darwin-x64',
+  'linux-arm',
+  'linux-arm64',
+  'linux-x64',
+  'win32-arm64',
+  'win32-x64',
+] as const;
+
 const shared = {
   absWorkingDir: root,
   bundle: true,
@@ -56,7 +75,7 @@ const programs = {
     format: 'esm',
     splitting: true,
     metafile: true,
-    external: ['vscode'],
+    external: ['vscode', KEYCHAIN_MODULE],
     plugins: [networkAsEditorHasIt],
     // Some packages are CommonJS, and ask for Node's own modules in its way.
     banner: {
@@ -113,8 +132,23 @@ export async function bundle(program: Program, into = root): Promise<string> {
   }
   const all = Object.entries(metafile.outputs).filter(([output]) => output.endsWith('.mjs'));
   const total = all.reduce((sum, [, output]) => sum + output.bytes, 0);
+  await addKeychain(folder);
   console.log(`${programs.extension.outdir}: ${kibibytes(bytes)} to start, ${kibibytes(total)} in all`);
   return file;
+}
+
+/** Puts the keychain's module where the bundle finds it, as its package has it, with the native parts that are needed. */
+async function addKeychain(folder: string): Promise<void> {
+  const source = path.join(root, 'node_modules', KEYCHAIN_MODULE);
+  if (!existsSync(source)) {
+    console.log(`${KEYCHAIN_MODULE} is not installed: this bundle knows no keychain.`);
+    return;
+  }
+  const target = path.join(folder, 'node_modules', KEYCHAIN_MODULE);
+  const parts = KEYCHAIN_MACHINES.map((machine) => path.join('prebuilds', machine, 'keytar.node'));
+  for (const file of ['package.json', 'LICENSE.md', path.join('lib', 'keytar.js'), ...parts]) {
+    await cp(path.join(source, file), path.join(target, file));
+  }
 }
 
 /** The entry and everything that it imports before it runs. */

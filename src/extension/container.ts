@@ -9,7 +9,7 @@ import type { Logger } from '../domain/logger.ts';
 import type { PrincipalKey } from '../domain/principal.ts';
 import { createRedactor } from '../domain/redaction.ts';
 import { type Clock } from '../domain/time.ts';
-import { fileRefreshLock } from '../identity/index.ts';
+import { stateFolder } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
@@ -19,6 +19,8 @@ import { RequestDocuments } from './approvals/request-documents.ts';
 import type { Stoppable } from './changes.ts';
 import { editorSessions, type EditorSessions } from './authentication/editor-sessions.ts';
 import { machineKey } from './authentication/secret-session-store.ts';
+import { tellNoKeychain } from './authentication/no-keychain.ts';
+import { ownSessions } from './authentication/own-sessions.ts';
 import { SignIn } from './authentication/sign-in.ts';
 import { readWantedFlow } from './authentication/sign-in-flow.ts';
 import { UriCallbacks } from './authentication/uri-callbacks.ts';
@@ -50,6 +52,7 @@ import {
   PRODUCT,
   SIGN_IN_FLOW,
   TRUSTED_WORKSPACE_HOSTS,
+  USE_KEYCHAIN,
 } from './product.ts';
 
 /** The parts of the extension, each made with what it needs. The only place that knows the concrete ones. */
@@ -101,7 +104,12 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const storage = context.globalStorageUri.fsPath;
   const machine = machineKey(storage);
   const watching = new Set<string>();
-  const sessions = editorSessions(context, machine);
+  const sessions = editorSessions({
+    own: ownSessions(context, machine, logger),
+    usesKeychain: () => settings().get<boolean>(USE_KEYCHAIN, false),
+    keychainFolder: stateFolder(process.env),
+    onNoKeychain: () => void tellNoKeychain(),
+  });
 
   const later = (work: () => void, delayMs: number): Stoppable => {
     const timer = setTimeout(work, delayMs);
@@ -114,7 +122,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
     pins: new PinBoard(context.globalState),
     stores: sessions.stores,
-    lock: (account = '') => fileRefreshLock(path.join(storage, 'session', account)),
+    lock: sessions.lock,
     transport,
     confirmChange: confirmTrustChange,
     clock,
@@ -125,8 +133,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const keepFresh = new KeepFresh({ connection, clock, logger, later });
   const sessionLimits = new SessionLimitWatch({
     connection,
-    memory: context.globalState,
-    machine,
+    lastUse: sessions.lastUse,
     isActive: () => vscode.window.state.active,
     ...{ clock, logger, later },
   });

@@ -68,10 +68,13 @@ export function inFlightContext(command: Command): string {
   return `${EXTENSION}.inFlight.${command}`;
 }
 
-/** Settings, all of scope `application`: a workspace cannot choose whom to trust. */
+/** Settings of scope `application`: a workspace cannot choose whom to trust. */
 export const CONTROL_PLANE_URL = 'controlPlaneUrl';
 export const TRUSTED_WORKSPACE_HOSTS = 'trustedWorkspaceHosts';
 export const SIGN_IN_FLOW = 'signInFlow';
+
+/** Of scope `machine`: each machine that VS Code works on has a keychain of its own, or none. */
+export const USE_KEYCHAIN = 'useKeychain';
 
 /** The setting whether an approver is told of each request that comes. */
 export const APPROVAL_NOTICES = 'approvalNotifications';

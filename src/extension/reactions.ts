@@ -10,7 +10,7 @@ import { registerDebugPointers } from './debugging/debug-pointers.ts';
 import { tellOfDatabricksExtension } from './injection/databricks-extension.ts';
 import { editorFolders } from './injection/editor-folders.ts';
 import { personOf } from './injection/person.ts';
-import { CONTROL_PLANE_URL, EXTENSION } from './product.ts';
+import { CONTROL_PLANE_URL, EXTENSION, USE_KEYCHAIN } from './product.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
 import { statusWords } from './status-bar/status-words.ts';
 
@@ -119,7 +119,10 @@ export function wireReactions(
     vscode.workspace.onDidGrantWorkspaceTrust(() => void reconcile()),
     vscode.workspace.onDidChangeWorkspaceFolders(() => void reconcile()),
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration(`${EXTENSION}.${CONTROL_PLANE_URL}`)) {
+      if (
+        event.affectsConfiguration(`${EXTENSION}.${CONTROL_PLANE_URL}`) ||
+        event.affectsConfiguration(`${EXTENSION}.${USE_KEYCHAIN}`)
+      ) {
         connection.start().catch((error: unknown) => void showError(error, logger));
       } else if (event.affectsConfiguration(EXTENSION)) void reconcile();
     }),

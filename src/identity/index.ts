@@ -1,3 +1,12 @@
+export { accountKey, type ListedAccount, partiesKey } from './account-list.ts';
+export { type AccountStores, memoryAccountStores, openedAccountStores } from './account-stores.ts';
+export {
+  Accounts,
+  type AccountsOptions,
+  type KnownAccount,
+  type Seat,
+  sessionUnreadable,
+} from './accounts.ts';
 export {
   type AuthorizationCodeOptions,
   type Callback,
@@ -13,7 +22,16 @@ export {
   type DiscoveryOptions,
 } from './discovery.ts';
 export { sessionExpired } from './failures.ts';
+export {
+  type Keychain,
+  keychainLock,
+  type KeychainSessions,
+  openKeychainSessions,
+  watchKeychainSessions,
+} from './keychain.ts';
+export { type LastUse, lastUseHere, lastUseIn } from './last-use.ts';
 export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
+export { type LockedAccounts, moveAccounts } from './move-accounts.ts';
 export { revokeSession } from './refresh.ts';
 export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
 export {
@@ -22,6 +40,15 @@ export {
   type SessionKeeperOptions,
   type SessionState,
 } from './session-keeper.ts';
+export { overLimit } from './session-limits.ts';
+export {
+  ensureSealingKey,
+  sealedAccountStores,
+  sealedSessionStore,
+  type SealedSessionOptions,
+  type Secrets,
+} from './sealed-session-store.ts';
+export { stateFolder } from './state-folder.ts';
 export { assertTwoAudiences, readClaims } from './tokens.ts';
 export {
   memorySessionStore,

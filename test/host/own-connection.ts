@@ -2,11 +2,10 @@ import type * as vscode from 'vscode';
 
 import { silentLogger } from '../../src/domain/logger.ts';
 import { createRedactor } from '../../src/domain/redaction.ts';
-import type { AccountStores } from '../../src/extension/authentication/account-list.ts';
 import { secretAccountStores } from '../../src/extension/authentication/secret-session-store.ts';
 import { Connection } from '../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../src/extension/connection/pinned-trust.ts';
-import { processRefreshLock } from '../../src/identity/index.ts';
+import { type AccountStores, processRefreshLock } from '../../src/identity/index.ts';
 import type { HttpTransport } from '../../src/protocol/transport.ts';
 import { axiosTransport } from '../../src/protocol/transport.ts';
 import { extensionContext } from './context.ts';

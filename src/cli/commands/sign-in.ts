@@ -10,7 +10,7 @@ export async function login(connection: Connection, invocation: Invocation): Pro
   if (!connection.kept) {
     throw new OamError(
       'no_keychain',
-      'This machine has no keychain that could keep a session. Leave `oam login` out: the other commands sign in by themselves.',
+      'This machine has no keychain that could keep a session, and a session is never kept in a plain file. Leave `oam login` out: the other commands sign in by themselves, each for as long as it runs.',
     );
   }
   const session = await connection.signIn();
@@ -19,13 +19,11 @@ export async function login(connection: Connection, invocation: Invocation): Pro
 
 /** `oam logout` */
 export async function logout(connection: Connection, invocation: Invocation): Promise<void> {
-  const session = await connection.session.current();
+  const session = await connection.session.signOut();
   if (session === undefined) {
     invocation.answer('Nobody is signed in.');
     return;
   }
-  const { atProvider } = await connection.session.signOut();
-  await atProvider;
   invocation.answer(`Signed out ${whoIs(session)}.`);
 }
 
@@ -35,8 +33,11 @@ export async function status(
   flags: CommonFlags,
   invocation: Invocation,
 ): Promise<void> {
+  const { version, workspaces, sessions } = await connection.configuration();
+  // To look is no use of a session: it must not keep one alive for ever.
+  await connection.session.hold(sessions, false);
   const session = await connection.session.current();
-  const { version, workspaces } = await connection.configuration();
+  const ended = connection.session.ended();
   if (flags.json) {
     const person = session && {
       issuer: session.issuer,
@@ -50,6 +51,7 @@ export async function status(
         version,
         workspaces,
         signedIn: person ?? null,
+        ended: ended?.code ?? null,
         kept: connection.kept,
       }),
     );
@@ -57,19 +59,25 @@ export async function status(
   }
   invocation.answer(`Control plane  ${connection.url} (version ${version})`);
   for (const { name, host } of workspaces) invocation.answer(`Workspace      ${name}, ${host}`);
-  if (session === undefined) {
+  if (ended !== undefined) invocation.answer(`Signed in      nobody; ${ended.message}`);
+  else if (session === undefined) {
     invocation.answer(
       connection.kept
         ? 'Signed in      nobody; sign in with: oam login'
         : 'Signed in      nobody; there is no keychain, so each command signs in by itself',
     );
-    return;
   }
+  if (session === undefined) return;
   const until =
     session.refreshToken === undefined
       ? `, until ${describeMoment(session.idTokenExpiresAtMs, invocation.clock.nowMs())}`
       : '';
   invocation.answer(`Signed in      ${whoIs(session)}${until}`);
+  if (connection.kept) {
+    invocation.answer(
+      "Kept           in this machine's keychain, which VS Code shares where its setting says so",
+    );
+  }
 }
 
 function whoIs(session: Session): string {

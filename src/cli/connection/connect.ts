@@ -1,14 +1,23 @@
 import {
+  Accounts,
   cancellable,
   createSessionKeeper,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
-  fileRefreshLock,
-  memorySessionStore,
+  keychainLock,
+  type KeychainSessions,
+  lastUseHere,
+  memoryAccountStores,
+  openedAccountStores,
+  openKeychainSessions,
+  overLimit,
   processRefreshLock,
+  type RefreshLock,
   type Session,
-  type SessionKeeper,
   signInWithDeviceCode,
+  stateFolder,
+  type SubjectToken,
+  watchKeychainSessions,
 } from '../../identity/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
@@ -17,9 +26,8 @@ import type { Configuration } from '../../protocol/schemas.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { controlPlaneUrl } from './address.ts';
-import { type Keychain, keychainSessionStore, openKeychain } from './keychain.ts';
-import { checkPin } from './pins.ts';
-import { stateFolder } from './state-folder.ts';
+import { checkPin, pinnedIdentity } from './pins.ts';
+import { type CommandSession, commandSession } from './session.ts';
 
 /** A control plane, and the session in which it is spoken to. */
 export interface Connection {
@@ -27,27 +35,30 @@ export interface Connection {
   readonly client: ControlPlaneClient;
   /** For answers that come line by line. */
   readonly lines: LinesClient;
-  readonly session: SessionKeeper;
+  readonly session: CommandSession;
   /** Whether the session outlives this process. */
   readonly kept: boolean;
   configuration(): Promise<Configuration>;
   /** Signs in by code, whoever is signed in now. */
   signIn(): Promise<Session>;
-  /** Whoever is signed in, after signing in by code where nobody is. */
+  /** Whoever is signed in, held to the company's limits, after signing in by code where nobody is. */
   signedIn(): Promise<Session>;
+  /** The subject token for a program that hangs on no grant: it ends with the session, by the company's limits too. */
+  subjectTokenWithinLimits(signal?: AbortSignal): Promise<SubjectToken>;
 }
+
+type Parties = Parameters<KeychainSessions['stores']>[1];
 
 /** Connects to the control plane that the flags or the environment name. Nothing is sent yet. */
 export async function connect(
   invocation: Invocation,
   flags: CommonFlags,
-  keychainOf: () => Promise<Keychain | undefined> = openKeychain,
+  openKeychain: (folder: string) => Promise<KeychainSessions | undefined> = openKeychainSessions,
 ): Promise<Connection> {
   const { clock, logger, redactor, transport, stream, signals } = invocation;
   const url = controlPlaneUrl(flags, invocation.env);
-  const keychain = flags.keychain ? await keychainOf() : undefined;
-
   const folder = stateFolder(invocation.env);
+  const keychain = flags.keychain ? await openKeychain(folder) : undefined;
   const configuration = once(async () => {
     const open = createControlPlaneClient({ baseUrl: url, accessToken: nobody, transport });
     const said = await open.call('getConfiguration', { signal: signals.stop });
@@ -58,14 +69,31 @@ export async function connect(
   const identityProvider = once(async (): Promise<DiscoveredIdentityProvider> =>
     discoverIdentityProvider((await configuration()).identity),
   );
-  const session = createSessionKeeper({
-    store: keychain === undefined ? memorySessionStore() : keychainSessionStore(keychain, url),
-    lock: keychain === undefined ? processRefreshLock() : fileRefreshLock(folder),
-    identityProvider,
-    clock,
-    logger,
-    redactor,
+  const identity = async (): Promise<Parties> =>
+    (await pinnedIdentity(folder, url)) ?? (await configuration()).identity;
+  const stores =
+    keychain === undefined
+      ? memoryAccountStores()
+      : openedAccountStores(once(async () => keychain.stores(url, await identity())));
+  const inProcess = processRefreshLock();
+  const lock = (account?: string): RefreshLock =>
+    keychain === undefined ? inProcess : keychainLock(folder, account);
+  const accounts = new Accounts({
+    ...{ stores, lock: lock(), logger },
+    keeper: (account) =>
+      createSessionKeeper({
+        ...{ store: stores.session(account), lock: lock(account) },
+        ...{ identityProvider, clock, logger, redactor },
+      }),
   });
+  const session = commandSession({ accounts, lastUse: keychain?.lastUse ?? lastUseHere(), clock });
+  if (keychain !== undefined) {
+    watchKeychainSessions(folder, () => {
+      session.changed().catch((error: unknown) => {
+        logger.warn('the changed session could not be read', { error: String(error) });
+      });
+    });
+  }
 
   const signIn = async (): Promise<Session> => {
     const signedIn = await signInWithDeviceCode(await cancellable(identityProvider(), signals.stop), {
@@ -79,8 +107,11 @@ export async function connect(
         invocation.note(`(the code is good until ${describeMoment(prompt.expiresAtMs, clock.nowMs())}).`);
       },
     });
-    const { formerAtProvider } = await session.accept(signedIn);
-    await formerAtProvider;
+    const { beganAtMs } = signedIn;
+    const nowMs = clock.nowMs();
+    const over = overLimit((await configuration()).sessions ?? {}, { beganAtMs, usedAtMs: nowMs }, nowMs);
+    if (over !== undefined) throw tooOld(over);
+    await session.accept(signedIn);
     return signedIn;
   };
 
@@ -92,11 +123,31 @@ export async function connect(
     kept: keychain !== undefined,
     configuration,
     signIn,
-    signedIn: async () => (await session.current()) ?? signIn(),
+    async signedIn() {
+      if ((await session.current()) !== undefined) {
+        await session.hold((await configuration()).sessions, true);
+      }
+      const ended = session.ended();
+      if (ended !== undefined) invocation.note(ended.message);
+      return (await session.current()) ?? signIn();
+    },
+    async subjectTokenWithinLimits(signal) {
+      await session.hold((await configuration()).sessions, false);
+      return session.subjectToken(signal);
+    },
   };
 }
 
 const nobody = (): Promise<undefined> => Promise.resolve(undefined);
+
+/** A sign-in by code goes on with whoever the browser knows, and since when. */
+function tooOld({ code, detail }: OamError): OamError {
+  return new OamError(
+    code,
+    'Your company ends sessions after a while, and the browser knew you from an older sign-in. Sign out at the identity provider there, then sign in again.',
+    detail === undefined ? {} : { detail },
+  );
+}
 
 /** Remembers what succeeded; what failed is tried again at the next call. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {

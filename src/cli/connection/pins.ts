@@ -50,6 +50,14 @@ export async function checkPin(check: PinCheck): Promise<void> {
   }
 }
 
+/** Whom a control plane named for sign-in when it was first used, without asking it; undefined before that. */
+export async function pinnedIdentity(
+  folder: string,
+  controlPlaneUrl: string,
+): Promise<Pick<Pin, 'issuer' | 'clientId' | 'audience'> | undefined> {
+  return (await readPins(folder))[controlPlaneUrl];
+}
+
 function pinOf({ identity, workspaces }: Configuration): Pin {
   return {
     issuer: identity.issuer,

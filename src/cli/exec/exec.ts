@@ -28,7 +28,7 @@ import { obtainRole } from './access.ts';
 import { runChild } from './child.ts';
 import { childEnvironment, HAND_OVER } from './child-environment.ts';
 import { endingWords, watchGrant } from './grant-watch.ts';
-import { assertLasts, worksAlone } from './lasting.ts';
+import { assertLasts, assertWithinLimits, worksAlone } from './lasting.ts';
 import { type RunnerSession, startRunner } from './runner-session.ts';
 
 /** What `oam exec` was asked for. */
@@ -67,9 +67,13 @@ export async function exec(
   };
   if (options.roleId === undefined) {
     lasts('member');
-    const { workspaces } = await connection.configuration();
+    const { workspaces, sessions } = await connection.configuration();
+    assertWithinLimits(session, sessions, options.minutes, invocation.clock.nowMs());
     const { host } = chooseWorkspace(workspaces, options.workspace);
-    const source = personTokenSource(personAt(host, session, connection, invocation));
+    const tokens = {
+      subjectToken: (signal?: AbortSignal) => connection.subjectTokenWithinLimits(signal),
+    };
+    const source = personTokenSource(personAt(host, session, tokens, invocation));
     return runWithBroker({ host, source, held: undefined }, options, invocation);
   }
   const access = await obtainRole(
@@ -139,11 +143,11 @@ interface ExecPlace {
 function personAt(
   host: string,
   session: Session,
-  connection: Connection,
+  tokens: PersonTokenOptions['session'],
   { redactor, transport, clock, env }: Invocation,
 ): PersonTokenOptions {
   return {
-    ...{ host, session: connection.session, transport, clock, redactor },
+    ...{ host, session: tokens, transport, clock, redactor },
     trust: hostTrust(trustedHosts(env)),
     principal: { iss: session.issuer, sub: session.subject },
   };
@@ -158,7 +162,7 @@ function placeOf(
 ): ExecPlace {
   const { host } = grant.role.workspace;
   const client = runner?.client ?? connection.client;
-  const person = personAt(host, session, connection, invocation);
+  const person = personAt(host, session, connection.session, invocation);
   const source = hasOwnPath(grant.role.credential)
     ? roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor, person })
     : personTokenSource(person);

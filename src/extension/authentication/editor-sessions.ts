@@ -1,50 +1,104 @@
-import * as vscode from 'vscode';
-
+import {
+  type AccountStores,
+  keychainLock,
+  type KeychainSessions,
+  type LastUse,
+  memoryAccountStores,
+  moveAccounts,
+  openedAccountStores,
+  openKeychainSessions,
+  partiesKey,
+  type RefreshLock,
+  watchKeychainSessions,
+} from '../../identity/index.ts';
+import { Changes, type Stoppable } from '../changes.ts';
 import type { PinnedTrust } from '../connection/pinned-trust.ts';
-import type { AccountStores } from './account-list.ts';
-import { ensureSealingKey, sealedAccountStores } from './sealed-session-store.ts';
-import { secretAccountStores, SESSION_PREFIX, sessionKey } from './secret-session-store.ts';
 
 /** Where the sessions of this machine are kept, seen by all of its windows. */
-export interface EditorSessions extends vscode.Disposable {
+export interface EditorSessions extends Stoppable {
   /** The accounts at a control plane and an identity provider. */
   readonly stores: (url: string, identity: PinnedTrust['identity']) => AccountStores;
-  /** A session may have been changed, here or in another window. */
-  readonly onDidChange: vscode.Event<unknown>;
+  /** The lock of one account, or of the list of accounts. */
+  readonly lock: (account?: string) => RefreshLock;
+  readonly lastUse: LastUse;
+  /** A session may have been changed, here, in another window or by another program. */
+  readonly onDidChange: (listener: () => void) => Stoppable;
 }
 
-/** The sessions of a window of VS Code: on a desktop among its secrets, in a browser sealed in a file. */
-export function editorSessions(
-  { secrets, globalStorageUri }: Pick<vscode.ExtensionContext, 'secrets' | 'globalStorageUri'>,
-  machine: string,
-): EditorSessions {
-  const changed = new vscode.EventEmitter<unknown>();
-  if (vscode.env.uiKind === vscode.UIKind.Desktop) {
-    const watch = secrets.onDidChange(({ key }) => {
-      if (key.startsWith(SESSION_PREFIX)) changed.fire(undefined);
-    });
-    return {
-      stores: (url, identity) => secretAccountStores(secrets, sessionKey(machine, url, identity)),
-      onDidChange: changed.event,
-      dispose: () => void vscode.Disposable.from(watch, changed).dispose(),
-    };
-  }
-  const folder = vscode.Uri.joinPath(globalStorageUri, 'sealed');
-  // Where it cannot be made, reading the accounts says so.
-  ensureSealingKey({ secrets, machine }).catch(() => undefined);
-  const watcher = vscode.workspace.createFileSystemWatcher(new vscode.RelativePattern(folder, '*'));
-  const watch = [watcher.onDidCreate, watcher.onDidChange, watcher.onDidDelete].map((event) =>
-    event(() => changed.fire(undefined)),
-  );
+/** What {@link editorSessions} needs. */
+export interface EditorSessionsOptions {
+  /** VS Code's own places. */
+  readonly own: EditorSessions;
+  /** The setting's present value: the keychain, which `oam` uses too, instead of VS Code's own places. */
+  readonly usesKeychain: () => boolean;
+  /** Where what the keychain guards lies. */
+  readonly keychainFolder: string;
+  readonly openKeychain?: (folder: string) => Promise<KeychainSessions | undefined>;
+  /** The setting is on, and there is no keychain: sessions end with this window. */
+  readonly onNoKeychain: () => void;
+}
+
+/**
+ * The sessions of a window of VS Code: in its own places, and where the person shares them with `oam`, in the keychain
+ * and nowhere else. What lay in the own places moves there when it is switched on.
+ */
+export function editorSessions(options: EditorSessionsOptions): EditorSessions {
+  const { own, usesKeychain, keychainFolder, openKeychain = openKeychainSessions } = options;
+  const changes = new Changes<void>();
+  const watches: Stoppable[] = [own.onDidChange(() => changes.fire())];
+  /** What nothing keeps, by whom it is for: it outlives a new start of the connection. */
+  const unkept = new Map<string, AccountStores>();
+  let opening: Promise<KeychainSessions | undefined> | undefined;
+  let opened: KeychainSessions | undefined;
+
+  const open = async (): Promise<KeychainSessions | undefined> => {
+    opened = await openKeychain(keychainFolder);
+    if (opened === undefined) options.onNoKeychain();
+    else {
+      const watch = watchKeychainSessions(keychainFolder, () => changes.fire());
+      watches.push({ dispose: () => watch[Symbol.dispose]() });
+    }
+    return opened;
+  };
+  const shared = async (
+    kept: AccountStores,
+    url: string,
+    identity: PinnedTrust['identity'],
+  ): Promise<AccountStores> => {
+    const keychain = await (opening ??= open());
+    if (keychain === undefined) {
+      const key = partiesKey(url, identity);
+      const here = unkept.get(key) ?? memoryAccountStores();
+      unkept.set(key, here);
+      return here;
+    }
+    const stores = keychain.stores(url, identity);
+    const lock = (account?: string): RefreshLock => keychainLock(keychainFolder, account);
+    await moveAccounts({ stores: kept, lock: own.lock }, { stores, lock });
+    return stores;
+  };
+  const lastUse = (): LastUse => (usesKeychain() ? (opened?.lastUse ?? own.lastUse) : own.lastUse);
+
   return {
-    stores: (url, identity) =>
-      sealedAccountStores({
-        folder: folder.fsPath,
-        secrets,
-        machine,
-        key: sessionKey(machine, url, identity),
-      }),
-    onDidChange: changed.event,
-    dispose: () => void vscode.Disposable.from(watcher, ...watch, changed).dispose(),
+    stores(url, identity) {
+      const kept = own.stores(url, identity);
+      if (!usesKeychain()) return kept;
+      let ready: Promise<AccountStores> | undefined;
+      return openedAccountStores(() => {
+        ready ??= shared(kept, url, identity).catch((error: unknown) => {
+          ready = undefined;
+          throw error;
+        });
+        return ready;
+      });
+    },
+    lock: (account) => (usesKeychain() ? keychainLock(keychainFolder, account) : own.lock(account)),
+    lastUse: { read: () => lastUse().read(), write: (atMs) => lastUse().write(atMs) },
+    onDidChange: changes.on,
+    dispose() {
+      for (const watch of watches) watch.dispose();
+      changes.dispose();
+      own.dispose();
+    },
   };
 }

@@ -1,17 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import type { SessionStore } from '../../identity/index.ts';
+import { type AccountStores, partiesKey, type Secrets, type SessionStore } from '../../identity/index.ts';
 import type { PinnedTrust } from '../connection/pinned-trust.ts';
-import type { AccountStores } from './account-list.ts';
-
-/** The part of VS Code's `SecretStorage` that a session is kept in. */
-export interface Secrets {
-  get(key: string): PromiseLike<string | undefined>;
-  store(key: string, value: string): PromiseLike<void>;
-  delete(key: string): PromiseLike<void>;
-}
 
 /**
  * The name of this machine for the keys of what is kept. Windows on different machines share secrets and memory but no
@@ -37,13 +29,9 @@ export const SESSION_PREFIX = 'session:';
 export function sessionKey(
   machine: string,
   controlPlaneUrl: string,
-  { issuer, clientId, audience }: PinnedTrust['identity'],
+  identity: PinnedTrust['identity'],
 ): string {
-  const parties = createHash('sha256')
-    .update(JSON.stringify([controlPlaneUrl, issuer, clientId, audience]))
-    .digest('hex')
-    .slice(0, 32);
-  return `${SESSION_PREFIX}${machine}:${parties}`;
+  return `${SESSION_PREFIX}${machine}:${partiesKey(controlPlaneUrl, identity)}`;
 }
 
 /** Keeps a session as one secret of VS Code. */

@@ -5,6 +5,7 @@ import type { Logger } from '../../domain/logger.ts';
 import { type Clock, HOUR_MS, SECOND_MS } from '../../domain/time.ts';
 import {
   type DiscoveredIdentityProvider,
+  type Seat,
   type Session,
   signInWithAuthorizationCode,
   signInWithDeviceCode,
@@ -12,7 +13,6 @@ import {
   type Who,
 } from '../../identity/index.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
-import type { Seat } from '../connection/accounts.ts';
 import type { Connection } from '../connection/connection.ts';
 import { commandId, PRODUCT } from '../product.ts';
 import { offerCode } from './device-code-prompt.ts';

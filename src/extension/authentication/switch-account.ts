@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 
 import { CancelledError } from '../../domain/errors.ts';
-import type { KnownAccount } from '../connection/accounts.ts';
+import type { KnownAccount } from '../../identity/index.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { SignIn } from './sign-in.ts';
 

@@ -4,8 +4,7 @@ import * as z from 'zod/mini';
 
 import type { Logger } from '../../domain/logger.ts';
 import { type Clock, MINUTE_MS } from '../../domain/time.ts';
-import type { Callback } from '../../identity/index.ts';
-import type { Secrets } from './secret-session-store.ts';
+import type { Callback, Secrets } from '../../identity/index.ts';
 
 /** What {@link UriCallbacks} needs. */
 export interface UriCallbackOptions {

@@ -1,86 +1,46 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { CancelledError, OamError } from '../../domain/errors.ts';
-import type { Logger } from '../../domain/logger.ts';
-import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { Clock } from '../../domain/time.ts';
 import {
+  Accounts,
+  type AccountStores,
   cancellable,
   createSessionKeeper,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
-  principalOf,
+  type KnownAccount,
   type RefreshLock,
   revokeSession,
+  type Seat,
   type Session,
   type SessionKeeper,
+  sessionUnreadable,
   type SubjectToken,
 } from '../../identity/index.ts';
-import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
 import type { SessionLimits } from '../../protocol/schemas.ts';
-import type { HttpTransport } from '../../protocol/transport.ts';
-import type { AccountStores } from '../authentication/account-list.ts';
 import { Changes, type Stoppable } from '../changes.ts';
-import { Accounts, type KnownAccount, type Seat, sessionUnreadable } from './accounts.ts';
 import { controlPlaneOrigin } from './control-plane-address.ts';
-import {
-  needsNewSession,
-  type PinBoard,
-  type PinnedTrust,
-  type TrustChange,
-  trustChanges,
-  trustOf,
-} from './pinned-trust.ts';
+import { needsNewSession, type PinnedTrust, trustChanges } from './pinned-trust.ts';
+import { type ConnectionState, type Keeping, notSignedIn, standing } from './standing.ts';
+import { agreedTrust, type TrustAgreement } from './trust-agreement.ts';
 
-/** Where the person stands with the control plane. Every change is a new object. */
-export type ConnectionState =
-  | { readonly kind: 'notConfigured'; readonly error: unknown }
-  | { readonly kind: 'starting'; readonly url: string }
-  | {
-      readonly kind: 'signedOut';
-      readonly url: string;
-      /** Somebody's session has ended, and not by their own word. */
-      readonly expired: boolean;
-      /** Why it has. */
-      readonly reason?: OamError;
-    }
-  | SignedInState;
-
-/** Somebody is signed in. */
-export interface SignedInState {
-  readonly kind: 'signedIn';
-  readonly url: string;
-  readonly trust: PinnedTrust;
-  readonly session: Session;
-  /** Acts as this one person: after a sign-in of somebody else it refuses with `principal_changed`. */
-  readonly client: ControlPlaneClient;
-}
+export type { ConnectionState, SignedInState } from './standing.ts';
 
 /** What {@link Connection} needs. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends TrustAgreement {
   /** The setting's present value. */
   readonly address: () => string;
-  readonly pins: PinBoard;
   readonly stores: (url: string, identity: PinnedTrust['identity']) => AccountStores;
   /** The lock of one account, or of the list of accounts. */
   readonly lock: (account?: string) => RefreshLock;
-  readonly transport: HttpTransport;
-  /** Asks the person to consent to a change of whom they trust; false keeps what is pinned. */
-  readonly confirmChange: (changes: readonly TrustChange[]) => Promise<boolean>;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly redactor: Redactor;
 }
 
 /** Performs the interactive part of signing in. */
 export type SignIn = (identityProvider: DiscoveredIdentityProvider) => Promise<Session>;
-
-interface Keeping {
-  readonly url: string;
-  readonly trust: PinnedTrust;
-  readonly accounts: Accounts;
-}
 
 /** The way to one control plane: whom it named, who has signed in there on this machine, and who of them acts. */
 export class Connection implements Stoppable {
@@ -150,7 +110,7 @@ export class Connection implements Stoppable {
   async signIn(perform: SignIn, signal: AbortSignal, seat: Seat = 'replaces'): Promise<Session> {
     const url = this.#requireUrl();
     const generation = this.#generation;
-    const trust = await this.#agreedTrust(url, signal);
+    const trust = await agreedTrust(this.#options, url, signal);
     // Not waited for when it is called off: a provider that is silent would keep the person waiting for its time-out.
     const identityProvider = await cancellable(discoverIdentityProvider(trust.identity), signal);
     const session = await perform(identityProvider);
@@ -188,7 +148,7 @@ export class Connection implements Stoppable {
   async checkTrust(signal: AbortSignal): Promise<void> {
     const keeping = this.#keeping;
     if (keeping === undefined) return;
-    const trust = await this.#agreedTrust(keeping.url, signal);
+    const trust = await agreedTrust(this.#options, keeping.url, signal);
     const changes = trustChanges(keeping.trust, trust);
     if (keeping !== this.#keeping) return;
     await this.#options.pins.write(keeping.url, trust);
@@ -331,60 +291,9 @@ export class Connection implements Stoppable {
   /** Brings the state into agreement with the accounts, without waiting: who signs out is signed out. */
   #settle(accounts: Accounts): void {
     if (this.#keeping?.accounts !== accounts) return;
-    this.#stand(this.#keeping);
+    const state = standing(this.#keeping, this.#state, this.#options.transport);
+    if (state !== this.#state) this.#become(state);
     this.#accountChanges.fire();
-  }
-
-  #stand({ url, trust, accounts }: Keeping): void {
-    const { acting } = accounts;
-    if (acting?.state.kind !== 'signed-in') {
-      const ended = acting?.state.kind === 'expired' ? acting.state : undefined;
-      const expired = ended !== undefined;
-      const state = this.#state;
-      if (state.kind === 'signedOut' && state.url === url && state.expired === expired) return;
-      this.#become({ kind: 'signedOut', url, expired, ...(ended && { reason: ended.reason }) });
-      return;
-    }
-    const { session } = acting.state;
-    const before = this.#state.kind === 'signedIn' && this.#state.trust === trust ? this.#state : undefined;
-    if (before?.session === session) return;
-    const person = principalOf(session);
-    const client =
-      before !== undefined && samePrincipal(principalOf(before.session), person)
-        ? before.client
-        : this.#clientOf(url, accounts, person);
-    this.#become({ kind: 'signedIn', url, trust, session, client });
-  }
-
-  /** The control plane for one person: it refuses to ask as anybody else, and for nobody who does not act. */
-  #clientOf(url: string, accounts: Accounts, person: PrincipalKey): ControlPlaneClient {
-    return createControlPlaneClient({
-      baseUrl: url,
-      accessToken: async () => {
-        const { acting } = accounts;
-        if (acting === undefined) throw notSignedIn();
-        return acting.accessToken(undefined, person);
-      },
-      transport: this.#options.transport,
-    });
-  }
-
-  async #agreedTrust(url: string, signal: AbortSignal): Promise<PinnedTrust> {
-    const stranger = createControlPlaneClient({
-      baseUrl: url,
-      accessToken: () => Promise.resolve(undefined),
-      transport: this.#options.transport,
-    });
-    const offered = trustOf(await stranger.call('getConfiguration', { signal }));
-    const pinned = this.#options.pins.read(url);
-    if (pinned === undefined) return offered;
-    const changes = trustChanges(pinned, offered);
-    if (changes.length === 0) return { ...pinned, sessions: offered.sessions };
-    this.#options.logger.warn('The control plane names other parties than before', {
-      what: changes.map(({ what }) => what).join(', '),
-    });
-    if (await this.#options.confirmChange(changes)) return offered;
-    throw new CancelledError();
   }
 
   #requireUrl(): string {
@@ -411,11 +320,7 @@ export class Connection implements Stoppable {
   }
 
   #release(): void {
-    this.#keeping?.accounts.dispose();
+    this.#keeping?.accounts[Symbol.dispose]();
     this.#keeping = undefined;
   }
-}
-
-function notSignedIn(): OamError {
-  return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
 }

@@ -1,17 +1,14 @@
-import { OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
-import { type Clock, type EpochMs, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import { type Clock, SECOND_MS } from '../../domain/time.ts';
+import { type LastUse, overLimit } from '../../identity/index.ts';
 import type { Stoppable } from '../changes.ts';
 import type { Connection } from './connection.ts';
-import type { PinMemento } from './pinned-trust.ts';
 
 /** What {@link SessionLimitWatch} needs. */
 export interface SessionLimitOptions {
   readonly connection: Pick<Connection, 'limits' | 'endSessions' | 'onDidChange' | 'onDidChangeAccounts'>;
-  /** Shared by the windows of this machine: who works in one of them is not idle in another. */
-  readonly memory: PinMemento;
-  readonly machine: string;
+  /** Shared by all who share the session: who works in one window is not idle in another. */
+  readonly lastUse: LastUse;
   /** True while the person does something in this window. */
   readonly isActive: () => boolean;
   readonly clock: Clock;
@@ -63,13 +60,13 @@ export class SessionLimitWatch implements Stoppable {
   }
 
   #endWhatIsOver(): void {
-    const { connection, clock, logger } = this.#options;
+    const { connection, clock, lastUse, logger } = this.#options;
     const { limits } = connection;
     if (limits === undefined) return;
     const nowMs = clock.nowMs();
     // Nobody has been seen yet: the time runs from now.
-    if (this.#usedAtMs === undefined) this.#remember();
-    const usedAtMs = this.#usedAtMs ?? nowMs;
+    if (lastUse.read() === undefined) this.#remember();
+    const usedAtMs = lastUse.read() ?? nowMs;
     connection
       .endSessions(({ beganAtMs }) => overLimit(limits, { beganAtMs, usedAtMs }, nowMs))
       .catch((error: unknown) => {
@@ -77,48 +74,10 @@ export class SessionLimitWatch implements Stoppable {
       });
   }
 
-  get #key(): string {
-    return `used:${this.#options.machine}`;
-  }
-
-  get #usedAtMs(): EpochMs | undefined {
-    const kept = this.#options.memory.get(this.#key);
-    return typeof kept === 'number' && Number.isFinite(kept) ? kept : undefined;
-  }
-
   #remember(): void {
-    const { clock, logger, memory } = this.#options;
+    const { clock, lastUse } = this.#options;
     const nowMs = clock.nowMs();
     // Each time is written for all windows, so not each second; the least limit is many minutes.
-    if (Math.abs(nowMs - (this.#usedAtMs ?? 0)) < LOOK_EVERY_MS) return;
-    Promise.resolve(memory.update(this.#key, nowMs)).catch((error: unknown) => {
-      logger.warn('The last use of the session could not be kept', { error: String(error) });
-    });
+    if (Math.abs(nowMs - (lastUse.read() ?? 0)) >= LOOK_EVERY_MS) lastUse.write(nowMs);
   }
-}
-
-/** Why a session is over, or nothing where it is not. */
-export function overLimit(
-  { absoluteHours, idleMinutes }: SessionLimits,
-  session: { readonly beganAtMs: EpochMs | undefined; readonly usedAtMs: EpochMs },
-  nowMs: EpochMs,
-): OamError | undefined {
-  const { beganAtMs, usedAtMs } = session;
-  if (
-    absoluteHours !== undefined &&
-    beganAtMs !== undefined &&
-    nowMs - beganAtMs >= absoluteHours * HOUR_MS
-  ) {
-    return new OamError('session_over_limit', 'Your company ends sessions after a while. Sign in again.', {
-      detail: `${absoluteHours} h`,
-    });
-  }
-  if (idleMinutes !== undefined && nowMs - usedAtMs >= idleMinutes * MINUTE_MS) {
-    return new OamError(
-      'session_over_limit',
-      'Your company ends sessions that are not used for a while. Sign in again.',
-      { detail: `${idleMinutes} min` },
-    );
-  }
-  return undefined;
 }

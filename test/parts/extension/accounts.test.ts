@@ -8,22 +8,20 @@ import fc from 'fast-check';
 import { CancelledError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
-import { accountKey, type AccountStores } from '../../../src/extension/authentication/account-list.ts';
-import {
-  ensureSealingKey,
-  sealedAccountStores,
-} from '../../../src/extension/authentication/sealed-session-store.ts';
-import {
-  secretAccountStores,
-  type Secrets,
-} from '../../../src/extension/authentication/secret-session-store.ts';
-import type { Seat } from '../../../src/extension/connection/accounts.ts';
+import { secretAccountStores } from '../../../src/extension/authentication/secret-session-store.ts';
 import { Connection, type ConnectionState } from '../../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../../src/extension/connection/pinned-trust.ts';
 import { personOf } from '../../../src/extension/injection/person.ts';
 import {
+  accountKey,
+  type AccountStores,
   type DiscoveredIdentityProvider,
+  ensureSealingKey,
   fileRefreshLock,
+  memoryAccountStores,
+  sealedAccountStores,
+  type Seat,
+  type Secrets,
   type Session,
 } from '../../../src/identity/index.ts';
 import { refreshSession } from '../../../src/identity/refresh.ts';
@@ -35,7 +33,6 @@ import {
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
 import { configurationOf, discover, signIn } from '../identity/sign-in.ts';
-import { memoryAccountStores } from '../../unit/extension/account-stores.ts';
 import { runs } from '../../reporting/properties.ts';
 
 const ROTATIONS = Number(process.env['OAM_ROTATIONS'] ?? 10);

@@ -5,9 +5,7 @@ import path from 'node:path';
 
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
-import { sealedSessionStore } from '../../../src/extension/authentication/sealed-session-store.ts';
 import {
-  type Secrets,
   secretSessionStore,
   sessionKey,
 } from '../../../src/extension/authentication/secret-session-store.ts';
@@ -15,6 +13,8 @@ import {
   createSessionKeeper,
   type DiscoveredIdentityProvider,
   fileRefreshLock,
+  sealedSessionStore,
+  type Secrets,
   type SessionKeeper,
   type SessionStore,
 } from '../../../src/identity/index.ts';

@@ -7,6 +7,7 @@ import { Connection } from '../../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../../src/extension/connection/pinned-trust.ts';
 import {
   type DiscoveredIdentityProvider,
+  memoryAccountStores,
   processRefreshLock,
   signInWithDeviceCode,
   signInWithLoopback,
@@ -18,7 +19,6 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
-import { memoryAccountStores } from '../../unit/extension/account-stores.ts';
 import { configurationOf, discover } from './sign-in.ts';
 
 /** The identity provider takes requests and is silent: whoever calls a sign-in off does not wait for its time-out. */

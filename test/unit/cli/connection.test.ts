@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 
 import { controlPlaneUrl, trustedHosts } from '../../../src/cli/connection/address.ts';
-import { chooseWorkspace, connect } from '../../../src/cli/connection/connect.ts';
-import { type Keychain, keychainSessionStore, openKeychain } from '../../../src/cli/connection/keychain.ts';
-import { stateFolder } from '../../../src/cli/connection/state-folder.ts';
-import { login, status } from '../../../src/cli/commands/sign-in.ts';
+import { chooseWorkspace } from '../../../src/cli/connection/connect.ts';
 import { UsageError } from '../../../src/cli/failure.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
-import { fakeControlPlane, fakeInvocation, ok } from './fake-control-plane.ts';
+import { type Keychain, openKeychainSessions, stateFolder } from '../../../src/identity/index.ts';
 
 const FLAGS = { keychain: true };
 
@@ -85,72 +85,74 @@ describe('oam: the workspace', () => {
 });
 
 describe('oam: the keychain', () => {
-  it('may be missing, or there without anybody to talk to, and that is no error', async () => {
-    assert.equal(await openKeychain(() => Promise.reject(new Error('no native module'))), undefined);
-    const mute = { ...memoryKeychain(), getPassword: () => Promise.reject(new Error('no D-Bus')) };
-    assert.equal(await openKeychain(() => Promise.resolve(mute)), undefined);
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'oam-keychain-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const open = (keychain: Keychain, at = folder) => openKeychainSessions(at, () => Promise.resolve(keychain));
+
+  it('may be missing, there without anybody to talk to, or closed to writing, and that is no error', async () => {
+    const none = () => Promise.reject(new Error('no native module'));
+    assert.equal(await openKeychainSessions(folder, none), undefined);
+    assert.equal(
+      await open({ ...memoryKeychain(), getPassword: () => Promise.reject(new Error('no D-Bus')) }),
+      undefined,
+    );
+    const readOnly = { ...memoryKeychain(), setPassword: () => Promise.reject(new Error('no collection')) };
+    assert.equal(await open(readOnly), undefined);
+    const good = memoryKeychain();
+    assert.equal(await open(good, '/dev/null'), undefined);
+    assert.deepEqual([...good.items], []);
   });
 
-  it('keeps one session for each control plane', async () => {
+  it('guards the accounts of each control plane, identity provider and client, with one secret for all', async () => {
     const keychain = memoryKeychain();
-    const [one, two] = ['https://one', 'https://two'].map((url) => keychainSessionStore(keychain, url));
-    await one?.write('session one');
-    assert.equal(await one?.read(), 'session one');
-    assert.equal(await two?.read(), undefined);
-    await one?.clear();
-    assert.equal(await one?.read(), undefined);
+    const sessions = await open(keychain);
+    assert(sessions !== undefined);
+    const identity = { issuer: 'https://idp', clientId: 'c', audience: 'a' };
+    const here = sessions.stores('https://one', identity);
+    const others = [
+      sessions.stores('https://two', identity),
+      ...(['issuer', 'clientId', 'audience'] as const).map((what) =>
+        sessions.stores('https://one', { ...identity, [what]: 'x' }),
+      ),
+    ];
+    await here.session('ana').write('a session with its tokens');
+    assert.equal(await here.session('ana').read(), 'a session with its tokens');
+    for (const other of others) assert.equal(await other.session('ana').read(), undefined);
+    assert.equal(keychain.items.size, 1);
+    // What lies in files is sealed, and worth nothing without the keychain.
+    const sealed = path.join(folder, 'sealed');
+    const names = await readdir(sealed);
+    assert.equal(names.length, 1);
+    for (const name of names) assert(!(await readFile(path.join(sealed, name), 'utf8')).includes('tokens'));
+    const emptied = await open(memoryKeychain());
+    assert.equal(await emptied?.stores('https://one', identity).session('ana').read(), undefined);
   });
 
-  it('has its lock in a folder of the user', () => {
+  it('has one key, however many programs come first at once', async () => {
+    const keychain = memoryKeychain();
+    const slow = {
+      ...keychain,
+      async getPassword(service: string, account: string) {
+        const found = await keychain.getPassword(service, account);
+        await new Promise(setImmediate);
+        return found;
+      },
+    };
+    const programs = await Promise.all(Array.from({ length: 4 }, () => open(slow)));
+    const identity = { issuer: 'https://idp', clientId: 'c', audience: 'a' };
+    await programs[0]?.stores('https://one', identity).list.write('a list');
+    for (const program of programs) {
+      assert.equal(await program?.stores('https://one', identity).list.read(), 'a list');
+    }
+  });
+
+  it('has its files in a folder of the user', () => {
     assert.equal(stateFolder({ HOME: '/h' }, 'linux'), '/h/.local/state/databricks-ml-oam');
     assert.equal(stateFolder({ HOME: '/h', XDG_STATE_HOME: '/s' }, 'linux'), '/s/databricks-ml-oam');
     assert.equal(stateFolder({ HOME: '/h' }, 'darwin'), '/h/Library/Application Support/databricks-ml-oam');
-  });
-});
-
-describe('oam: the session', () => {
-  const configuration = ok({
-    product: 'databricks-ml-oam',
-    version: '1',
-    identity: { issuer: 'https://idp.example', clientId: 'c', audience: 'a', scopes: [] },
-    workspaces: [{ name: 'ml-prod', host: 'https://prod' }],
-  });
-  const connected = async (keychain: Keychain | undefined) => {
-    const { transport } = fakeControlPlane({ 'GET /configuration': [configuration] });
-    const fake = fakeInvocation({
-      transport,
-      env: { OAM_URL: 'https://oam.example', XDG_STATE_HOME: '/dev/null', HOME: '/dev/null' },
-    });
-    return { ...fake, connection: await connect(fake.invocation, FLAGS, () => Promise.resolve(keychain)) };
-  };
-  const session = {
-    ...{ issuer: 'https://idp.example', subject: 'ana', userName: 'ana@example.com', displayName: 'Ana' },
-    ...{
-      accessToken: 'access-token-1',
-      accessTokenExpiresAtMs: 1,
-      idToken: 'id-token-1',
-      idTokenExpiresAtMs: 1,
-    },
-    refreshToken: 'refresh-token-1',
-  };
-
-  it('is not begun by login where nothing could keep it', async () => {
-    const { connection, invocation } = await connected(undefined);
-    await assert.rejects(login(connection, invocation), (error) => hasCode(error, 'no_keychain'));
-  });
-
-  it('is told by status, without a token in it', async () => {
-    const { connection, invocation, answers } = await connected(memoryKeychain());
-    await connection.session.accept(session);
-    await status(connection, FLAGS, invocation);
-    await status(connection, { ...FLAGS, json: true }, invocation);
-    assert.match(answers.join('\n'), /Signed in {6}Ana \(ana@example\.com\)/);
-    assert.ok(!answers.join().includes('-token-1'));
-  });
-
-  it('is nobody before sign-in', async () => {
-    const { connection, invocation, answers } = await connected(memoryKeychain());
-    await status(connection, FLAGS, invocation);
-    assert.match(answers.join('\n'), /nobody; sign in with: oam login/);
   });
 });

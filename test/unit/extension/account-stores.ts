@@ -1,29 +1,11 @@
+import { parseAccountList, withAccount } from '../../../src/identity/account-list.ts';
 import {
   accountKey,
   type AccountStores,
-  parseAccountList,
-  withAccount,
-} from '../../../src/extension/authentication/account-list.ts';
-import {
-  memorySessionStore,
   principalOf,
   type Session,
   type SessionStore,
 } from '../../../src/identity/index.ts';
-
-/** Accounts that end with the process; windows that are given the same ones share them. */
-export function memoryAccountStores(): AccountStores {
-  const list = memorySessionStore();
-  const sessions = new Map<string, SessionStore>();
-  return {
-    list,
-    session(account) {
-      const known = sessions.get(account) ?? memorySessionStore();
-      sessions.set(account, known);
-      return known;
-    },
-  };
-}
 
 /** Stores a session as another window would, which then acts. */
 export async function actFrom(stores: AccountStores, session: Session): Promise<void> {

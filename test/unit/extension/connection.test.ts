@@ -22,10 +22,10 @@ import {
   trustChanges,
   trustChangeWords,
 } from '../../../src/extension/connection/pinned-trust.ts';
-import { processRefreshLock, type Session } from '../../../src/identity/index.ts';
+import { memoryAccountStores, processRefreshLock, type Session } from '../../../src/identity/index.ts';
 import type { HttpTransport } from '../../../src/protocol/transport.ts';
 import { startIdentityProvider } from '../../../src/sandbox/identity-provider/index.ts';
-import { actFrom, memoryAccountStores, storeOf } from './account-stores.ts';
+import { actFrom, storeOf } from './account-stores.ts';
 import { english } from './localise.ts';
 import { ANA_SESSION, DEV, PROD, TRUST } from './views.ts';
 

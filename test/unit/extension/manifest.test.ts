@@ -20,6 +20,7 @@ import {
   inFlightContext,
   SIGN_IN_FLOW,
   TRUSTED_WORKSPACE_HOSTS,
+  USE_KEYCHAIN,
   VIEW_CONTEXT,
   VIEW_STATES,
 } from '../../../src/extension/product.ts';
@@ -123,11 +124,14 @@ describe('the manifest of the extension', () => {
       (name) => `${EXTENSION}.${name}`,
     );
     const others = [`${EXTENSION}.${APPROVAL_NOTICES}`];
-    assert.deepEqual(Object.keys(properties).sort(), [...names, ...others].sort());
-    for (const [name, { scope }] of Object.entries(properties)) assert.equal(scope, 'application', name);
+    const keychain = `${EXTENSION}.${USE_KEYCHAIN}`;
+    assert.deepEqual(Object.keys(properties).sort(), [...names, ...others, keychain].sort());
+    for (const name of [...names, ...others]) assert.equal(properties[name]?.scope, 'application', name);
+    // No workspace can set this one either; each machine has a keychain of its own, or none.
+    assert.equal(properties[keychain]?.scope, 'machine');
     assert.deepEqual(
       [...manifest.capabilities.untrustedWorkspaces.restrictedConfigurations].sort(),
-      names.sort(),
+      [...names, keychain].sort(),
     );
   });
 
@@ -213,6 +217,7 @@ describe('the manifest of the extension', () => {
   it('packs nothing but what runs, what is read and what is seen', async () => {
     assert.deepEqual(await packagedPatterns(), [
       'dist/extension/*.mjs',
+      'dist/extension/node_modules/keytar/**',
       'l10n/*.json',
       manifest.icon,
       'media/activity-bar.svg',

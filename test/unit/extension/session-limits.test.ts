@@ -4,12 +4,13 @@ import { hasCode } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts';
+import { mementoLastUse } from '../../../src/extension/authentication/memento-last-use.ts';
 import { Connection } from '../../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../../src/extension/connection/pinned-trust.ts';
-import { overLimit, SessionLimitWatch } from '../../../src/extension/connection/session-limits.ts';
-import { processRefreshLock } from '../../../src/identity/index.ts';
+import { SessionLimitWatch } from '../../../src/extension/connection/session-limits.ts';
+import { memoryAccountStores, overLimit, processRefreshLock } from '../../../src/identity/index.ts';
 import type { SessionLimits } from '../../../src/protocol/schemas.ts';
-import { actFrom, memoryAccountStores, storeOf } from './account-stores.ts';
+import { actFrom, storeOf } from './account-stores.ts';
 import { ANA_SESSION, TRUST } from './views.ts';
 
 const START = ANA_SESSION.accessTokenExpiresAtMs - HOUR_MS;
@@ -51,8 +52,7 @@ describe('the limits of sessions in the editor', () => {
     });
     const watch = new SessionLimitWatch({
       connection,
-      memory: memento,
-      machine: 'm',
+      lastUse: mementoLastUse(memento, 'm', silentLogger),
       isActive: () => isActive,
       clock: { nowMs: () => nowMs },
       logger: silentLogger,

@@ -4,19 +4,32 @@ import path from 'node:path';
 
 import * as z from 'zod/mini';
 
-import type { SessionStore } from '../../identity/index.ts';
-import type { AccountStores } from './account-list.ts';
-import type { Secrets } from './secret-session-store.ts';
+import type { AccountStores } from './account-stores.ts';
+import type { RefreshLock } from './refresh-lock.ts';
+import type { SessionStore } from './session.ts';
+
+/** A place for secrets, each by its name: VS Code's secret storage, or a keychain. */
+export interface Secrets {
+  get(key: string): PromiseLike<string | undefined>;
+  store(key: string, value: string): PromiseLike<void>;
+  delete(key: string): PromiseLike<void>;
+}
 
 /** What {@link sealedSessionStore} needs. */
-export interface SealedSessionOptions {
-  /** A folder that all windows on this machine share. */
+export interface SealedSessionOptions extends SealingKeyOptions {
+  /** A folder that all who share the sessions share. */
   readonly folder: string;
+  /** Names what is kept: a control plane, an identity provider and a client. */
+  readonly key: string;
+}
+
+/** Where the sealing key lies. */
+export interface SealingKeyOptions {
   readonly secrets: Secrets;
   /** Names the sealing key: one for the machine, so that it is there before anybody knows where to sign in. */
   readonly machine: string;
-  /** Names what is kept, as {@link sessionKey} does. */
-  readonly key: string;
+  /** Lets one process make the key at a time, where several see the same secrets. */
+  readonly making?: RefreshLock;
 }
 
 const ALGORITHM = 'aes-256-gcm';
@@ -26,12 +39,16 @@ const NONCE_BYTES = 12;
 const Sealed = z.object({ nonce: z.string(), tag: z.string(), text: z.string() });
 
 /**
- * Keeps a session sealed in a file, and the key in VS Code's secret storage.
+ * Keeps a session sealed in a file, and the key among secrets.
  *
  * In a browser each page reads the secrets once, when it is loaded, and hears of no change by another page. A refresh
  * token that rotates is good for one use: the second page would use the first one's old token, and the identity
  * provider would end the session for both. The key never changes, so every page has it; the session, which does, lies
  * where all of them see it. Another browser has another key, hence another file and a session of its own.
+ *
+ * A keychain of the operating system is used in the same way: Windows takes no more than 2 560 bytes for a secret, which
+ * a session with three tokens exceeds; no keychain tells other programs of a change, while a folder does; and macOS asks
+ * the person for each program and secret, so there is one that stays and not one that changes every few minutes.
  */
 export function sealedSessionStore(options: SealedSessionOptions): SessionStore {
   const { folder, key } = options;
@@ -72,26 +89,29 @@ export function sealedAccountStores(options: SealedSessionOptions): AccountStore
   };
 }
 
-type KeyOptions = Pick<SealedSessionOptions, 'secrets' | 'machine'>;
-
 /**
- * The key that this browser seals with. Made at the start of a page, long before a sign-in, so that pages that are
- * opened meanwhile have it too.
+ * The key that this browser, or this machine, seals with. Made at the start of a page, long before a sign-in, so that
+ * pages that are opened meanwhile have it too.
  */
-export async function ensureSealingKey(options: KeyOptions): Promise<Buffer> {
+export async function ensureSealingKey(options: SealingKeyOptions): Promise<Buffer> {
   const present = await presentSealingKey(options);
   if (present !== undefined) return present;
-  const made = randomBytes(KEY_BYTES);
-  await options.secrets.store(secretName(options), made.toString('base64url'));
-  return made;
+  const make = async (): Promise<Buffer> => {
+    const others = await presentSealingKey(options);
+    if (others !== undefined) return others;
+    const made = randomBytes(KEY_BYTES);
+    await options.secrets.store(secretName(options), made.toString('base64url'));
+    return made;
+  };
+  return options.making === undefined ? make() : options.making.withLock(make);
 }
 
-async function presentSealingKey(options: KeyOptions): Promise<Buffer | undefined> {
+async function presentSealingKey(options: SealingKeyOptions): Promise<Buffer | undefined> {
   const bytes = Buffer.from((await options.secrets.get(secretName(options))) ?? '', 'base64url');
   return bytes.length === KEY_BYTES ? bytes : undefined;
 }
 
-function secretName({ machine }: KeyOptions): string {
+function secretName({ machine }: SealingKeyOptions): string {
   return `seal:${machine}`;
 }
 

@@ -1,23 +1,19 @@
-import { OamError } from '../../domain/errors.ts';
-import type { Logger } from '../../domain/logger.ts';
-import {
-  principalOf,
-  type RefreshLock,
-  type Session,
-  sessionExpired,
-  type SessionKeeper,
-} from '../../identity/index.ts';
+import { OamError } from '../domain/errors.ts';
+import type { Logger } from '../domain/logger.ts';
 import {
   accountKey,
   type AccountList,
-  type AccountStores,
   type ListedAccount,
   NO_ACCOUNTS,
   parseAccountList,
   withAccount,
   withoutAccount,
-} from '../authentication/account-list.ts';
-import { Changes, type Stoppable } from '../changes.ts';
+} from './account-list.ts';
+import type { AccountStores } from './account-stores.ts';
+import { sessionExpired } from './failures.ts';
+import type { RefreshLock } from './refresh-lock.ts';
+import { principalOf, type Session } from './session.ts';
+import type { SessionKeeper } from './session-keeper.ts';
 
 /** What a new sign-in is to be. */
 export type Seat =
@@ -53,10 +49,10 @@ interface Kept {
  * The people who have signed in on this machine, each with a session that is kept and refreshed by itself. One of them
  * acts, in all windows. Every change of the list is made under its lock, upon what is stored then.
  */
-export class Accounts implements Stoppable {
+export class Accounts implements Disposable {
   readonly #options: AccountsOptions;
   readonly #kept = new Map<string, Kept>();
-  readonly #changes = new Changes<void>();
+  readonly #listeners = new Set<() => void>();
   #list: AccountList = NO_ACCOUNTS;
   #isRead = false;
   #work: Promise<unknown> = Promise.resolve();
@@ -66,11 +62,19 @@ export class Accounts implements Stoppable {
   }
 
   /** Somebody came, went, acts, or has other tokens. */
-  readonly onDidChange = this.#changes.on;
+  onDidChange(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
 
   /** The keeper of whoever acts. */
   get acting(): SessionKeeper | undefined {
-    return this.#list.acting === undefined ? undefined : this.#kept.get(this.#list.acting)?.keeper;
+    return this.#list.acting === undefined ? undefined : this.keeperOf(this.#list.acting);
+  }
+
+  /** The keeper of one account, while it is known. */
+  keeperOf(key: string): SessionKeeper | undefined {
+    return this.#kept.get(key)?.keeper;
   }
 
   /** Everybody, the acting one first. */
@@ -155,12 +159,12 @@ export class Accounts implements Stoppable {
   }
 
   /**
-   * Signs one account out: here in the very call, then in the secret storage. The provider is told too, and nobody
-   * waits for it.
+   * Signs one account out: here in the very call, then in the secret storage. The provider is told too; `atProvider`
+   * tells whether it was, and is waited for by whoever wants to know.
    *
    * @throws {OamError} `session_not_deleted`.
    */
-  async signOut(key: string): Promise<void> {
+  async signOut(key: string): Promise<{ readonly atProvider: Promise<boolean> }> {
     const signedOut = this.#kept.get(key)?.keeper.signOut();
     const unlisted = this.#inList(async (stored) => {
       const next = withoutAccount(stored, key);
@@ -174,6 +178,7 @@ export class Accounts implements Stoppable {
         error: String(forgotten.reason),
       });
     }
+    return ended.value ?? { atProvider: Promise.resolve(false) };
   }
 
   /** Signs everybody out, as {@link Accounts.signOut} does. */
@@ -191,10 +196,10 @@ export class Accounts implements Stoppable {
     await Promise.all(endings);
   }
 
-  dispose(): void {
+  [Symbol.dispose](): void {
     for (const { watch } of this.#kept.values()) watch[Symbol.dispose]();
     this.#kept.clear();
-    this.#changes.dispose();
+    this.#listeners.clear();
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -229,7 +234,20 @@ export class Accounts implements Stoppable {
       watch[Symbol.dispose]();
       this.#kept.delete(key);
     }
-    this.#changes.fire();
+    this.#tell();
+  }
+
+  /** Tells everybody; what a listener throws is reported by the runtime and keeps nobody else from hearing. */
+  #tell(): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (failure) {
+        queueMicrotask(() => {
+          throw failure;
+        });
+      }
+    }
   }
 
   #isSignedIn(key: string): boolean {
@@ -242,7 +260,7 @@ export class Accounts implements Stoppable {
     const keeper = this.#options.keeper(key);
     const watch = keeper.onDidChange(() => {
       // Until it is known who acts, there is nothing to tell.
-      if (this.#isRead) this.#changes.fire();
+      if (this.#isRead) this.#tell();
     });
     this.#kept.set(key, { keeper, watch });
     return keeper;

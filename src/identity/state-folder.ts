@@ -1,14 +1,17 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-import type { Invocation } from '../invocation.ts';
+type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The user's folder for the lock and for which control planes are in use. No session and no token lies there. */
-export function stateFolder(env: Invocation['env'], platform = process.platform): string {
+/**
+ * The user's folder for what `oam`, and an editor that shares its session, keep: which control planes are in use, locks,
+ * and sessions, sealed with a key that lies in the keychain.
+ */
+export function stateFolder(env: Environment, platform = process.platform): string {
   return join(base(env, platform), 'databricks-ml-oam');
 }
 
-function base(env: Invocation['env'], platform: NodeJS.Platform): string {
+function base(env: Environment, platform: NodeJS.Platform): string {
   const home = env['HOME'] ?? homedir();
   switch (platform) {
     case 'win32':

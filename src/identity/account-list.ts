@@ -2,16 +2,8 @@ import { createHash } from 'node:crypto';
 
 import * as z from 'zod/mini';
 
-import type { PrincipalKey } from '../../domain/principal.ts';
-import type { SessionStore } from '../../identity/index.ts';
-
-/** Where the accounts of this machine are kept, at one control plane and one identity provider. */
-export interface AccountStores {
-  /** Who they are, and which one acts. No secret is in it. */
-  readonly list: SessionStore;
-  /** The session of one account; each has a place of its own, so that windows do not lose each other's writes. */
-  session(account: string): SessionStore;
-}
+import type { PrincipalKey } from '../domain/principal.ts';
+import type { IdentityConfiguration } from './configuration.ts';
 
 const ListedAccount = z.readonly(
   z.object({ key: z.string(), iss: z.string(), sub: z.string(), userName: z.string() }),
@@ -32,6 +24,17 @@ export const NO_ACCOUNTS: AccountList = { accounts: [] };
 export function accountKey({ iss, sub }: PrincipalKey): string {
   return createHash('sha256')
     .update(JSON.stringify([iss, sub]))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+/** The key of the accounts at a control plane, an identity provider and a client: others' sessions are never found under it. */
+export function partiesKey(
+  controlPlaneUrl: string,
+  { issuer, clientId, audience }: Pick<IdentityConfiguration, 'issuer' | 'clientId' | 'audience'>,
+): string {
+  return createHash('sha256')
+    .update(JSON.stringify([controlPlaneUrl, issuer, clientId, audience]))
     .digest('hex')
     .slice(0, 32);
 }

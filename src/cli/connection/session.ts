@@ -1,0 +1,102 @@
+import { OamError } from '../../domain/errors.ts';
+import {
+  type Accounts,
+  type LastUse,
+  overLimit,
+  type Session,
+  type SessionKeeper,
+  type SubjectToken,
+} from '../../identity/index.ts';
+import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { Clock } from '../../domain/time.ts';
+
+/** The session that a command works in: that of whoever acts when it begins. */
+export interface CommandSession {
+  /** Without the network. */
+  current(): Promise<Session | undefined>;
+  /** Why there is none any more, where that was not the person's own word. */
+  ended(): OamError | undefined;
+  /** Keeps the session of a sign-in; it takes the place of whoever acted. */
+  accept(session: Session): Promise<void>;
+  /** Ends what has reached the company's limits; the rest counts as used now, where the person does something. */
+  hold(limits: SessionLimits | undefined, isUse: boolean): Promise<void>;
+  /** @throws {OamError} what {@link SessionKeeper.accessToken} throws. */
+  accessToken(signal?: AbortSignal): Promise<string>;
+  /** @throws {OamError} what {@link SessionKeeper.subjectToken} throws. */
+  subjectToken(signal?: AbortSignal): Promise<SubjectToken>;
+  /** @returns Who was signed out, once the provider has been told. */
+  signOut(): Promise<Session | undefined>;
+  /** Another program has changed the accounts. */
+  changed(): Promise<void>;
+}
+
+/** The session of a command over the accounts of the machine, or of the process. */
+export function commandSession({
+  accounts,
+  lastUse,
+  clock,
+}: {
+  readonly accounts: Accounts;
+  readonly lastUse: LastUse;
+  readonly clock: Clock;
+}): CommandSession {
+  let reading: Promise<void> | undefined;
+  /** The account of whoever acted first: a program goes on as the person who started it. */
+  let account: string | undefined;
+
+  const ready = async (): Promise<void> => {
+    reading ??= accounts.reload().catch((error: unknown) => {
+      reading = undefined;
+      throw error;
+    });
+    await reading;
+    account ??= actingIn(accounts);
+  };
+  const keeper = async (): Promise<SessionKeeper> => {
+    await ready();
+    const present = account === undefined ? undefined : accounts.keeperOf(account);
+    if (present !== undefined) return present;
+    throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+  };
+  const state = (): SessionKeeper['state'] | undefined =>
+    account === undefined ? undefined : accounts.keeperOf(account)?.state;
+  const current = async (): Promise<Session | undefined> => {
+    await ready();
+    const now = state();
+    return now?.kind === 'signed-in' ? now.session : undefined;
+  };
+
+  return {
+    current,
+    ended() {
+      const now = state();
+      return now?.kind === 'expired' ? now.reason : undefined;
+    },
+    async accept(session) {
+      await ready();
+      await accounts.accept(session, 'replaces');
+      account = actingIn(accounts);
+      lastUse.write(clock.nowMs());
+    },
+    async hold(limits, isUse) {
+      await ready();
+      const nowMs = clock.nowMs();
+      await accounts.end(({ beganAtMs }) =>
+        overLimit(limits ?? {}, { beganAtMs, usedAtMs: lastUse.read() ?? beganAtMs ?? nowMs }, nowMs),
+      );
+      if (isUse) lastUse.write(nowMs);
+    },
+    accessToken: async (signal) => (await keeper()).accessToken(signal),
+    subjectToken: async (signal) => (await keeper()).subjectToken(signal),
+    async signOut() {
+      const session = await current();
+      if (account !== undefined) await (await accounts.signOut(account)).atProvider;
+      return session;
+    },
+    changed: async () => (reading === undefined ? undefined : accounts.reload()),
+  };
+}
+
+function actingIn(accounts: Accounts): string | undefined {
+  return accounts.known.find(({ isActing }) => isActing)?.key;
+}

@@ -1,0 +1,44 @@
+import { type ListedAccount, parseAccountList } from './account-list.ts';
+import type { AccountStores } from './account-stores.ts';
+import type { RefreshLock } from './refresh-lock.ts';
+
+/** Accounts and the locks under which they are changed. */
+export interface LockedAccounts {
+  readonly stores: AccountStores;
+  /** The lock of one account, or of the list. */
+  readonly lock: (account?: string) => RefreshLock;
+}
+
+/**
+ * Moves accounts to another place, which then is the only one. What is there already stays: of somebody who is signed in
+ * in both, the session of the old place is dropped and left to run out. Begun anew after an interruption, it goes on.
+ */
+export async function moveAccounts(from: LockedAccounts, to: LockedAccounts): Promise<void> {
+  if ((await from.stores.list.read()) === undefined) return;
+  await from.lock().withLock(() =>
+    to.lock().withLock(async () => {
+      const old = parseAccountList(await from.stores.list.read());
+      for (const account of old.accounts) await moveSession(account, from, to);
+      const present = parseAccountList(await to.stores.list.read());
+      const known = new Set(present.accounts.map(({ key }) => key));
+      const accounts = [...present.accounts, ...old.accounts.filter(({ key }) => !known.has(key))];
+      const acting = present.acting ?? old.acting;
+      if (accounts.length > 0) {
+        await to.stores.list.write(JSON.stringify({ ...(acting !== undefined && { acting }), accounts }));
+      }
+      await from.stores.list.clear();
+    }),
+  );
+}
+
+/** Under the old lock: a window that still refreshes there must not use up what has moved. */
+async function moveSession({ key }: ListedAccount, from: LockedAccounts, to: LockedAccounts): Promise<void> {
+  await from.lock(key).withLock(() =>
+    to.lock(key).withLock(async () => {
+      const session = await from.stores.session(key).read();
+      const target = to.stores.session(key);
+      if (session !== undefined && (await target.read()) === undefined) await target.write(session);
+      await from.stores.session(key).clear();
+    }),
+  );
+}

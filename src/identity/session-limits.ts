@@ -1,0 +1,34 @@
+import { OamError } from '../domain/errors.ts';
+import { type EpochMs, HOUR_MS, MINUTE_MS } from '../domain/time.ts';
+import type { SessionLimits } from '../protocol/schemas.ts';
+
+/**
+ * Why a session is over by what a company allows, or nothing where it is not.
+ *
+ * @param session when the person showed who they are, and when they last did something.
+ * @returns `session_over_limit`.
+ */
+export function overLimit(
+  { absoluteHours, idleMinutes }: SessionLimits,
+  session: { readonly beganAtMs: EpochMs | undefined; readonly usedAtMs: EpochMs },
+  nowMs: EpochMs,
+): OamError | undefined {
+  const { beganAtMs, usedAtMs } = session;
+  if (
+    absoluteHours !== undefined &&
+    beganAtMs !== undefined &&
+    nowMs - beganAtMs >= absoluteHours * HOUR_MS
+  ) {
+    return new OamError('session_over_limit', 'Your company ends sessions after a while. Sign in again.', {
+      detail: `${absoluteHours} h`,
+    });
+  }
+  if (idleMinutes !== undefined && nowMs - usedAtMs >= idleMinutes * MINUTE_MS) {
+    return new OamError(
+      'session_over_limit',
+      'Your company ends sessions that are not used for a while. Sign in again.',
+      { detail: `${idleMinutes} min` },
+    );
+  }
+  return undefined;
+}
