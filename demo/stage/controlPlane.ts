@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
     readonly secret: string;
     /** The one that makes personal access tokens. */
     readonly pat?: { readonly applicationId: string; readonly secret: string };
+    /** The one that reads what leads look at. */
+    readonly reader?: { readonly applicationId: string; readonly secret: string };
   };
   /** With the demo's catalogue and rules, or what became of a copy of them. */
   readonly policyFolder: string;
@@ -76,6 +78,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
                 clientSecretEnv: 'OAM_PAT_CLIENT_SECRET',
               },
             }),
+            ...(options.databricks.reader && {
+              reader: {
+                clientId: options.databricks.reader.applicationId,
+                clientSecretEnv: 'OAM_READER_CLIENT_SECRET',
+              },
+            }),
           },
           issuer: { keyEnv: 'OAM_KEY' },
           ...(options.notices && { notices: options.notices.section }),
@@ -94,6 +102,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
     OAM_KEY: randomBytes(32).toString('base64'),
     OAM_CORE_CLIENT_SECRET: options.databricks.secret,
     OAM_PAT_CLIENT_SECRET: options.databricks.pat?.secret,
+    OAM_READER_CLIENT_SECRET: options.databricks.reader?.secret,
     OAM_WORKSPACE_PROD: options.workspaces.prod,
     OAM_WORKSPACE_DEV: options.workspaces.dev,
   };

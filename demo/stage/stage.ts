@@ -115,6 +115,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
               accountId: databricks.account.accountId,
               ...databricks.coreCredentials,
               pat: databricks.tokenCredentials,
+              reader: databricks.readerCredentials,
             },
             workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
             ...(options.absenceConfirmMs === undefined ? {} : { absenceConfirmMs: options.absenceConfirmMs }),

@@ -5,7 +5,6 @@ import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
 import { type Redactor, registerRecent } from '../domain/redaction.ts';
 import { HOUR_MS, SECOND_MS } from '../domain/time.ts';
-import type { Configuration } from '../protocol/schemas.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
 import { recordPolicyPublished, recordPolicyRefused, recordStart } from './audit/configuration-changes.ts';
 import { createAuditDebt } from './audit/debt.ts';
@@ -21,6 +20,7 @@ import { createExchange } from './callbacks/exchange.ts';
 import type { CallbackKeys } from './callbacks/keys.ts';
 import { createSharedWork } from './callbacks/shared-work.ts';
 import type { ServerConfiguration } from './configuration/configuration.ts';
+import { publicConfiguration } from './configuration/public.ts';
 import type { Core, LiveCore } from './core.ts';
 import { admission } from './directory/admission.ts';
 import { createGraphGroups } from './directory/graph-groups.ts';
@@ -28,7 +28,7 @@ import { addDirectory } from './directory/routes.ts';
 import { registerGroups } from './effects/adoption.ts';
 import { type Loop, startLoop } from './effects/loop.ts';
 import { startSweeper, type Sweeper } from './effects/sweeper.ts';
-import { createWorkspaces, type Workspaces } from './effects/workspaces.ts';
+import { createWorkspaces, workspacesOf } from './effects/workspaces.ts';
 import { type EventWatch, watchEvents } from './events/watch.ts';
 import { createApp } from './http/app.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
@@ -57,6 +57,8 @@ import { verifyAgain } from './requests/verify-again.ts';
 import { putAllOnNewGround } from './requests/new-ground.ts';
 import { resumeReturned } from './requests/returning.ts';
 import type { Store } from './store/store.ts';
+import { createTokenInventory } from './team/token-inventory.ts';
+import type { TeamTokenParts } from './team/tokens.ts';
 import { endIdleRunners, withRunners } from './runners/tokens.ts';
 import { forgetExpiredTokens, withWorkloads } from './workloads/sessions.ts';
 import { createSubjectTokenVerifier } from './workloads/subject-token.ts';
@@ -77,6 +79,8 @@ export interface Ingredients {
     readonly databricksClientSecret: string;
     /** Of the service principal that makes personal access tokens; undefined where there is none. */
     readonly tokenClientSecret: string | undefined;
+    /** Of the service principal that reads what leads look at; undefined where there is none. */
+    readonly readerClientSecret: string | undefined;
     readonly sealKeys: SealKeys;
     /** What the directory's provisioning client may present; empty where there is none. */
     readonly directoryTokens: readonly string[];
@@ -173,14 +177,32 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     }
     return issuer;
   };
-  const tokenWorkspaces = workspacesForTokens(ingredients);
+  const tokenWorkspaces = workspacesOf({
+    ...{ transport, redactor },
+    tier: config.databricks.pat,
+    clientSecret: ingredients.secrets.tokenClientSecret,
+  });
   const mask = registerRecent(redactor, TOKENS_MASKED);
+  const teamTokens: TeamTokenParts = {
+    inventory: createTokenInventory({
+      workspaces: workspacesOf({
+        ...{ transport, redactor },
+        tier: config.databricks.reader,
+        clientSecret: ingredients.secrets.readerClientSecret,
+      }),
+      ...{ redactor, logger },
+      elapsedMs: () => performance.now(),
+    }),
+    issuer: config.identity.issuer,
+    databricksAttribute: config.identity.claims.databricksAttribute,
+  };
   const refusedTokens = createRefusedTokens(core);
   const app = createApp({
     core,
     operations: (present) =>
       createOperations({
         core: present,
+        teamTokens,
         configuration: () => publicConfiguration(config, present.policy, ingredients.version),
         credentials: () => ({
           core: present,
@@ -383,33 +405,5 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         housekeeping.stop(),
       ]);
     },
-  };
-}
-
-/** Databricks as OAM's service principal for personal access tokens reaches it. */
-function workspacesForTokens({
-  config,
-  secrets,
-  transport,
-  redactor,
-}: Pick<Ingredients, 'config' | 'secrets' | 'transport' | 'redactor'>): Workspaces | undefined {
-  const { pat } = config.databricks;
-  const clientSecret = secrets.tokenClientSecret;
-  if (pat === undefined || clientSecret === undefined) return undefined;
-  return createWorkspaces({ clientId: pat.clientId, clientSecret, transport, redactor });
-}
-
-function publicConfiguration(
-  config: ServerConfiguration,
-  policy: PolicyVersion,
-  version: string,
-): Configuration {
-  const { issuer, clientId, audience, scopes, claims } = config.identity;
-  return {
-    product: 'databricks-ml-oam',
-    version,
-    identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim: claims.subject },
-    workspaces: policy.catalogue.workspaces.map(({ name, host }) => ({ name, host })),
-    ...(config.sessions && { sessions: config.sessions }),
   };
 }

@@ -59,6 +59,8 @@ export async function startControlPlane(
   const secrets = {
     databricksClientSecret: secretFromEnvironment(config.databricks.clientSecretEnv),
     tokenClientSecret: config.databricks.pat && secretFromEnvironment(config.databricks.pat.clientSecretEnv),
+    readerClientSecret:
+      config.databricks.reader && secretFromEnvironment(config.databricks.reader.clientSecretEnv),
     sealKeys: {
       key: secretFromEnvironment(config.issuer.keyEnv),
       previous: optionalSecretFromEnvironment(config.issuer.previousKeyEnv),
@@ -73,6 +75,7 @@ export async function startControlPlane(
   redactor.register(secrets.databricksClientSecret);
   if (secrets.graphClientSecret !== undefined) redactor.register(secrets.graphClientSecret);
   if (secrets.tokenClientSecret !== undefined) redactor.register(secrets.tokenClientSecret);
+  if (secrets.readerClientSecret !== undefined) redactor.register(secrets.readerClientSecret);
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const store = await openStore({

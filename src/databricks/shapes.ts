@@ -16,6 +16,7 @@ import type {
   ListedToken,
   RegisteredModel,
   ServingEndpoint,
+  WorkspaceUser,
 } from './workspace.ts';
 
 const optionalText = z.optional(z.string());
@@ -270,6 +271,10 @@ const TokenInfo = z.pipe(
     token_id: z.string().check(z.minLength(1)),
     comment: optionalText,
     created_by_id: z.optional(z.union([z.number(), z.string()])),
+    owner_id: z.optional(z.union([z.number(), z.string()])),
+    creation_time: z.optional(numberOrDigits),
+    /** Epoch milliseconds of about the day; 0 or left out for never. */
+    last_used_day: z.optional(numberOrDigits),
     /** Epoch milliseconds; -1 for a token without an end. */
     expiry_time: z.optional(numberOrDigits),
   }),
@@ -277,7 +282,28 @@ const TokenInfo = z.pipe(
     id: info.token_id,
     comment: info.comment ?? '',
     createdById: info.created_by_id === undefined ? undefined : String(info.created_by_id),
+    ownerId: info.owner_id === undefined ? undefined : String(info.owner_id),
+    createdAtMs: info.creation_time,
+    lastUsedAtMs: info.last_used_day === 0 ? undefined : info.last_used_day,
     expiresAtMs: info.expiry_time === undefined || info.expiry_time < 0 ? undefined : info.expiry_time,
+  })),
+);
+
+/** `GET /preview/scim/v2/Users`, a page. */
+export const UsersPage = z.pipe(
+  z.object({
+    totalResults: z.optional(z.number()),
+    Resources: z.optional(
+      z.array(z.object({ id: z.string(), userName: z.string(), externalId: optionalText })),
+    ),
+  }),
+  z.transform((page) => ({
+    total: page.totalResults ?? 0,
+    users: (page.Resources ?? []).map(({ id, userName, externalId }): WorkspaceUser => ({
+      id,
+      userName,
+      externalId,
+    })),
   })),
 );
 

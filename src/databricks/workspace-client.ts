@@ -5,7 +5,7 @@ import type { HttpRequest, HttpTransport } from '../protocol/transport.ts';
 import { DatabricksError, isRefusal, readRefusal, unexpectedAnswer } from './errors.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from './retry.ts';
 import * as shapes from './shapes.ts';
-import { type CallOptions, MEMBERS_AT_ONCE, type WorkspaceClient } from './workspace.ts';
+import { type CallOptions, MEMBERS_AT_ONCE, type WorkspaceClient, type WorkspaceUser } from './workspace.ts';
 
 /** What {@link createWorkspaceClient} needs. */
 export interface WorkspaceClientOptions {
@@ -28,6 +28,11 @@ interface Call extends Pick<HttpRequest, 'method'> {
   readonly body?: unknown;
   readonly contentType?: string;
 }
+
+const WORKSPACE_USERS = '/api/2.0/preview/scim/v2/Users';
+
+/** The most that Databricks gives on one page of users. */
+const USERS_AT_ONCE = 100;
 
 const SCIM_MEDIA_TYPE = 'application/scim+json';
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
@@ -291,6 +296,29 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
     personalTokens: async (o) => {
       const call: Call = { method: 'GET', path: '/api/2.0/token-management/tokens' };
       return [...((await read(shapes.TokenList, call, o)).token_infos ?? [])];
+    },
+
+    users: async (o) => {
+      const users: WorkspaceUser[] = [];
+      for (let pages = 0; pages < MAX_PAGES; pages++) {
+        const page = await read(
+          shapes.UsersPage,
+          {
+            method: 'GET',
+            path: WORKSPACE_USERS,
+            query: {
+              attributes: 'id,userName,externalId',
+              startIndex: users.length + 1,
+              count: USERS_AT_ONCE,
+            },
+            contentType: SCIM_MEDIA_TYPE,
+          },
+          o,
+        );
+        users.push(...page.users);
+        if (page.users.length === 0 || users.length >= page.total) return users;
+      }
+      throw unexpectedAnswer(`${WORKSPACE_USERS}, a list without an end`);
     },
 
     deletePersonalToken: async (id, o) => {

@@ -121,8 +121,21 @@ export interface ListedToken {
   readonly comment: string;
   /** Databricks' id of who had it made; undefined where it does not say. */
   readonly createdById: string | undefined;
+  /** Databricks' id of whom it acts as; undefined where it does not say. */
+  readonly ownerId: string | undefined;
+  readonly createdAtMs: EpochMs | undefined;
+  /** To the day; undefined where it was never used, or Databricks does not say. */
+  readonly lastUsedAtMs: EpochMs | undefined;
   /** Undefined for a token without an end. */
   readonly expiresAtMs: EpochMs | undefined;
+}
+
+/** A user of a workspace. */
+export interface WorkspaceUser {
+  /** Databricks' numeric id, as the string that SCIM uses. */
+  readonly id: string;
+  readonly userName: string;
+  readonly externalId: string | undefined;
 }
 
 /** What a token on behalf of a service principal is made of. */
@@ -222,6 +235,8 @@ export interface WorkspaceClient {
   ): Promise<{ readonly value: string; readonly token: ListedToken }>;
   /** Everybody's personal access tokens in the workspace, for a workspace admin. There are no pages. */
   personalTokens(options?: CallOptions): Promise<ListedToken[]>;
+  /** Everybody in the workspace, service principals apart. */
+  users(options?: CallOptions): Promise<WorkspaceUser[]>;
   /**
    * Deletes anybody's personal access token, for a workspace admin. Reads may lag behind.
    *

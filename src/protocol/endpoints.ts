@@ -27,6 +27,7 @@ import {
   RequestView,
   RoleView,
 } from './schemas.ts';
+import { teamEndpoints } from './team.ts';
 
 const None = z.object({});
 
@@ -347,6 +348,7 @@ export const endpoints = {
   ...issuerEndpoints,
   ...auditEndpoints,
   ...runnerEndpoints,
+  ...teamEndpoints,
 } as const satisfies Record<string, Endpoint>;
 
 /** An operation id. */

@@ -43,14 +43,20 @@ function verdictOn(core: Core, caller: Principal): Verdict {
 }
 
 /**
- * Puts a look at the trail on the record: once for each reader and question in a quarter of an hour. The trail can be
+ * Puts a look at the trail, or at a team's tokens, on the record: once for each reader and question in a quarter of an hour. The trail can be
  * read while it cannot be written; the row then waits with the others.
  */
-export async function recordReading(core: Core, caller: Principal, query: JsonObject): Promise<void> {
+export async function recordReading(
+  core: Core,
+  caller: Principal,
+  query: JsonObject,
+  event: 'audit.read' | 'team_tokens.read' = 'audit.read',
+): Promise<void> {
+  const asked = event === 'audit.read' ? query : { event, ...query };
   await inChange(core.db, async (change) => {
-    if (await isNews(change, caller, query)) {
+    if (await isNews(change, caller, asked)) {
       await core.debt.record(change, {
-        event: 'audit.read',
+        event,
         actor: caller,
         detail: { query, policyVersion: core.policy.hash },
       });

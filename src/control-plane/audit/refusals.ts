@@ -44,6 +44,9 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   listLeases: null,
   listRequests: null,
   listRoles: null,
+  listTeamLeases: null,
+  listTeamMembers: null,
+  listTeamTokens: null,
   openLink: 'request_link.refused',
 };
 

@@ -53,6 +53,11 @@ export interface ServerConfiguration {
      * where there are no such roles.
      */
     readonly pat: { readonly clientId: string; readonly clientSecretEnv: string } | undefined;
+    /**
+     * A third one, a workspace admin too, that only reads: the personal access tokens of teams, for their leads. Undefined
+     * where leads are not shown any.
+     */
+    readonly reader: { readonly clientId: string; readonly clientSecretEnv: string } | undefined;
   };
   readonly issuer: Readonly<IssuerSettings>;
   /** Pipelines, service accounts and roles of clouds that may come; undefined where none may. */
@@ -142,6 +147,7 @@ const ServerConfigurationFile = z.strictObject({
     clientId: Text,
     clientSecretEnv: EnvironmentName,
     pat: z.optional(z.strictObject({ clientId: Text, clientSecretEnv: EnvironmentName })),
+    reader: z.optional(z.strictObject({ clientId: Text, clientSecretEnv: EnvironmentName })),
   }),
   issuer: z._default(IssuerSettings, IssuerSettings.parse({})),
   workloads: z.optional(WorkloadsFile),
@@ -199,6 +205,7 @@ export function parseServerConfiguration(
     complain(['identity', ...place], message);
   }
   complain(['databricks', 'pat', 'clientId'], faultOfTokenTier(file));
+  complain(['databricks', 'reader', 'clientId'], faultOfReaderTier(file));
   complain(['issuer', 'publishAheadMinutes'], faultOfPublishAhead(file.issuer));
   const { openTelemetry, anchors } = file.audit;
   if (openTelemetry) complain(['audit', 'openTelemetry', 'url'], faultOfServerAddress(openTelemetry.url));
@@ -232,7 +239,7 @@ export function parseServerConfiguration(
     ...file,
     publicUrl: file.publicUrl,
     identity: toIdentityTrust(file.identity),
-    databricks: { ...file.databricks, pat: file.databricks.pat },
+    databricks: { ...file.databricks, pat: file.databricks.pat, reader: file.databricks.reader },
     workloads,
     directory: file.directory && {
       ...file.directory,
@@ -270,12 +277,19 @@ function faultOfTokenTier({ databricks }: ServerConfigurationFile): string | und
     : undefined;
 }
 
+function faultOfReaderTier({ databricks }: ServerConfigurationFile): string | undefined {
+  const { clientId, pat, reader } = databricks;
+  return reader !== undefined && [clientId, pat?.clientId].includes(reader.clientId)
+    ? "must be another service principal than 'databricks.clientId' and 'databricks.pat.clientId': this one only reads."
+    : undefined;
+}
+
 /** What the configuration lets a catalogue offer. */
 export function catalogueTerms({ databricks }: Pick<ServerConfiguration, 'databricks'>): CatalogueTerms {
-  const { clientId, pat } = databricks;
+  const { clientId, pat, reader } = databricks;
   return {
     personalTokens: pat !== undefined,
-    ownApplicationIds: pat === undefined ? [clientId] : [clientId, pat.clientId],
+    ownApplicationIds: [clientId, pat?.clientId, reader?.clientId].filter((id) => id !== undefined),
   };
 }
 

@@ -154,7 +154,8 @@ function statusOf(row: Selectable<CredentialLeaseTable>): LeaseStatus {
   }
 }
 
-function viewLease(row: Selectable<CredentialLeaseTable>, nowMs: EpochMs): LeaseView {
+/** A lease as those read it who may know of its grant. */
+export function viewLease(row: Selectable<CredentialLeaseTable>, nowMs: EpochMs): LeaseView {
   const { id, grantId, issuedAtMs, expiresAtMs, status } = atLeaseEnd(fromRow(row), nowMs);
   return {
     id,

@@ -50,6 +50,19 @@ export function createWorkspaces(options: WorkspacesOptions): Workspaces {
   };
 }
 
+/** Databricks as one of OAM's optional service principals reaches it; undefined where there is none. */
+export function workspacesOf({
+  tier,
+  clientSecret,
+  ...rest
+}: Pick<WorkspacesOptions, 'transport' | 'redactor'> & {
+  readonly tier: { readonly clientId: string } | undefined;
+  readonly clientSecret: string | undefined;
+}): Workspaces | undefined {
+  if (tier === undefined || clientSecret === undefined) return undefined;
+  return createWorkspaces({ ...rest, clientId: tier.clientId, clientSecret });
+}
+
 interface TokenSource {
   /** A token that is good as far as is known. */
   take(): Promise<string>;

@@ -28,18 +28,28 @@ import { groupsOf, teamsOf } from '../roles/teams.ts';
 import { endRunner, listRunners } from '../runners/administer.ts';
 import { handOver } from '../runners/hand-over.ts';
 import { redeemCode, renewToken } from '../runners/tokens.ts';
+import { listTeamLeases } from '../team/leases.ts';
+import { listTeamMembers } from '../team/members.ts';
+import { listTeamTokens, type TeamTokenParts } from '../team/tokens.ts';
 import type { Operations } from './call.ts';
 
 /** What the operations of one call need. */
 export interface OperationParts {
   readonly core: Core;
   readonly configuration: () => Configuration;
+  /** What the list of a team's personal access tokens needs. */
+  readonly teamTokens: TeamTokenParts;
   /** What issuing needs; throws while the issuer's key has yet to be read. */
   readonly credentials: () => CredentialParts;
 }
 
 /** The control plane's side of every operation of the protocol, for one call. */
-export function createOperations({ core, configuration, credentials }: OperationParts): Operations {
+export function createOperations({
+  core,
+  configuration,
+  teamTokens,
+  credentials,
+}: OperationParts): Operations {
   return {
     getConfiguration: () => Promise.resolve(configuration()),
     getMe: (call) => {
@@ -84,6 +94,9 @@ export function createOperations({ core, configuration, credentials }: Operation
       ),
     issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
     listLeases: (call) => listLeases(core, call.bearer().principal, call.params.id, call.query),
+    listTeamLeases: (call) => listTeamLeases(core, call.bearer().principal, call.query),
+    listTeamMembers: (call) => listTeamMembers(core, call.bearer().principal, call.query),
+    listTeamTokens: (call) => listTeamTokens(core, teamTokens, call.bearer().principal, call.query),
     createDelegation: (call) => createDelegation(core, call.intent(), call.body),
     listDelegations: (call) => listDelegations(core, call.bearer().principal, call.query),
     revokeDelegation: (call) => endDelegation(core, call.bearer().principal, call.params.id),

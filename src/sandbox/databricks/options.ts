@@ -125,6 +125,15 @@ export interface SandboxCredentials {
   readonly secret: string;
 }
 
+/** How a person made a personal access token, where not just now and for an hour. */
+export interface MadeToken {
+  readonly comment?: string;
+  /** Undefined for one without an end. */
+  readonly lifetimeSeconds?: number | undefined;
+  /** How long ago. */
+  readonly ageSeconds?: number;
+}
+
 /** A personal access token, without its value. */
 export interface SandboxPersonalToken {
   readonly id: string;
@@ -149,6 +158,8 @@ export interface RunningSandboxDatabricks {
   readonly adminCredentials: SandboxCredentials;
   /** OAM's own service principal for personal access tokens, an administrator of the workspaces. */
   readonly tokenCredentials: SandboxCredentials;
+  /** OAM's own service principal for reading, an administrator of the workspaces too. */
+  readonly readerCredentials: SandboxCredentials;
   tune(tuning: Tuning): void;
   /** Registers the control plane as the issuer of the deployer's federation policy, in the place of any other. */
   setControlPlaneIssuer(issuer: string): void;
@@ -159,7 +170,7 @@ export interface RunningSandboxDatabricks {
   /** Deletes a group with its memberships, as an administrator does behind OAM's back. */
   deleteGroup(groupId: string): void;
   /** A personal access token such as a person makes in the web page, for tests of clients. */
-  personalAccessToken(workspace: 'prod' | 'dev', userName: string): string;
+  personalAccessToken(workspace: 'prod' | 'dev', userName: string, made?: MadeToken): string;
   /** The personal access tokens of a workspace that are good now: ahead of what lagging lists show. */
   personalAccessTokens(workspace: 'prod' | 'dev'): readonly SandboxPersonalToken[];
   /** Deletes one, as an administrator does behind OAM's back. */

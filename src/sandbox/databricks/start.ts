@@ -107,6 +107,7 @@ export async function startSandboxDatabricks(
     coreCredentials: world.secrets.of(SEED.servicePrincipals.core),
     adminCredentials: world.secrets.of(SEED.servicePrincipals.admin),
     tokenCredentials: world.secrets.of(SEED.servicePrincipals.tokens),
+    readerCredentials: world.secrets.of(SEED.servicePrincipals.reader),
     tune: (tuning) => {
       if (tuning.membershipLagMs !== undefined) world.memberships.lagMs = tuning.membershipLagMs;
       if (tuning.rateLimitPerMinute !== undefined) throttle.perPrincipalAMinute = tuning.rateLimitPerMinute;
@@ -126,15 +127,16 @@ export async function startSandboxDatabricks(
       world.directory.groups.delete(groupId);
       world.memberships.forget(groupId);
     },
-    personalAccessToken: (workspace, userName) => {
+    personalAccessToken: (workspace, userName, made) => {
       const principal = world.directory.userByName(userName);
       if (principal === undefined) throw new TypeError(`No such user: ${userName}`);
       return world.tokens.issuePersonal({
         principal,
         createdBy: principal,
         place: workspace,
-        lifetimeSeconds: minutesToMs(60) / 1_000,
-        comment: 'made in the web page',
+        comment: made?.comment ?? 'made in the web page',
+        lifetimeSeconds: made === undefined ? minutesToMs(60) / 1_000 : made.lifetimeSeconds,
+        ageSeconds: made?.ageSeconds ?? 0,
       }).token;
     },
     personalAccessTokens: (workspace) =>

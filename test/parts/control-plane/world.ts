@@ -90,6 +90,8 @@ export interface WorldOptions {
   readonly policyFolder?: string;
   /** Puts another policy in the place of the demo's. */
   readonly adjustPolicy?: (policy: PolicyVersion) => PolicyVersion;
+  /** Without a service principal that reads what leads look at. */
+  readonly noReader?: true;
   readonly issuer?: Partial<ServerConfiguration['issuer']>;
   /** What seals the keys that OAM signs with, in place of a key of its own. */
   readonly sealKeys?: SealKeys;
@@ -191,6 +193,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       clientId: databricks.coreCredentials.applicationId,
       clientSecretEnv: 'UNUSED',
       pat: { clientId: databricks.tokenCredentials.applicationId, clientSecretEnv: 'UNUSED' },
+      reader: options.noReader
+        ? undefined
+        : { clientId: databricks.readerCredentials.applicationId, clientSecretEnv: 'UNUSED' },
     },
     issuer: {
       keyEnv: 'UNUSED',
@@ -247,6 +252,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       secrets: {
         databricksClientSecret: databricks.coreCredentials.secret,
         tokenClientSecret: databricks.tokenCredentials.secret,
+        readerClientSecret: databricks.readerCredentials.secret,
         sealKeys,
         directoryTokens: [DIRECTORY_TOKEN],
         graphClientSecret: GRAPH_SECRET,

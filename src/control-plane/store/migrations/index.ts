@@ -20,6 +20,7 @@ import { delegations } from './0018-delegations.ts';
 import { evidence } from './0019-evidence.ts';
 import { sessionLimits } from './0020-session-limits.ts';
 import { runners } from './0021-runners.ts';
+import { goodLeases } from './0022-good-leases.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -44,4 +45,5 @@ export const migrations: readonly Migration[] = [
   evidence,
   sessionLimits,
   runners,
+  goodLeases,
 ];

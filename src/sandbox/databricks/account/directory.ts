@@ -123,7 +123,8 @@ export class Directory {
 
   /** An administrator of the workspaces. */
   isWorkspaceAdmin(principal: Principal): boolean {
-    return this.isAdmin(principal) || principal.id === SEED.servicePrincipals.tokens.id;
+    const { tokens, reader } = SEED.servicePrincipals;
+    return this.isAdmin(principal) || [tokens.id, reader.id].some((id) => id === principal.id);
   }
 
   /** A group as somebody works with its rights; undefined where there is no such group. */

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 
-import { type Clock, type EpochMs, fromUnixSeconds, toUnixSeconds } from '../../../domain/time.ts';
+import { type Clock, DAY_MS, type EpochMs, fromUnixSeconds, toUnixSeconds } from '../../../domain/time.ts';
 import { nameOf, type Principal } from './directory.ts';
 
 /** The three doors: the account's and two workspaces'. */
@@ -44,6 +44,7 @@ export class TokenBook {
   readonly #clock: Clock;
   readonly #key: CryptoKey;
   readonly #tokens = new Map<string, IssuedToken>();
+  readonly #usedAtMs = new Map<string, EpochMs>();
   /** Personal access tokens that were taken back, and until when lists show them still. */
   readonly #leaving = new Map<IssuedToken, EpochMs>();
   /** How long lists take to show that a personal access token was made or taken back, in milliseconds. */
@@ -103,9 +104,10 @@ export class TokenBook {
     place: Place;
     lifetimeSeconds: number | undefined;
     comment: string;
+    ageSeconds?: number;
   }): { readonly token: string; readonly info: IssuedToken } {
     const token = `dapi${randomBytes(16).toString('hex')}`;
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#clock.nowMs() - (o.ageSeconds ?? 0) * 1_000;
     const info: IssuedToken = {
       id: randomBytes(32).toString('hex'),
       principalId: o.principal.id,
@@ -124,7 +126,15 @@ export class TokenBook {
   find(token: string, place: Place): IssuedToken | undefined {
     const found = this.#tokens.get(token);
     if (found === undefined || found.expiresAtMs <= this.#clock.nowMs()) return undefined;
-    return found.place === place || (found.place === 'account' && found.kind === 'oauth') ? found : undefined;
+    if (found.place !== place && !(found.place === 'account' && found.kind === 'oauth')) return undefined;
+    if (found.kind === 'pat') this.#usedAtMs.set(found.id, this.#clock.nowMs());
+    return found;
+  }
+
+  /** The day on which a personal access token was last used, in epoch milliseconds. */
+  lastUsedDay(id: string): EpochMs | undefined {
+    const usedAtMs = this.#usedAtMs.get(id);
+    return usedAtMs === undefined ? undefined : usedAtMs - (usedAtMs % DAY_MS);
   }
 
   /** The personal access tokens of a workspace that have not ended. */

@@ -15,6 +15,7 @@ export class Secrets {
       SEED.servicePrincipals.core,
       SEED.servicePrincipals.admin,
       SEED.servicePrincipals.tokens,
+      SEED.servicePrincipals.reader,
       SEED.servicePrincipals.ci,
     ]) {
       this.#secrets.set(id, `dose${randomBytes(16).toString('hex')}`);

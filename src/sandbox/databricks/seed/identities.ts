@@ -79,6 +79,12 @@ export const SEED = {
       applicationId: '6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8005',
       displayName: 'oam-tokens',
     },
+    /** OAM's own for reading what leads look at: Databricks shows the tokens of others to administrators alone. */
+    reader: {
+      id: '8006',
+      applicationId: '6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8006',
+      displayName: 'oam-reader',
+    },
     ci: {
       id: '8004',
       applicationId: '6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8004',

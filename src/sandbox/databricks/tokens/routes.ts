@@ -86,7 +86,9 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
           token_infos: all.map((token) => ({
             ...shown(token),
             created_by_id: Number(token.createdById),
+            created_by_username: userNameOf(directory, token.createdById),
             owner_id: Number(token.principalId),
+            last_used_day: tokens.lastUsedDay(token.id) ?? 0,
           })),
         });
       },
@@ -142,6 +144,11 @@ export function tokenRoutes({ key, rights, world }: Workspace): Route[] {
       },
     },
   ];
+}
+
+function userNameOf(directory: Workspace['world']['directory'], id: string): string | undefined {
+  const principal = directory.principal(id);
+  return principal && nameOf(principal);
 }
 
 function shown(token: IssuedToken): object {

@@ -39,6 +39,22 @@ const problems = (text: string, environment: Record<string, string> = {}): strin
 };
 
 describe('the configuration of the server', () => {
+  it('has a service principal of its own for reading, which no role acts as, or none', () => {
+    const named = (clientId: string): string =>
+      TEXT.replace(
+        /\n$/,
+        `\n  reader: { clientId: ${clientId}, clientSecretEnv: OAM_READER_CLIENT_SECRET }\n`,
+      );
+    const { databricks } = parse(TEXT);
+    assert.equal(databricks.reader, undefined);
+    const other = parse(named('another'));
+    assert.deepEqual(catalogueTerms(other), {
+      personalTokens: false,
+      ownApplicationIds: [databricks.clientId, 'another'],
+    });
+    assert.match(problems(named(databricks.clientId))[0] ?? '', /^13: .*another service principal than/);
+  });
+
   it('has another service principal for personal access tokens, or none', () => {
     const named = (clientId: string): string =>
       TEXT.replace(/\n$/, `\n  pat: { clientId: ${clientId}, clientSecretEnv: OAM_PAT_CLIENT_SECRET }\n`);

@@ -1,0 +1,19 @@
+import type { Configuration } from '../../protocol/schemas.ts';
+import type { PolicyVersion } from '../policy/version.ts';
+import type { ServerConfiguration } from './configuration.ts';
+
+/** What a client is told before anybody has signed in. */
+export function publicConfiguration(
+  config: ServerConfiguration,
+  policy: PolicyVersion,
+  version: string,
+): Configuration {
+  const { issuer, clientId, audience, scopes, claims } = config.identity;
+  return {
+    product: 'databricks-ml-oam',
+    version,
+    identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim: claims.subject },
+    workspaces: policy.catalogue.workspaces.map(({ name, host }) => ({ name, host })),
+    ...(config.sessions && { sessions: config.sessions }),
+  };
+}
