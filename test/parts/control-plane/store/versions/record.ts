@@ -11,14 +11,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 
 import { migrations } from '../../../../../src/control-plane/store/migrations/index.ts';
-import { HOUR_MS, SECOND_MS } from '../../../../../src/domain/time.ts';
+import { DAY_MS, HOUR_MS, SECOND_MS } from '../../../../../src/domain/time.ts';
 import type { RequestView } from '../../../../../src/protocol/schemas.ts';
 import { SEED } from '../../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../../src/sandbox/identity-provider/index.ts';
 import { DIRECTORY_TOKEN, grantOf, type Name, startWorld, type World } from '../../world.ts';
-import { type Heading, type Recording, recordingFile, recordingText, SEAL_KEYS } from './recording.ts';
+import {
+  type Heading,
+  type Recording,
+  recordingFile,
+  recordingText,
+  MACHINE,
+  SEAL_KEYS,
+} from './recording.ts';
 
-type Known = Pick<Heading, 'grants' | 'pending'>;
+type Known = Pick<Heading, 'grants' | 'pending' | 'runner'>;
 
 const QUERY = 'recsys-endpoint-query';
 const PROMOTE = 'recsys-model-promote';
@@ -96,6 +103,8 @@ async function live(world: World): Promise<Known> {
     }),
   );
   await world.until(emergency, 'active');
+  await delegate(world);
+  const runner = await takeOver(world, federated);
   const pending = await client('ana').call('extendGrant', {
     params: { id: federated },
     body: { minutes: 30 },
@@ -103,7 +112,26 @@ async function live(world: World): Promise<Known> {
   return {
     grants: { returned, active, federated, extended, extension, scheduled, emergency },
     pending: pending.id,
+    runner,
   };
+}
+
+/** The lead goes on holiday. */
+async function delegate(world: World): Promise<void> {
+  const ben = { sub: 'ben', preferred_username: 'ben@example.com', name: 'Ben' };
+  await world.client('lena', ben).call('getMe');
+  const endsAt = new Date((await world.store.nowMs()) + DAY_MS).toISOString();
+  await world.client('lena').call('createDelegation', {
+    body: { delegate: 'ben@example.com', reason: 'On holiday', endsAt },
+  });
+}
+
+/** A program works on its own from then on. */
+async function takeOver(world: World, grantId: string): Promise<NonNullable<Heading['runner']>> {
+  const ana = world.client('ana');
+  const { code } = await ana.call('handOver', { params: { id: grantId }, body: { name: 'nightly' } });
+  const { id, accessToken } = await ana.call('redeemRunner', { body: { code, machine: MACHINE } });
+  return { id, accessToken };
 }
 
 /** The directory pushes the people and a team. */

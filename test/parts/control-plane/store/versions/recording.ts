@@ -19,6 +19,8 @@ const Heading = z.object({
   /** Grants, and a request that waits, by what they are there for. */
   grants: z.record(z.string(), z.string()),
   pending: z.string(),
+  /** A program that had taken one of the grants over, where there were such; its token has expired long since. */
+  runner: z.optional(z.object({ id: z.string(), accessToken: z.string() })),
 });
 
 /** See {@link Recording.heading}. */
@@ -35,6 +37,9 @@ export interface Recording {
 
 /** What sealed the signing keys of all recordings. */
 export const SEAL_KEYS = { key: Buffer.alloc(32, 'recorded').toString('base64') };
+
+/** Where the recorded program runs. */
+export const MACHINE = 'the-machine-of-all-recordings';
 
 /** How far a restored store's transactions are ahead of those of the server that it is restored to. */
 export const ELSEWHERE_TRANSACTIONS = 1_000_000;

@@ -9,16 +9,22 @@ import { SEED } from '../../../../../src/sandbox/databricks/index.ts';
 import { administrator } from '../../administrator.ts';
 import { assertTrailHolds, chainAll } from '../../audit/trail.ts';
 import { storeAtVersion, type TestStore } from '../../database.ts';
+import { createControlPlaneClient } from '../../../../../src/protocol/client.ts';
 import type { RequestView } from '../../../../../src/protocol/schemas.ts';
+import { axiosTransport } from '../../../../../src/protocol/transport.ts';
 import { grantOf, startWorld, type World } from '../../world.ts';
 import {
   ELSEWHERE_TRANSACTIONS,
   type Heading,
+  MACHINE,
   type Recording,
   recordings,
   restore,
   SEAL_KEYS,
 } from './recording.ts';
+
+/** The migrations that the recorded stores had come to. */
+const VERSIONS = [3, 14, 21];
 
 /** The ends of whatever was active when the stores were recorded come within this time. */
 const LONG_ENOUGH_MS = 3 * HOUR_MS;
@@ -84,10 +90,11 @@ describe('a store of an earlier version, with its data', function () {
 
   it('has been recorded', async () => {
     world = await startWorld();
-    assert.ok((await recordings()).length >= 2);
+    const recorded = (await recordings()).map(({ heading }) => heading.migration);
+    assert.deepEqual(recorded, VERSIONS);
   });
 
-  for (const migration of [3, 14]) {
+  for (const migration of VERSIONS) {
     describe(`of migration ${migration}`, () => {
       let heading: Heading;
       beforeEach(async () => {
@@ -147,6 +154,28 @@ describe('a store of an earlier version, with its data', function () {
         ]) {
           assert.deepEqual(world.databricks.members(group.id), []);
         }
+      });
+
+      it('lets delegates decide and programs go on, where there were any', async () => {
+        if (heading.runner === undefined) {
+          assert.ok(migration < 21);
+          return;
+        }
+        const { federated = '' } = heading.grants;
+        const [delegation] = (await world.client('lena').call('listDelegations')).items;
+        assert.equal(delegation?.delegate.userName, 'ben@example.com');
+        const { items } = await world.client('ana').call('listRunners', { params: { id: federated } });
+        assert.deepEqual(
+          items.map(({ id, state }) => [id, state]),
+          [[heading.runner.id, 'running']],
+        );
+        const { accessToken } = heading.runner;
+        const program = createControlPlaneClient({
+          baseUrl: world.url,
+          accessToken: () => Promise.resolve(accessToken),
+          transport: axiosTransport(),
+        });
+        await program.call('renewRunner', { body: { machine: MACHINE } });
       });
 
       it('tells who follows the feed of what happens from now on, also from a place of the server before', async () => {
