@@ -85,6 +85,20 @@ export class Workbench {
     await this.page.mouse.up();
   }
 
+  /** Changes the colours of the window, by the name of a theme, and waits for its kind: `vs`, `vs-dark`, `hc-black`. */
+  async theme(name: string, kind: string): Promise<void> {
+    await this.command('Preferences: Color Theme');
+    const { root, input, row } = this.quickInput();
+    await root
+      .filter({ hasText: 'Select Color Theme' })
+      .or(root.filter({ has: this.page.getByPlaceholder(/Color Theme/) }))
+      .waitFor();
+    await input.fill(name);
+    await row(name).first().click();
+    await root.waitFor({ state: 'hidden' });
+    await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
+  }
+
   /** A view in the side bar, by its title. */
   view(title: string): Locator {
     return this.page.locator('.pane').filter({

@@ -10,6 +10,7 @@ import type {
   DatabaseCredential,
   EffectivePrivilege,
   Experiment,
+  Feature,
   Group,
   Job,
   ObjectPermission,
@@ -121,6 +122,29 @@ export const ExperimentsPage = z.object({
           id: row.experiment_id,
           name: row.name,
           lastUpdatedAtMs: row.last_update_time,
+        })),
+      ),
+    ),
+  ),
+  ...NextPage,
+});
+
+/** One page of `GET /feature-engineering/features`. */
+export const FeaturesPage = z.object({
+  features: z.optional(
+    z.array(
+      z.pipe(
+        z.object({
+          full_name: z.string(),
+          description: optionalText,
+          source: z.optional(
+            z.object({ delta_table_source: z.optional(z.object({ full_name: optionalText })) }),
+          ),
+        }),
+        z.transform((row): Feature => ({
+          fullName: row.full_name,
+          description: row.description,
+          table: row.source?.delta_table_source?.full_name,
         })),
       ),
     ),

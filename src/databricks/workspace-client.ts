@@ -5,7 +5,13 @@ import type { HttpRequest, HttpTransport } from '../protocol/transport.ts';
 import { DatabricksError, isRefusal, readRefusal, unexpectedAnswer } from './errors.ts';
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from './retry.ts';
 import * as shapes from './shapes.ts';
-import { type CallOptions, MEMBERS_AT_ONCE, type WorkspaceClient, type WorkspaceUser } from './workspace.ts';
+import {
+  type CallOptions,
+  type ListOptions,
+  MEMBERS_AT_ONCE,
+  type WorkspaceClient,
+  type WorkspaceUser,
+} from './workspace.ts';
 
 /** What {@link createWorkspaceClient} needs. */
 export interface WorkspaceClientOptions {
@@ -92,13 +98,15 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
     schema: z.ZodMiniType<Page>,
     call: (pageToken: string | undefined) => Call,
     rowsOf: (page: Page) => readonly Row[],
-    callOptions?: CallOptions,
+    callOptions?: ListOptions<Row>,
   ): Promise<Row[]> => {
     const rows: Row[] = [];
     let pageToken: string | undefined;
     for (let pages = 0; pages < MAX_PAGES; pages++) {
       const page = await read(schema, call(pageToken), callOptions);
-      rows.push(...rowsOf(page));
+      const added = rowsOf(page);
+      rows.push(...added);
+      callOptions?.onPage?.(added);
       pageToken = page.next_page_token;
       if (pageToken === undefined || pageToken === '') return rows;
     }
@@ -170,6 +178,18 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
           },
         }),
         (page) => page.experiments ?? [],
+        o,
+      ),
+
+    features: (o) =>
+      readPages(
+        shapes.FeaturesPage,
+        (page_token) => ({
+          method: 'GET',
+          path: '/api/2.0/feature-engineering/features',
+          query: { page_size: 100, page_token },
+        }),
+        (page) => page.features ?? [],
         o,
       ),
 

@@ -7,6 +7,12 @@ export interface CallOptions {
   readonly userAgentSuffix?: string;
 }
 
+/** What the calls of long lists take. */
+export interface ListOptions<Row> extends CallOptions {
+  /** Told of each page as it comes; the answer holds them all. */
+  readonly onPage?: (rows: readonly Row[]) => void;
+}
+
 /** The caller as Databricks knows it. */
 export interface CurrentPrincipal {
   /** Databricks' numeric id, as the string that SCIM uses. */
@@ -47,6 +53,15 @@ export interface Experiment {
   readonly id: string;
   readonly name: string;
   readonly lastUpdatedAtMs: EpochMs | undefined;
+}
+
+/** A feature of Unity Catalog. */
+export interface Feature {
+  /** `catalog.schema.name`. */
+  readonly fullName: string;
+  readonly description: string | undefined;
+  /** The table that it is read from, by its full name: who may read that may read it. */
+  readonly table: string | undefined;
 }
 
 /** A model serving endpoint. */
@@ -175,7 +190,7 @@ export interface WorkspaceClient {
   me(options?: CallOptions): Promise<CurrentPrincipal>;
   /** The registered models that the caller may see. */
   models(
-    options?: CallOptions & { readonly catalog?: string; readonly schema?: string },
+    options?: ListOptions<RegisteredModel> & { readonly catalog?: string; readonly schema?: string },
   ): Promise<RegisteredModel[]>;
   /**
    * Privileges on a Unity Catalog securable. A registered model's type is `function`. Groups are not expanded:
@@ -187,12 +202,14 @@ export interface WorkspaceClient {
     principal?: string,
     options?: CallOptions,
   ): Promise<EffectivePrivilege[]>;
-  experiments(options?: CallOptions): Promise<Experiment[]>;
+  experiments(options?: ListOptions<Experiment>): Promise<Experiment[]>;
+  /** The features that the caller may see. */
+  features(options?: ListOptions<Feature>): Promise<Feature[]>;
   servingEndpoints(options?: CallOptions): Promise<ServingEndpoint[]>;
   /** The caller's own level on an endpoint (`CAN_QUERY`, …), undefined where it has none that it may know of. */
   servingEndpointLevel(name: string, options?: CallOptions): Promise<string | undefined>;
-  clusters(options?: CallOptions): Promise<Cluster[]>;
-  jobs(options?: CallOptions): Promise<Job[]>;
+  clusters(options?: ListOptions<Cluster>): Promise<Cluster[]>;
+  jobs(options?: ListOptions<Job>): Promise<Job[]>;
   /** The object's list of rights. 403 says "not visible to you", never "no access". */
   objectPermissions(type: ObjectType, id: string, options?: CallOptions): Promise<ObjectPermission[]>;
   /** The user whose `externalId` is the identity provider's subject. */

@@ -33,6 +33,7 @@ export function roleHash(role: Role): string {
       servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
       approval: role.approval.map(stageContent),
       probe: role.probe && { ...role.probe },
+      rights: role.rights?.map((right) => ({ ...right })),
     }),
   );
 }

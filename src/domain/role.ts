@@ -1,3 +1,4 @@
+import type { AssetRight } from './asset-right.ts';
 import type { Attributes, Duty } from './principal.ts';
 
 /** How much harm a role can do. */
@@ -99,6 +100,8 @@ export interface Role {
   /** Who must approve, in order, where policy does not approve by itself. */
   readonly approval: readonly ApprovalStage[];
   readonly probe: Probe | undefined;
+  /** What the role's group carries, as far as the catalogue tells it: by this the smallest role for a need is found. */
+  readonly rights?: readonly AssetRight[] | undefined;
 }
 
 /** A Databricks workspace of the catalogue. */

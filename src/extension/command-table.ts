@@ -2,15 +2,17 @@ import * as vscode from 'vscode';
 
 import { CancelledError, OamError } from '../domain/errors.ts';
 import { cancellable } from '../identity/index.ts';
+import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
 import { reviewAccess } from './approvals/reviews.ts';
-import { grantOf, requestOf, roleOf } from './commands/arguments.ts';
+import { grantOf, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
 import { signalOf, withCancellableProgress } from './commands/progress.ts';
 import type { CommandTable } from './commands/register.ts';
 import type { Container } from './container.ts';
+import type { DenialListener } from './denials/watch-denials.ts';
 import { isSignedInByDatabricks } from './injection/databricks-extension.ts';
 import { editorFolders } from './injection/editor-folders.ts';
 import type { Folder } from './injection/folder-injection.ts';
@@ -18,13 +20,18 @@ import { pickWorkspace } from './injection/folder-question.ts';
 import { untrustedHost } from './injection/folder-questions.ts';
 import { showPlaces } from './places/show-places.ts';
 import { ACCESS_VIEW } from './product.ts';
-import { ownAccess } from './requests/own-access.ts';
+import type { OwnAccess } from './requests/own-access.ts';
+import type { Views } from './views.ts';
 
 /** What every command does. */
-export function commandTable(container: Container): CommandTable {
+export function commandTable(
+  container: Container,
+  views: Views,
+  own: OwnAccess,
+  denials: DenialListener,
+): CommandTable {
   const { channel, clock, client, connection, injection, logger, model, signIn, terminals, trust } =
     container;
-  const own = ownAccess(client, model);
   const decide = decisions(client, model, clock, logger);
 
   const chooseFolder = (): Promise<Folder> => {
@@ -53,7 +60,15 @@ export function commandTable(container: Container): CommandTable {
     async signOut() {
       await vscode.window.withProgress({ location: { viewId: ACCESS_VIEW } }, () => connection.signOut());
     },
-    requestAccess: (argument) => own.request(roleOf(argument)),
+    async requestAccess(argument) {
+      const refusal = refusalOf(argument);
+      if (refusal === undefined) await own.request(roleOf(argument));
+      else denials.clicked(refusal);
+    },
+    async findRole(argument) {
+      const line = views.lineOf(argument);
+      await own.findRole(line?.kind === 'asset' ? line : undefined);
+    },
     cancelRequest: (argument) => own.cancel(requestOf(argument)),
     extendAccess: (argument) => own.extend(grantOf(argument)),
     returnAccess: (argument) => own.giveBack(grantOf(argument)),
@@ -115,6 +130,7 @@ export function commandTable(container: Container): CommandTable {
         nowMs: clock.nowMs(),
       });
     },
+    ...lineCommands(views, trust),
     async refresh() {
       if (connection.state.kind !== 'signedIn') {
         await connection.start();

@@ -13,6 +13,7 @@ import { stateFolder } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
+import type { WorkspaceRef } from './access-view/access-nodes.ts';
 import { Arrivals } from './approvals/arrivals.ts';
 import { HandledRequests } from './approvals/handled-requests.ts';
 import { RequestDocuments } from './approvals/request-documents.ts';
@@ -43,6 +44,7 @@ import { personOf } from './injection/person.ts';
 import { processTarget } from './injection/pointer-target.ts';
 import { RolePaths } from './injection/role-paths.ts';
 import { RoleTerminals } from './injection/role-terminal.ts';
+import { RequestMemory } from './requests/request-memory.ts';
 import { WindowBroker } from './injection/window-broker.ts';
 import { createChannelLogger } from './logging/log-channel.ts';
 import {
@@ -77,8 +79,16 @@ export interface Container extends vscode.Disposable {
   readonly rolePaths: RolePaths;
   readonly terminals: RoleTerminals;
   readonly trust: () => HostTrust;
+  /** Does something later. */
+  readonly later: (work: () => void, delayMs: number) => Stoppable;
   /** Tells the person of an error, but not of the same one again and again. */
   readonly tellOnce: (error: OamError) => void;
+  /** Does something that nobody waits for, and tells the person where it fails. */
+  readonly runAndTell: (work: () => Promise<void>) => void;
+  /** What people said in their requests. */
+  readonly requestMemory: RequestMemory;
+  /** The workspaces that the control plane names. */
+  readonly workspaces: () => readonly WorkspaceRef[];
   /** True while a view of ours can be seen. */
   readonly watching: Set<string>;
   /**
@@ -209,11 +219,16 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     principal,
   });
 
+  const workspaces = () => connection.pinned?.workspaces ?? [];
+  const runAndTell = (work: () => Promise<void>): void => {
+    work().catch((error: unknown) => void showError(error, logger));
+  };
+
   const memory = new FolderMemory(context.globalState, context.workspaceState, machine);
   const injection = new FolderInjection({
     folders: editorFolders,
     isTrusted: () => vscode.workspace.isTrusted,
-    workspaces: () => connection.pinned?.workspaces ?? [],
+    workspaces,
     alreadySet: (folder) => alreadySetIn(folder, inherited),
     memory,
     terminals: terminalTargets(context.environmentVariableCollection),
@@ -228,7 +243,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     injection,
     memory,
     isSignedIn: () => connection.state.kind === 'signedIn',
-    workspaces: () => connection.pinned?.workspaces ?? [],
+    workspaces,
     trust,
     logger,
   });
@@ -278,7 +293,11 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     rolePaths,
     terminals,
     trust,
+    later,
     tellOnce,
+    runAndTell,
+    requestMemory: new RequestMemory(context.globalState),
+    workspaces,
     watching,
     client,
     diagnose,

@@ -7,8 +7,11 @@ import { commandTable } from './command-table.ts';
 import { registerCommands } from './commands/register.ts';
 import { showError } from './commands/show-error.ts';
 import { createContainer } from './container.ts';
+import { denialRequests } from './denials/denial-requests.ts';
+import { watchDenials } from './denials/watch-denials.ts';
 import { EXTENSION, PRODUCT } from './product.ts';
 import { wireReactions } from './reactions.ts';
+import { ownAccess } from './requests/own-access.ts';
 import { createViews } from './views.ts';
 
 /** Starts the extension. Nothing is waited for: pointers of before a reload are in place when this returns. */
@@ -16,6 +19,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const container = createContainer(context);
   container.injection.start();
   const views = createViews(container);
+  const own = ownAccess({ ...container, memory: container.requestMemory });
+  const denials = denialRequests({ ...container, own, run: container.runAndTell });
   const linked = new LinkedRequests({ ...container, reveal: (id) => views.revealRequest(id) });
   const provider = new OamAuthenticationProvider({
     connection: container.connection,
@@ -34,8 +39,9 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     container,
     views,
-    wireReactions(container, context, () => views.redraw()),
-    registerCommands(commandTable(container), container.logger),
+    wireReactions(container, context, views),
+    registerCommands(commandTable(container, views, own, denials), container.logger),
+    watchDenials(denials),
     provider,
     vscode.authentication.registerAuthenticationProvider(EXTENSION, PRODUCT, provider, {
       supportsMultipleAccounts: true,

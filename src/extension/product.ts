@@ -14,6 +14,7 @@ export const COMMANDS = [
   'switchAccount',
   'signOut',
   'requestAccess',
+  'findRole',
   'cancelRequest',
   'extendAccess',
   'returnAccess',
@@ -26,6 +27,10 @@ export const COMMANDS = [
   'useInFolder',
   'whoAmI',
   'stopInFolder',
+  'filterAccess',
+  'clearFilter',
+  'copyName',
+  'openInDatabricks',
   'refresh',
   'diagnose',
   'showLog',
@@ -60,6 +65,9 @@ export type ViewState = (typeof VIEW_STATES)[number];
 /** The context key of {@link ViewState}. */
 export const VIEW_CONTEXT = `${EXTENSION}.view`;
 
+/** The context key that is true while the view "My Access" shows only what matches a search. */
+export const FILTERED_CONTEXT = `${EXTENSION}.filtered`;
+
 /** The context key that is true for somebody whose word others may wait for: the view "Approvals" is theirs. */
 export const APPROVES_CONTEXT = `${EXTENSION}.approves`;
 
@@ -81,3 +89,6 @@ export const APPROVAL_NOTICES = 'approvalNotifications';
 
 /** The scheme of documents that show a request. */
 export const REQUEST_SCHEME = 'databricks-ml-oam-request';
+/** Preferences: what is convenient, and trusts nobody. */
+export const PURPOSE_TEMPLATES = 'purposeTemplates';
+export const OFFER_ON_DENIAL = 'offerAccessWhenDenied';

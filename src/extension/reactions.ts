@@ -13,6 +13,7 @@ import { personOf } from './injection/person.ts';
 import { CONTROL_PLANE_URL, EXTENSION, USE_KEYCHAIN } from './product.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
 import { statusWords } from './status-bar/status-words.ts';
+import type { Views } from './views.ts';
 
 /** Minutes are shown, so they are looked at this often, while a grant lives. */
 const TICK_MS = 15 * SECOND_MS;
@@ -21,7 +22,7 @@ const TICK_MS = 15 * SECOND_MS;
 export function wireReactions(
   container: Container,
   context: vscode.ExtensionContext,
-  redrawViews: () => void,
+  views: Pick<Views, 'redrawTimes'>,
 ): vscode.Disposable {
   const {
     client,
@@ -60,7 +61,7 @@ export function wireReactions(
 
   const tick = setInterval(() => {
     if ((model.data?.grants.length ?? 0) === 0) return;
-    redrawViews();
+    views.redrawTimes();
     drawStatus();
     void expiry.look();
   }, TICK_MS);

@@ -2,18 +2,37 @@ import * as vscode from 'vscode';
 
 import { areFactsFresh } from '../domain/freshness.ts';
 import { SECOND_MS } from '../domain/time.ts';
-import { approves } from './access-view/access-data.ts';
+import { type AccessData, approves, isOpenRequest } from './access-view/access-data.ts';
+import type { AccessFilter } from './access-view/access-filter.ts';
+import type { AccessNode } from './access-view/access-nodes.ts';
 import { AccessTree } from './access-view/access-tree.ts';
+import { LineMarks } from './access-view/line-marks.ts';
+import { grantTone } from './access-view/node-words.ts';
 import { ApprovalTree } from './approvals/approval-tree.ts';
 import { stateWords } from './approvals/request-link.ts';
 import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
-import { ACCESS_VIEW, APPROVALS_VIEW, APPROVES_CONTEXT, VIEW_CONTEXT, type ViewState } from './product.ts';
+import {
+  ACCESS_VIEW,
+  APPROVALS_VIEW,
+  APPROVES_CONTEXT,
+  FILTERED_CONTEXT,
+  VIEW_CONTEXT,
+  type ViewState,
+} from './product.ts';
 import { momentWords } from './time-words.ts';
 
 /** What the rest of the extension asks of the views. */
 export interface Views extends vscode.Disposable {
   redraw(): void;
+  /** Draws again what says how much time is left. */
+  redrawTimes(): void;
+  /** What "My Access" is narrowed to. */
+  filter: AccessFilter;
+  /** The line of "My Access" that is selected. */
+  selected(): AccessNode | undefined;
+  /** The line of "My Access" that a command was called on; undefined for what is none. */
+  lineOf(argument: unknown): AccessNode | undefined;
   /** Shows a request that waits for the person; nothing where none of that id does. */
   revealRequest(id: string): Promise<void>;
 }
@@ -23,8 +42,9 @@ const HANDLED_SHOWN_MS = 10 * SECOND_MS;
 
 /** The views of the side bar and what they say when they are empty. */
 export function createViews(container: Container): Views {
-  const { clock, connection, handled, logger, model, watching } = container;
-  const accessTree = new AccessTree(connection, model, clock, logger);
+  const { clock, connection, handled, later, logger, model, watching } = container;
+  const marks = new LineMarks();
+  const accessTree = new AccessTree({ connection, model, clock, logger, marks, later });
   const approvalTree = new ApprovalTree(model, handled, clock);
   const access = vscode.window.createTreeView(ACCESS_VIEW, {
     treeDataProvider: accessTree,
@@ -33,6 +53,35 @@ export function createViews(container: Container): Views {
   const approvals = vscode.window.createTreeView(APPROVALS_VIEW, { treeDataProvider: approvalTree });
   let shownState: ViewState | undefined;
   let shownApproves: boolean | undefined;
+  let reading: PromiseWithResolvers<void> | undefined;
+
+  /** A bar that moves above the view while there is nothing to show yet. */
+  const showReading = (isReading: boolean): void => {
+    if (!isReading) {
+      reading?.resolve();
+      reading = undefined;
+    } else if (reading === undefined) {
+      const { promise } = (reading = Promise.withResolvers<void>());
+      void vscode.window.withProgress({ location: { viewId: ACCESS_VIEW } }, () => promise);
+    }
+  };
+
+  const showEnding = (): void => {
+    const nowMs = clock.nowMs();
+    const ending = (model.data?.grants ?? []).filter(
+      (grant) => grantTone(grant, nowMs) === 'endsSoon',
+    ).length;
+    access.badge =
+      ending === 0
+        ? undefined
+        : {
+            value: ending,
+            tooltip:
+              ending === 1
+                ? vscode.l10n.t('Something you hold ends within 15 minutes')
+                : vscode.l10n.t('{0} things you hold end within 15 minutes', ending),
+          };
+  };
 
   const redraw = (): void => {
     const state = viewState(container);
@@ -47,7 +96,9 @@ export function createViews(container: Container): Views {
     }
     const signedIn = connection.state.kind === 'signedIn' ? connection.state : undefined;
     access.description = signedIn?.session.userName ?? '';
-    access.message = messageOf(container);
+    access.message = messageOf(container, accessTree.filter);
+    showEnding();
+    showReading(state === 'starting');
     approvals.message = staleWords(container);
     const waiting = (model.data?.toApprove.length ?? 0) + (model.data?.toReview.length ?? 0);
     approvals.badge =
@@ -83,6 +134,8 @@ export function createViews(container: Container): Views {
       redraw();
       vscode.window.setStatusBarMessage(stateWords(vscode.l10n, request), HANDLED_SHOWN_MS);
     }),
+    vscode.window.registerFileDecorationProvider(marks),
+    marks,
     access,
     approvals,
     accessTree,
@@ -95,7 +148,29 @@ export function createViews(container: Container): Views {
     await vscode.commands.executeCommand(`${APPROVALS_VIEW}.focus`);
     await approvals.reveal({ kind: 'toApprove', request }, { select: true, focus: true });
   };
-  return { redraw, revealRequest, dispose: () => void parts.dispose() };
+  return {
+    redraw,
+    redrawTimes() {
+      showEnding();
+      accessTree.redrawTimes();
+      approvalTree.redraw();
+    },
+    get filter() {
+      return accessTree.filter;
+    },
+    set filter(filter) {
+      accessTree.setFilter(filter);
+      access.message = messageOf(container, filter);
+      void vscode.commands.executeCommand('setContext', FILTERED_CONTEXT, !filter.isEmpty);
+    },
+    selected: () => access.selection[0],
+    lineOf: (argument) => accessTree.lineOf(argument),
+    revealRequest,
+    dispose() {
+      reading?.resolve();
+      parts.dispose();
+    },
+  };
 }
 
 function viewState({ connection, model }: Container): ViewState {
@@ -118,13 +193,26 @@ function viewState({ connection, model }: Container): ViewState {
   }
 }
 
-/** A line above the tree, where something needs saying. None above an empty one: VS Code would hide the welcome. */
-function messageOf({ connection, model }: Container): string {
-  if (connection.state.kind !== 'signedIn') return '';
-  if (model.state.kind === 'known' && model.state.stale !== undefined) {
-    return vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, model.state.stale).message);
-  }
-  return '';
+/** What to say above the tree. None above an empty one: VS Code would hide the welcome. */
+function messageOf({ connection, model }: Container, filter: AccessFilter): string {
+  if (connection.state.kind !== 'signedIn' || model.state.kind !== 'known') return '';
+  return [
+    ...(model.state.stale === undefined
+      ? []
+      : [vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, model.state.stale).message)]),
+    ...(isNothingOpen(model.state.data)
+      ? [
+          vscode.l10n.t(
+            'You hold nothing for a time, and no role is offered to you. Ask your team lead whether your groups are set up.',
+          ),
+        ]
+      : []),
+    ...(filter.isEmpty ? [] : [vscode.l10n.t('Shown is only what matches “{0}”.', filter.text)]),
+  ].join(' ');
+}
+
+function isNothingOpen({ roles, requests, grants }: AccessData): boolean {
+  return roles.length + grants.length === 0 && !requests.some(isOpenRequest);
 }
 
 /** An approver's word counts only on fresh facts: it is said before they decide, not after. */

@@ -12,13 +12,16 @@ import { runnerEndpoints } from './runners.ts';
 import {
   ApproveBody,
   ById,
+  clientText,
   Configuration,
   CredentialView,
   EmptyBody,
   ExtendBody,
   GrantView,
+  IfConfirmed,
   Me,
   OpenLinkBody,
+  Outlook,
   page,
   PageQuery,
   ReasonBody,
@@ -39,6 +42,9 @@ const Flag = z.prefault(
   ),
   'false',
 );
+
+/** A number of a query, as far as it could be meant. */
+const WholeNumber = z.pipe(z.string().check(z.regex(/^\d{1,6}$/)), z.transform(Number));
 
 /** One operation of the control plane: the single definition for server, client and OpenAPI. */
 export interface Endpoint {
@@ -113,6 +119,18 @@ export const endpoints = {
     body: undefined,
     response: z.object({ items: z.array(RoleView) }),
     refusals: ['groups_overflowed'],
+    successStatus: 200,
+  },
+  getOutlook: {
+    method: 'GET',
+    path: '/api/v1/roles/{id}/outlook',
+    summary: 'What a request for a role, for so long and with or without a ticket, would meet now',
+    auth: 'bearer',
+    params: z.object({ id: clientText(200, 1) }),
+    query: z.object({ minutes: WholeNumber, ticket: Flag, purposeCharacters: z.optional(WholeNumber) }),
+    body: undefined,
+    response: z.object({ outlook: Outlook, ifConfirmed: IfConfirmed }),
+    refusals: ['unknown_role', 'groups_overflowed'],
     successStatus: 200,
   },
   createRequest: {

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { ASSET_KINDS } from '../domain/asset-right.ts';
 import { END_REASONS, GRANT_STATES, OUTLIVING_KINDS, REQUEST_STATES } from '../domain/lifecycle.ts';
 import { DUTIES } from '../domain/principal.ts';
 import { REVIEW_VERDICTS } from '../domain/review.ts';
@@ -81,6 +82,12 @@ export const Outlook = z.discriminatedUnion('kind', [
 /** See {@link Outlook}. */
 export type Outlook = z.infer<typeof Outlook>;
 
+/** Where it would matter whether callbacks confirm ticket and purpose: who is asked, and what a yes would lead to. */
+export const IfConfirmed = z.optional(z.object({ by: z.array(z.string()), outlook: Outlook }));
+
+/** A right on an asset. */
+export const AssetRight = z.object({ kind: z.enum(ASSET_KINDS), name: z.string(), level: z.string() });
+
 /** A role of the catalogue as the caller sees it. */
 export const RoleView = z.object({
   id: z.string(),
@@ -93,10 +100,13 @@ export const RoleView = z.object({
   maxMinutes: z.int(),
   defaultMinutes: z.int(),
   outlook: Outlook,
-  /** Where it would matter whether callbacks confirm ticket and purpose: who is asked, and what a yes would lead to. */
-  ifConfirmed: z.optional(z.object({ by: z.array(z.string()), outlook: Outlook })),
+  ifConfirmed: IfConfirmed,
   /** True where policy would let the caller take the role in an emergency. */
   breakGlass: z.boolean(),
+  /** What the role gives on which assets, as far as the catalogue tells it; a `*` ends a name that stands for many. */
+  rights: z._default(z.array(AssetRight), []),
+  /** The Databricks group through which it is given, by name; null from a server that does not tell. */
+  group: z._default(z.nullable(z.string()), null),
 });
 /** See {@link RoleView}. */
 export type RoleView = z.infer<typeof RoleView>;

@@ -37,6 +37,7 @@ const EVENTS: Readonly<Record<OperationId, string | null>> = {
   getConfiguration: null,
   getGrant: null,
   getMe: null,
+  getOutlook: null,
   getRequest: null,
   listDelegations: null,
   listEvents: null,

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { ASSET_KINDS } from '../../domain/asset-right.ts';
 import { DUTIES } from '../../domain/principal.ts';
 import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
 import { HELD_MAX_MINUTES, WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
@@ -17,6 +18,13 @@ const Name = z.string().check(
 export const AttributeName = z.string().check(
   z.regex(/^[a-z][a-z0-9_-]{0,62}$/, {
     error: 'must be lower-case letters, digits, hyphens and underscores, and begin with a letter.',
+  }),
+);
+
+/** As Databricks writes levels and privileges. */
+const Level = z.string().check(
+  z.regex(/^[A-Z][A-Z_]{1,60}$/, {
+    error: 'must be a level or privilege as Databricks writes it, such as CAN_QUERY.',
   }),
 );
 
@@ -65,6 +73,12 @@ export const CatalogueFile = z.strictObject({
             .check(z.minLength(1)),
         ),
         probe: z.optional(z.strictObject({ securableType: Text, fullName: Text, privilege: Text })),
+        /** What the group carries. Nothing is given by it: it tells people which role is the smallest for their need. */
+        rights: z.optional(
+          z
+            .array(z.strictObject({ kind: z.enum(ASSET_KINDS), name: Text, level: Level }))
+            .check(z.minLength(1)),
+        ),
       }),
     )
     .check(z.minLength(1)),

@@ -23,7 +23,7 @@ import { approveRequest, cancelRequest, denyRequest } from '../requests/decide.t
 import { explainRequest } from '../requests/explain.ts';
 import { getRequest, listRequests } from '../requests/lists.ts';
 import { timestamp, viewPerson } from '../requests/view.ts';
-import { listRoles } from '../roles/list.ts';
+import { getOutlook, listRoles } from '../roles/list.ts';
 import { groupsOf, teamsOf } from '../roles/teams.ts';
 import { endRunner, listRunners } from '../runners/administer.ts';
 import { handOver } from '../runners/hand-over.ts';
@@ -65,6 +65,7 @@ export function createOperations({
       return Promise.resolve(me);
     },
     listRoles: (call) => listRoles(core, call.bearer().principal),
+    getOutlook: (call) => getOutlook(core, call.bearer().principal, call.params.id, call.query),
     createRequest: (call) => askForRole(core, call.intent(), call.body, call.signal),
     listRequests: (call) => listRequests(core, call.bearer().principal, call.query),
     getRequest: (call) => getRequest(core, call.bearer().principal, call.params.id),

@@ -10,7 +10,7 @@ import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { LIVE_STATES } from '../grants/rows.ts';
 import { type Intent, once } from '../http/idempotency.ts';
-import { seesRole, teamsOf } from '../roles/teams.ts';
+import { visibleRole } from '../roles/teams.ts';
 import { judgePurpose, judgeStart, judgeWindow } from './intake.ts';
 import { lockRequest, openRequestId, saveRequest, type StoredRequest } from './rows.ts';
 import {
@@ -76,7 +76,7 @@ async function prepare(
   caller: Principal,
   body: z.output<typeof RequestCreate>,
 ): Promise<Unverified> {
-  const role = visibleRole(core, caller, body.roleId);
+  const role = visibleRole(core.policy.catalogue, caller, body.roleId);
   const wish = {
     purpose: judgePurpose(body.purpose),
     minutes: judgeWindow(body.minutes, role),
@@ -94,17 +94,6 @@ async function prepare(
   if (!wish.breakGlass) await expectNoOpenRequest(change, caller, role, wish.startsAtMs);
   await expectNotHeld(change, caller, role, wish.startsAtMs);
   return { requester: caller, role, wish };
-}
-
-function visibleRole(core: Core, caller: Principal, roleId: string): Role {
-  const role = core.policy.catalogue.roles.find((candidate) => candidate.id === roleId);
-  const teams = teamsOf(caller, core.policy.catalogue);
-  if (role === undefined || !seesRole(caller, teams, role)) {
-    throw new OamError('unknown_role', 'There is no such role for you. Choose one from the list of roles.', {
-      detail: roleId,
-    });
-  }
-  return role;
 }
 
 /** Access that lies ahead stands in the way of nothing but the same access; nor does what is held now. */

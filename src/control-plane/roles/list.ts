@@ -1,16 +1,22 @@
 import type { Principal } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
+import { PURPOSE_MAX_CHARACTERS } from '../../protocol/limits.ts';
 import type { Outlook, RoleView } from '../../protocol/schemas.ts';
 import { storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import type { RequestDecision } from '../policy/facts.ts';
-import { judge } from '../requests/judgement.ts';
+import { judge, type Wish } from '../requests/judgement.ts';
 import { viewStage } from '../requests/view.ts';
 import { allConfirming } from '../requests/verification.ts';
-import { seesRole, teamsOf } from './teams.ts';
+import { seesRole, teamsOf, visibleRole } from './teams.ts';
 
 /** A purpose of ordinary length: what is shown is what an ordinary request would meet. */
 const ORDINARY_PURPOSE = 'x'.repeat(100);
+
+const SOME_TICKET = 'TICKET-1';
+
+/** Why a group was not adopted, where nobody wrote it down. */
+const NO_REASON = 'Unknown.';
 
 /**
  * The roles that concern somebody, and what a request for each, for its usual window, would meet now.
@@ -26,7 +32,7 @@ export async function listRoles(core: Core, caller: Principal): Promise<{ items:
     .select(['group_id', 'reason'])
     .where('adoption', '=', 'refused')
     .execute();
-  const reasonBy = new Map(refusals.map((group) => [group.group_id, group.reason ?? 'Unknown.']));
+  const reasonBy = new Map(refusals.map((group) => [group.group_id, group.reason ?? NO_REASON]));
   const items = catalogue.roles
     .filter((role) => seesRole(caller, teams, role))
     .map((role) => ({
@@ -42,9 +48,10 @@ export async function listRoles(core: Core, caller: Principal): Promise<{ items:
       credential: role.credential,
       maxMinutes: role.maxMinutes,
       defaultMinutes: role.defaultMinutes,
-      outlook: outlookOf(core, caller, role, nowMs, reasonBy.get(role.group.id)),
-      ...ifConfirmedOf(core, caller, role, nowMs, reasonBy.get(role.group.id)),
+      ...outlooksOf(core, caller, role, ordinaryWish(role), nowMs, reasonBy.get(role.group.id)),
       breakGlass: mayBreakGlass(core, caller, role, nowMs),
+      rights: [...(role.rights ?? [])],
+      group: role.group.name,
     }))
     .filter(
       ({ outlook, ifConfirmed }) =>
@@ -53,33 +60,65 @@ export async function listRoles(core: Core, caller: Principal): Promise<{ items:
   return { items };
 }
 
-function outlookOf(
+/**
+ * What a request for a role would meet now, that is for so long and with or without a ticket.
+ *
+ * @throws {OamError} `unknown_role` where there is none of this id for the caller, `groups_overflowed`.
+ */
+export async function getOutlook(
   core: Core,
   caller: Principal,
-  role: Role,
-  nowMs: number,
-  unavailableBecause: string | undefined,
-): Outlook {
-  if (unavailableBecause !== undefined) return { kind: 'unavailable', because: [unavailableBecause] };
-  return asOutlook(judge(core.policy, caller, role, ordinaryWish(role), nowMs));
+  roleId: string,
+  asked: {
+    readonly minutes: number;
+    readonly ticket: boolean;
+    readonly purposeCharacters?: number | undefined;
+  },
+): Promise<Outlooks> {
+  const role = visibleRole(core.policy.catalogue, caller, roleId);
+  const group = await core.db
+    .selectFrom('jit_group')
+    .select('reason')
+    .where('group_id', '=', role.group.id)
+    .where('adoption', '=', 'refused')
+    .executeTakeFirst();
+  const wish = {
+    ...ordinaryWish(role),
+    minutes: asked.minutes,
+    ticket: asked.ticket ? SOME_TICKET : undefined,
+    purpose: 'x'.repeat(Math.min(asked.purposeCharacters ?? ORDINARY_PURPOSE.length, PURPOSE_MAX_CHARACTERS)),
+  };
+  const because = group === undefined ? undefined : (group.reason ?? NO_REASON);
+  return outlooksOf(core, caller, role, wish, await storeNowMs(core.db), because);
 }
 
-/** What callbacks will say is not known beforehand: where it matters, both ways are told. */
-function ifConfirmedOf(
+type RoleWish = Omit<Wish, 'codeContext'>;
+
+/** What a wish would meet; where callbacks are asked and it matters what they say, both ways. */
+type Outlooks = Pick<RoleView, 'outlook' | 'ifConfirmed'>;
+
+function outlooksOf(
   core: Core,
   caller: Principal,
   role: Role,
+  wish: RoleWish,
   nowMs: number,
   unavailableBecause: string | undefined,
-): Pick<RoleView, 'ifConfirmed'> {
+): Outlooks {
+  if (unavailableBecause !== undefined) {
+    return { outlook: { kind: 'unavailable', because: [unavailableBecause] } };
+  }
+  const outlook = asOutlook(judge(core.policy, caller, role, wish, nowMs));
   const by = [...core.callbacks.askedAbout(role)];
-  if (by.length === 0 || unavailableBecause !== undefined) return {};
+  if (by.length === 0) return { outlook };
   // What can be confirmed has a ticket, where a rule asks for one.
-  const wish = { ...ordinaryWish(role), ticket: 'TICKET-1' };
-  const unconfirmed = judge(core.policy, caller, role, wish, nowMs);
+  const ticketed = { ...wish, ticket: wish.ticket ?? SOME_TICKET };
+  const unconfirmed = judge(core.policy, caller, role, ticketed, nowMs);
   const evidence = allConfirming(by, nowMs);
-  const confirmed = judge(core.policy, caller, role, { ...wish, evidence }, nowMs);
-  return confirmed.kind === unconfirmed.kind ? {} : { ifConfirmed: { by, outlook: asOutlook(confirmed) } };
+  const confirmed = judge(core.policy, caller, role, { ...ticketed, evidence }, nowMs);
+  return confirmed.kind === unconfirmed.kind
+    ? { outlook }
+    : { outlook, ifConfirmed: { by, outlook: asOutlook(confirmed) } };
 }
 
 function asOutlook(decision: RequestDecision): Outlook {
@@ -95,7 +134,7 @@ function mayBreakGlass(core: Core, caller: Principal, role: Role, nowMs: number)
   return judge(core.policy, caller, role, wish, nowMs).kind === 'granted_at_once';
 }
 
-function ordinaryWish(role: Role) {
+function ordinaryWish(role: Role): RoleWish {
   return {
     minutes: role.defaultMinutes,
     purpose: ORDINARY_PURPOSE,

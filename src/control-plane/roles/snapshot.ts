@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 
 import { stageContent } from '../../domain/approvers.ts';
+import { ASSET_KINDS } from '../../domain/asset-right.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { DUTIES } from '../../domain/principal.ts';
 import { CREDENTIAL_KINDS, type Role, SENSITIVITIES } from '../../domain/role.ts';
@@ -32,6 +33,7 @@ const RoleSnapshot = z.object({
   tokenMinutes: z.int(),
   approval: Stages,
   probe: z.optional(z.object({ securableType: z.string(), fullName: z.string(), privilege: z.string() })),
+  rights: z.optional(z.array(z.object({ kind: z.enum(ASSET_KINDS), name: z.string(), level: z.string() }))),
 });
 
 /**
@@ -45,6 +47,7 @@ export function roleText(role: Role): string {
     servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
     approval: role.approval.map(stageContent),
     probe: role.probe && { ...role.probe },
+    rights: role.rights?.map((right) => ({ ...right })),
   });
 }
 

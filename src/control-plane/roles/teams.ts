@@ -53,3 +53,18 @@ export function seesRole(principal: Principal, teams: readonly TeamMembership[],
 export function isAuditor(principal: Pick<Principal, 'duty'>): boolean {
   return principal.duty === 'auditor';
 }
+
+/**
+ * A role of the catalogue that somebody may know of.
+ *
+ * @throws {OamError} `unknown_role` where there is none of this id for them, `groups_overflowed`.
+ */
+export function visibleRole(catalogue: Catalogue, principal: Principal, roleId: string): Role {
+  const role = catalogue.roles.find((candidate) => candidate.id === roleId);
+  if (role === undefined || !seesRole(principal, teamsOf(principal, catalogue), role)) {
+    throw new OamError('unknown_role', 'There is no such role for you. Choose one from the list of roles.', {
+      detail: roleId,
+    });
+  }
+  return role;
+}

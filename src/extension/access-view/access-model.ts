@@ -10,6 +10,7 @@ import type { Connection, SignedInState } from '../connection/connection.ts';
 import type { AccessData, Notice } from './access-data.ts';
 import { AccessFeed, type AccessState } from './access-feed.ts';
 import type { Asset, AssetKind, AssetList, Rights } from './entitlements.ts';
+import type { ListSoFar } from './growing-list.ts';
 import { PersonEntitlements } from './person-entitlements.ts';
 
 /** What {@link AccessModel} needs. */
@@ -36,6 +37,7 @@ export class AccessModel implements Stoppable {
   readonly #options: AccessModelOptions;
   readonly #changes = new Changes<void>();
   readonly #notices = new Changes<Notice>();
+  readonly #growth = new Changes<AssetKind>();
   readonly #watch: Stoppable;
   #following: Following | undefined;
 
@@ -46,6 +48,8 @@ export class AccessModel implements Stoppable {
 
   readonly onDidChange = this.#changes.on;
   readonly onNotice = this.#notices.on;
+  /** Told of a kind of assets whose list is longer than it was. */
+  readonly onGrowth = this.#growth.on;
 
   get state(): AccessState {
     return this.#following?.feed.state ?? { kind: 'unknown' };
@@ -66,12 +70,17 @@ export class AccessModel implements Stoppable {
   }
 
   /**
-   * The assets of a kind, read with the person's own sign-in and kept until the next reload.
+   * The assets of a kind as far as they are read, with the person's own sign-in; kept until the next reload.
    *
    * @throws {CancelledError} where nobody is signed in, or not the same person any more.
    */
-  async assets(host: string, kind: AssetKind): Promise<AssetList> {
+  async assets(host: string, kind: AssetKind): Promise<ListSoFar> {
     return this.#entitlements().assets(host, kind);
+  }
+
+  /** All assets of a kind, however long that takes; throws as {@link AccessModel.assets} does. */
+  async allAssets(host: string, kind: AssetKind): Promise<AssetList> {
+    return this.#entitlements().allAssets(host, kind);
   }
 
   /** The person's rights on an asset; throws as {@link AccessModel.assets} does. */
@@ -84,11 +93,17 @@ export class AccessModel implements Stoppable {
     return this.#following?.entitlements.seenRights(host, asset);
   }
 
+  /** Goes up whenever what Databricks says is to be read anew. */
+  get entitlementsAge(): number {
+    return this.#following?.entitlements.age ?? 0;
+  }
+
   dispose(): void {
     this.#watch.dispose();
     this.#leave();
     this.#changes.dispose();
     this.#notices.dispose();
+    this.#growth.dispose();
   }
 
   #follow(): void {
@@ -116,6 +131,7 @@ export class AccessModel implements Stoppable {
       this.#changes.fire();
     });
     feed.onNotice((notice) => this.#notices.fire(notice));
+    entitlements.onGrowth((kind) => this.#growth.fire(kind));
     return { client, feed, entitlements };
   }
 

@@ -1,6 +1,7 @@
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import { canBeAsked, likelyOutlook } from '../requests/request-draft.ts';
 import { type AccessData, isAhead, isOpenRequest } from './access-data.ts';
+import { type AccessFilter, NO_FILTER } from './access-filter.ts';
 import { type Asset, ASSET_KINDS, type AssetKind } from './entitlements.ts';
 
 /** A workspace as the tree and the injection name it. */
@@ -33,13 +34,31 @@ export type AccessNode =
   | RoleNode
   | { readonly kind: 'request'; readonly request: RequestView }
   | { readonly kind: 'grant'; readonly grant: GrantView }
-  | { readonly kind: 'assets'; readonly assetKind: AssetKind; readonly workspace: WorkspaceRef }
+  | {
+      readonly kind: 'assets';
+      readonly assetKind: AssetKind;
+      readonly workspace: WorkspaceRef;
+      /** How many match the filter; undefined where nothing is filtered. */
+      readonly count: number | undefined;
+    }
   | { readonly kind: 'asset'; readonly asset: Asset; readonly workspace: WorkspaceRef }
+  /** Stands for the rest of a long list, which comes as soon as this line is seen. */
+  | { readonly kind: 'more'; readonly list: AssetsNode; readonly shown: number; readonly rest: Rest }
   | { readonly kind: 'words'; readonly id: string; readonly words: Words };
+
+/** The line above the assets of a kind. */
+export type AssetsNode = Extract<AccessNode, { kind: 'assets' }>;
+
+/** How many lines a list has besides those that are shown, and whether Databricks has told of all. */
+export interface Rest {
+  readonly count: number;
+  readonly isWhole: boolean;
+}
 
 /** What a line says that stands for no thing. */
 export type Words =
   | { readonly kind: 'none' }
+  | { readonly kind: 'noMatch'; readonly filter: string }
   | { readonly kind: 'notVisible' }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -60,6 +79,8 @@ export function nodeId(node: AccessNode): string {
       return `workspace/${node.workspace.name}/assets/${node.assetKind}`;
     case 'asset':
       return `workspace/${node.workspace.name}/asset/${node.asset.kind}/${node.asset.id}`;
+    case 'more':
+      return `${nodeId(node.list)}/more/${String(node.shown)}`;
     case 'words':
       return `words/${node.id}`;
   }
@@ -80,37 +101,53 @@ export function workspaceNodes(pinned: readonly WorkspaceRef[], data: AccessData
 }
 
 /** The sections of a workspace; those without a line are left out, entitlements apart. */
-export function sectionNodes(workspace: WorkspaceRef, data: AccessData): AccessNode[] {
+export function sectionNodes(
+  workspace: WorkspaceRef,
+  data: AccessData,
+  filter: AccessFilter = NO_FILTER,
+): AccessNode[] {
   return SECTIONS.flatMap((section): AccessNode[] => {
     if (section === 'entitlements') return [{ kind: 'section', section, workspace, count: undefined }];
-    const count = rowNodes(section, workspace, data).length;
+    const count = rowNodes(section, workspace, data, filter).length;
     return count === 0 ? [] : [{ kind: 'section', section, workspace, count }];
   });
 }
 
 /** The lines of a section. */
-export function rowNodes(section: Section, workspace: WorkspaceRef, data: AccessData): AccessNode[] {
+export function rowNodes(
+  section: Section,
+  workspace: WorkspaceRef,
+  data: AccessData,
+  filter: AccessFilter = NO_FILTER,
+): AccessNode[] {
   switch (section) {
     case 'grants':
       return data.grants
-        .filter(({ role }) => role.workspace.name === workspace.name)
+        .filter(
+          ({ role, purpose }) =>
+            role.workspace.name === workspace.name && filter.matches(role.title, purpose),
+        )
         .map((grant) => ({ kind: 'grant', grant }));
     case 'requests':
       return data.requests
         .filter((request) => isOpenRequest(request) && request.role.workspace === workspace.name)
+        .filter(({ role, purpose, ticket }) => filter.matches(role.title, role.gives, purpose, ticket ?? ''))
         .map((request) => ({ kind: 'request', request }));
     case 'roles':
-      return roleNodes(workspace, data).filter(({ role }) => canBeAsked(role));
+      return roleNodes(workspace, data, filter).filter(({ role }) => canBeAsked(role));
     case 'closedRoles':
-      return roleNodes(workspace, data).filter(({ role }) => !canBeAsked(role));
+      return roleNodes(workspace, data, filter).filter(({ role }) => !canBeAsked(role));
     case 'entitlements':
-      return ASSET_KINDS.map((assetKind) => ({ kind: 'assets', assetKind, workspace }));
+      return ASSET_KINDS.map((assetKind) => ({ kind: 'assets', assetKind, workspace, count: undefined }));
   }
 }
 
-function roleNodes(workspace: WorkspaceRef, data: AccessData): RoleNode[] {
+function roleNodes(workspace: WorkspaceRef, data: AccessData, filter: AccessFilter): RoleNode[] {
   return data.roles
     .filter((role) => role.workspace.name === workspace.name)
+    .filter(({ title, gives, team, rights }) =>
+      filter.matches(title, gives, team, ...rights.flatMap(({ name, level }) => [name, level])),
+    )
     .sort(byOutlook)
     .map((role) => ({ kind: 'role', role, taken: takenBy(role, data) }));
 }

@@ -2,77 +2,151 @@ import * as vscode from 'vscode';
 
 import type { Logger } from '../../domain/logger.ts';
 import type { Clock } from '../../domain/time.ts';
+import type { Stoppable } from '../changes.ts';
 import { errorWords } from '../commands/error-words.ts';
 import { isCancellation } from '../commands/show-error.ts';
 import type { Connection } from '../connection/connection.ts';
+import { type AccessFilter, NO_FILTER } from './access-filter.ts';
 import type { AccessModel } from './access-model.ts';
-import { type AccessNode, nodeId, rowNodes, sectionNodes, workspaceNodes } from './access-nodes.ts';
-import type { Asset, Rights } from './entitlements.ts';
+import {
+  type AccessNode,
+  type AssetsNode,
+  nodeId,
+  rowNodes,
+  sectionNodes,
+  workspaceNodes,
+  type WorkspaceRef,
+} from './access-nodes.ts';
+import { assetMatches, assetNodes, linesAfter } from './asset-nodes.ts';
+import { grantsByGroup, type RightsWords, rightsWords } from './asset-words.ts';
+import { ASSET_KINDS, type AssetKind } from './entitlements.ts';
+import type { LineMarks } from './line-marks.ts';
 import { contextValue } from './node-capabilities.ts';
-import { nodeWords, type Reader } from './node-words.ts';
-import { treeItem } from './tree-item.ts';
+import { nodeWords, type NodeWords, type Reader } from './node-words.ts';
+import { type AssetNode, SeenRights } from './seen-rights.ts';
+import { tooltipOf, treeItem } from './tree-item.ts';
 
-/** Endpoints tell the person's level one by one; this many are asked at a time. */
-const RIGHTS_AT_A_TIME = 4;
+/** A list that still comes is drawn again this often, in milliseconds. */
+const GROWTH_MS = 1_000;
 
-type AssetNode = Extract<AccessNode, { kind: 'asset' }>;
+/** What {@link AccessTree} needs. */
+export interface AccessTreeOptions {
+  readonly connection: Pick<Connection, 'state'>;
+  readonly model: Pick<
+    AccessModel,
+    'data' | 'assets' | 'allAssets' | 'rights' | 'seenRights' | 'entitlementsAge' | 'onGrowth'
+  >;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly marks: LineMarks;
+  readonly later: (work: () => void, delayMs: number) => Stoppable;
+}
 
 /** The view "My Access". */
 export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.Disposable {
-  readonly #connection: Connection;
-  readonly #model: AccessModel;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #changed = new vscode.EventEmitter<AccessNode | undefined>();
+  readonly #options: AccessTreeOptions;
+  readonly #changed = new vscode.EventEmitter<AccessNode | AccessNode[] | undefined>();
+  readonly #rights: SeenRights;
+  readonly #parts: Stoppable[];
+  /** The lines as VS Code last got them, by id: it knows them by their identity. */
+  readonly #drawn = new Map<string, AccessNode>();
+  /** How often the end of a list was seen, by the id of the line above it. */
+  readonly #endsSeen = new Map<string, number>();
+  readonly #grown = new Set<AssetKind>();
+  #growing: Stoppable | undefined;
+  #filter: AccessFilter = NO_FILTER;
+  #shown: string | undefined;
 
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(connection: Connection, model: AccessModel, clock: Clock, logger: Logger) {
-    this.#logger = logger;
-    this.#connection = connection;
-    this.#model = model;
-    this.#clock = clock;
+  constructor(options: AccessTreeOptions) {
+    this.#options = options;
+    this.#rights = new SeenRights({
+      read: (node) => this.#readRights(node),
+      onRead: (nodes) => this.#redrawLines(nodes),
+      later: options.later,
+    });
+    this.#parts = [
+      this.#rights,
+      options.marks.onSeen((id) => this.#seen(id)),
+      options.model.onGrowth((kind) => this.#grow(kind)),
+    ];
   }
 
-  /** Draws everything again; what is open and selected stays. */
+  get filter(): AccessFilter {
+    return this.#filter;
+  }
+
+  /** The line that something is; undefined for what VS Code was not given by this tree. */
+  lineOf(thing: unknown): AccessNode | undefined {
+    for (const node of this.#drawn.values()) if (node === thing) return node;
+    return undefined;
+  }
+
+  /** Shows only what matches. */
+  setFilter(filter: AccessFilter): void {
+    if (filter.text === this.#filter.text) return;
+    this.#filter = filter;
+    this.#endsSeen.clear();
+    this.redraw();
+  }
+
+  /**
+   * Draws everything again, where there is something else to draw; what is open and selected stays. While VS Code draws
+   * anew it does not know which line a click was on.
+   */
   redraw(): void {
+    const now = this.#shownNow();
+    if (now === this.#shown) return;
+    this.#shown = now;
+    this.#rights.clear();
+    this.#drawn.clear();
     this.#changed.fire(undefined);
   }
 
+  /** Draws again what says how much time is left. */
+  redrawTimes(): void {
+    this.#redrawLines([...this.#drawn.values()].filter(({ kind }) => kind === 'grant'));
+  }
+
   async getChildren(node?: AccessNode): Promise<AccessNode[]> {
-    const { state } = this.#connection;
-    const { data } = this.#model;
+    const { state } = this.#options.connection;
+    const { data } = this.#options.model;
     if (state.kind !== 'signedIn' || data === undefined) return [];
     switch (node?.kind) {
       case undefined:
         return workspaceNodes(state.trust.workspaces, data);
       case 'workspace':
-        return sectionNodes(node.workspace, data);
+        return sectionNodes(node.workspace, data, this.#filter);
       case 'section':
-        return rowNodes(node.section, node.workspace, data);
+        return node.section === 'entitlements' && !this.#filter.isEmpty
+          ? this.#matchingKinds(node.workspace)
+          : rowNodes(node.section, node.workspace, data, this.#filter);
       case 'assets':
         return this.#assets(node);
       case 'role':
       case 'request':
       case 'grant':
       case 'asset':
+      case 'more':
       case 'words':
         return [];
     }
   }
 
   getTreeItem(node: AccessNode): vscode.TreeItem {
-    const words = nodeWords(this.#reader(), node);
-    const level = node.kind === 'asset' ? this.#readLevel(node) : undefined;
+    const id = nodeId(node);
+    this.#drawn.set(id, node);
     const item = treeItem({
-      id: nodeId(node),
-      words:
-        level === undefined ? words : { ...words, description: level, spoken: `${words.spoken}, ${level}` },
+      // What was closed opens for a search, and is closed again after it.
+      id: this.#filter.isEmpty ? id : `${id}?`,
+      words: this.#words(node),
       contextValue: contextValue(node),
-      children: childrenOf(node),
+      children: childrenOf(node, !this.#filter.isEmpty),
+      ...(node.kind === 'asset' && { age: this.#options.model.entitlementsAge }),
     });
-    // Left empty, so that VS Code asks for it when somebody points at the line.
-    if (node.kind === 'asset') item.tooltip = undefined;
+    // Left empty where more is to be said, so that VS Code asks for it when somebody points at the line.
+    if (node.kind === 'asset' && this.#rightsWords(node) === undefined) item.tooltip = undefined;
     return item;
   }
 
@@ -82,100 +156,158 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     token: vscode.CancellationToken,
   ): Promise<vscode.TreeItem> {
     if (node.kind !== 'asset') return item;
-    const lines = [...nodeWords(this.#reader(), node).tooltip];
+    const { label, tooltip } = nodeWords(this.#reader(), node);
     try {
-      const rights = await this.#model.rights(node.workspace.host, node.asset);
-      lines.push(...rightsLines(node.asset, rights));
+      await this.#options.model.rights(node.workspace.host, node.asset);
+      item.tooltip = tooltipOf({ label, tooltip: [...tooltip, ...(this.#rightsWords(node)?.lines ?? [])] });
     } catch (error) {
       if (token.isCancellationRequested || isCancellation(error)) return item;
-      lines.push(errorWords(vscode.l10n, error).message);
+      item.tooltip = tooltipOf({
+        label,
+        tooltip: [...tooltip, errorWords(vscode.l10n, error).message],
+      });
     }
-    item.tooltip = lines.join('\n');
     return item;
   }
 
   dispose(): void {
+    for (const part of this.#parts) part.dispose();
+    this.#growing?.dispose();
     this.#changed.dispose();
   }
 
-  #reader(): Reader {
-    return { l10n: vscode.l10n, locale: vscode.env.language, nowMs: this.#clock.nowMs() };
+  /** All that the lines hang on, but the time. */
+  #shownNow(): string {
+    const { connection, model } = this.#options;
+    const { state } = connection;
+    return JSON.stringify([
+      state.kind === 'signedIn' ? [state.session.subject, state.trust.workspaces] : state.kind,
+      model.data,
+      model.entitlementsAge,
+      this.#filter.text,
+    ]);
   }
 
-  async #assets(node: Extract<AccessNode, { kind: 'assets' }>): Promise<AccessNode[]> {
+  #reader(): Reader {
+    return { l10n: vscode.l10n, locale: vscode.env.language, nowMs: this.#options.clock.nowMs() };
+  }
+
+  #words(node: AccessNode): NodeWords {
+    const words = nodeWords(this.#reader(), node);
+    const rights = node.kind === 'asset' ? this.#rightsWords(node) : undefined;
+    if (rights === undefined) return words;
+    const { description, lines, tone } = rights;
+    return {
+      ...words,
+      description,
+      tone,
+      tooltip: [...words.tooltip, ...lines],
+      spoken: [words.label, ...lines].join(', '),
+    };
+  }
+
+  #rightsWords({ asset, workspace }: AssetNode): RightsWords | undefined {
+    const { model } = this.#options;
+    const rights = model.seenRights(workspace.host, asset);
+    if (rights === undefined || model.data === undefined) return undefined;
+    return rightsWords(this.#reader(), asset, rights, grantsByGroup(model.data));
+  }
+
+  async #assets(node: AssetsNode): Promise<AccessNode[]> {
+    const { model } = this.#options;
     const id = nodeId(node);
     try {
-      const list = await this.#model.assets(node.workspace.host, node.assetKind);
-      if (list.kind === 'notVisible') return [{ kind: 'words', id, words: { kind: 'notVisible' } }];
-      if (list.assets.length === 0) return [{ kind: 'words', id, words: { kind: 'none' } }];
-      const rows = list.assets.map((asset) => ({ kind: 'asset', asset, workspace: node.workspace }) as const);
-      if (node.assetKind === 'endpoints') {
-        void this.#readLevels(
-          node,
-          rows.filter(({ asset }) => asset.level === undefined),
-        );
-      }
-      return rows;
+      const list = await model.assets(node.workspace.host, node.assetKind);
+      return assetNodes(node, list, this.#filter, linesAfter(this.#endsSeen.get(id) ?? 0));
     } catch (error) {
-      // The person has signed out meanwhile, and everything is drawn anew.
-      if (isCancellation(error)) return [];
-      const { message } = errorWords(vscode.l10n, error);
-      return [{ kind: 'words', id, words: { kind: 'failed', message } }];
+      return this.#failure(id, error);
     }
   }
 
-  /** The level that was read of an asset whose list does not say it. */
-  #readLevel({ asset, workspace }: AssetNode): string | undefined {
-    if (asset.level !== undefined || asset.kind !== 'endpoints') return undefined;
-    const rights = this.#model.seenRights(workspace.host, asset);
-    if (rights?.kind !== 'listed') return undefined;
-    return rights.levels.map(({ level }) => level).join(', ') || vscode.l10n.t('no level');
+  /** The kinds that have something that matches. A search looks at all of each, also at what nobody scrolled to. */
+  async #matchingKinds(workspace: WorkspaceRef): Promise<AccessNode[]> {
+    const { model } = this.#options;
+    const filter = this.#filter;
+    const kinds = await Promise.all(
+      ASSET_KINDS.map(async (assetKind): Promise<AccessNode[]> => {
+        try {
+          const list = await model.allAssets(workspace.host, assetKind);
+          if (list.kind === 'notVisible') return [];
+          const count = list.assets.filter((asset) => assetMatches(filter, asset)).length;
+          return count === 0 ? [] : [{ kind: 'assets', assetKind, workspace, count }];
+        } catch (error) {
+          return this.#failure(`workspace/${workspace.name}/search/${assetKind}`, error);
+        }
+      }),
+    );
+    const found = kinds.flat();
+    if (found.length > 0) return found;
+    const id = `workspace/${workspace.name}/search`;
+    return [{ kind: 'words', id, words: { kind: 'noMatch', filter: filter.text } }];
   }
 
-  async #readLevels(parent: AccessNode, rows: readonly AssetNode[]): Promise<void> {
-    const waiting = [...rows];
-    let isNews = false;
-    const reader = async (): Promise<void> => {
-      for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-        const before = this.#readLevel(row);
-        try {
-          await this.#model.rights(row.workspace.host, row.asset);
-        } catch (error) {
-          if (isCancellation(error)) return;
-          // The line stays without a level; who points at it is told why.
-          this.#logger.info('The level on an endpoint could not be read', { error: String(error) });
-        }
-        isNews ||= this.#readLevel(row) !== before;
-      }
-    };
-    await Promise.all(Array.from({ length: RIGHTS_AT_A_TIME }, reader));
-    // Only these lines: a line that is drawn anew in the moment of a click does not know what was clicked.
-    if (isNews) this.#changed.fire(parent);
+  #failure(id: string, error: unknown): AccessNode[] {
+    // The person has signed out meanwhile, and everything is drawn anew.
+    if (isCancellation(error)) return [];
+    const { message } = errorWords(vscode.l10n, error);
+    return [{ kind: 'words', id, words: { kind: 'failed', message } }];
+  }
+
+  #seen(id: string): void {
+    const node = this.#drawn.get(id.replace(/\?$/, ''));
+    if (node?.kind === 'asset') this.#rights.seen(node);
+    if (node?.kind === 'more' && node.rest.count > 0) {
+      const list = nodeId(node.list);
+      this.#endsSeen.set(list, (this.#endsSeen.get(list) ?? 0) + 1);
+      this.#changed.fire(node.list);
+    }
+  }
+
+  async #readRights({ asset, workspace }: AssetNode): Promise<void> {
+    try {
+      await this.#options.model.rights(workspace.host, asset);
+    } catch (error) {
+      if (isCancellation(error)) return;
+      // The line stays without; who points at it is told why.
+      this.#options.logger.info('The rights on an asset could not be read', { error: String(error) });
+    }
+  }
+
+  /** Only these lines: a line that is drawn anew in the moment of a click does not know what was clicked. */
+  #redrawLines(nodes: AccessNode[]): void {
+    const present = nodes.filter((node) => this.#drawn.get(nodeId(node)) === node);
+    if (present.length > 0) this.#changed.fire(present);
+  }
+
+  #grow(kind: AssetKind): void {
+    this.#grown.add(kind);
+    this.#growing ??= this.#options.later(() => {
+      this.#growing = undefined;
+      const lists = [...this.#drawn.values()].filter(
+        (node) => node.kind === 'assets' && this.#grown.has(node.assetKind),
+      );
+      this.#grown.clear();
+      this.#redrawLines(lists);
+    }, GROWTH_MS);
   }
 }
 
-function childrenOf(node: AccessNode): 'none' | 'closed' | 'open' {
+function childrenOf(node: AccessNode, isSearch: boolean): 'none' | 'closed' | 'open' {
   switch (node.kind) {
     case 'workspace':
       return 'open';
     case 'section':
-      return node.section === 'entitlements' || node.section === 'closedRoles' ? 'closed' : 'open';
+      return !isSearch && (node.section === 'entitlements' || node.section === 'closedRoles')
+        ? 'closed'
+        : 'open';
     case 'assets':
-      return 'closed';
+      return isSearch ? 'open' : 'closed';
     case 'role':
     case 'request':
     case 'grant':
     case 'asset':
+    case 'more':
     case 'words':
       return 'none';
   }
-}
-
-function rightsLines(asset: Asset, rights: Rights): string[] {
-  if (asset.kind === 'groups') return [];
-  if (rights.kind === 'notVisible') return [vscode.l10n.t('Your rights on it are not visible to you.')];
-  if (rights.levels.length === 0) return [vscode.l10n.t('Databricks names no right of yours on it.')];
-  return rights.levels.map(({ level, through }) =>
-    through === undefined ? level : vscode.l10n.t('{0} through {1}', level, through),
-  );
 }

@@ -2,6 +2,7 @@ import { hasOwnPath } from '../../domain/role.ts';
 import type { GrantView, RoleView } from '../../protocol/schemas.ts';
 import { canBeAsked } from '../requests/request-draft.ts';
 import type { AccessNode } from './access-nodes.ts';
+import { assetAddress } from './asset-address.ts';
 
 /** True where a request for the role makes sense now. */
 export function takesRequest(role: RoleView, taken: 'asked' | 'held' | undefined): boolean {
@@ -29,6 +30,9 @@ export function hasOwnTerminal({ state, role }: Pick<GrantView, 'state' | 'role'
  */
 export function contextValue(node: AccessNode): string {
   const flags: string[] = [node.kind];
+  if (nameOf(node) !== undefined) flags.push('copy');
+  if (addressOf(node) !== undefined) flags.push('open');
+  if (node.kind === 'asset' && node.asset.kind !== 'groups') flags.push('ask');
   if (node.kind === 'role' && takesRequest(node.role, node.taken)) flags.push('request');
   if (node.kind === 'request') flags.push('cancel');
   if (node.kind === 'grant') {
@@ -37,4 +41,43 @@ export function contextValue(node: AccessNode): string {
     if (hasOwnTerminal(node.grant)) flags.push('terminal');
   }
   return flags.join('.');
+}
+
+/** The name of what a line stands for, as somebody would paste it; undefined where it stands for no thing. */
+export function nameOf(node: AccessNode): string | undefined {
+  switch (node.kind) {
+    case 'workspace':
+      return node.workspace.host;
+    case 'role':
+      return node.role.id;
+    case 'request':
+      return node.request.role.id;
+    case 'grant':
+      return node.grant.role.id;
+    case 'asset':
+      return node.asset.name;
+    case 'section':
+    case 'assets':
+    case 'more':
+    case 'words':
+      return undefined;
+  }
+}
+
+/** Where Databricks shows what a line stands for; undefined where it shows no such thing. */
+export function addressOf(node: AccessNode): string | undefined {
+  switch (node.kind) {
+    case 'workspace':
+      return node.workspace.host;
+    case 'asset':
+      return assetAddress(node.workspace.host, node.asset);
+    case 'section':
+    case 'role':
+    case 'request':
+    case 'grant':
+    case 'assets':
+    case 'more':
+    case 'words':
+      return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import type { EpochMs } from '../../domain/time.ts';
+import { type EpochMs, MINUTE_MS } from '../../domain/time.ts';
 import { awaitedStage } from '../../protocol/approvers.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
@@ -9,6 +9,7 @@ import type { AccessNode, Section } from './access-nodes.ts';
 import { approverWords } from './approver-words.ts';
 import { takesRequest } from './node-capabilities.ts';
 import type { AssetKind } from './entitlements.ts';
+import type { Tone } from './tones.ts';
 
 /** What words depend on besides the thing that they are about. */
 export interface Reader {
@@ -25,6 +26,8 @@ export interface NodeWords {
   readonly spoken: string;
   /** A codicon. */
   readonly icon: string | undefined;
+  /** The line at a glance. */
+  readonly tone?: Tone | undefined;
 }
 
 /** The words for a line. */
@@ -46,16 +49,30 @@ export function nodeWords(reader: Reader, node: AccessNode): NodeWords {
     case 'grant':
       return grantWords(reader, node.grant);
     case 'assets':
-      return words(assetKindTitle(l10n, node.assetKind), undefined, ASSET_ICONS[node.assetKind], [
-        l10n.t('Read from {0} with your own sign-in: what you can see there', node.workspace.name),
-      ]);
+      return words(
+        assetKindTitle(l10n, node.assetKind),
+        node.count?.toString(),
+        ASSET_ICONS[node.assetKind],
+        [l10n.t('Read from {0} with your own sign-in: what you can see there', node.workspace.name)],
+      );
     case 'asset':
       return words(node.asset.name, node.asset.level ?? node.asset.note, ASSET_ICONS[node.asset.kind], [
         node.asset.name,
         ...(node.asset.note === undefined ? [] : [node.asset.note]),
       ]);
+    case 'more':
+      return words(
+        node.rest.isWhole ? l10n.t('{0} more lines', node.rest.count) : l10n.t('More are being read…'),
+        undefined,
+        'ellipsis',
+        [l10n.t('They come as soon as you look here. Search to find one among all of them.')],
+      );
     case 'words':
       switch (node.words.kind) {
+        case 'noMatch':
+          return words(l10n.t('Nothing matches'), undefined, undefined, [
+            l10n.t('No name here holds “{0}”.', node.words.filter),
+          ]);
         case 'none':
           return words(l10n.t('Nothing here'), undefined, undefined, [
             l10n.t('Databricks lists nothing here.'),
@@ -75,9 +92,10 @@ function words(
   description: string | undefined,
   icon: string | undefined,
   tooltip: readonly string[],
+  tone?: Tone,
 ): NodeWords {
   const spoken = [label, ...(description === undefined ? [] : [description]), ...tooltip];
-  return { label, description, icon, tooltip, spoken: [...new Set(spoken)].join(', ') };
+  return { label, description, icon, tooltip, spoken: [...new Set(spoken)].join(', '), tone };
 }
 
 function sectionTitle(l10n: Localise, section: Section): string {
@@ -119,8 +137,10 @@ export function assetKindTitle(l10n: Localise, kind: AssetKind): string {
       return l10n.t('Serving endpoints');
     case 'experiments':
       return l10n.t('Experiments');
+    case 'features':
+      return l10n.t('Features');
     case 'clusters':
-      return l10n.t('Clusters');
+      return l10n.t('Compute');
     case 'jobs':
       return l10n.t('Jobs');
     case 'groups':
@@ -132,6 +152,7 @@ const ASSET_ICONS: Readonly<Record<AssetKind, string>> = {
   models: 'package',
   endpoints: 'broadcast',
   experiments: 'beaker',
+  features: 'table',
   clusters: 'server',
   jobs: 'gear',
   groups: 'organization',
@@ -184,27 +205,43 @@ export function outlivingWords(
 
 function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | undefined): NodeWords {
   const upTo = l10n.t('up to {0}', durationWords(l10n, role.maxMinutes));
-  const description = ((): string => {
-    if (taken === 'held') return l10n.t('you hold it');
-    if (taken === 'asked') return l10n.t('asked for');
-    switch (likelyOutlook(role).kind) {
+  const outlook = likelyOutlook(role);
+  const why = outlook.because[0];
+  const [description, tone] = ((): readonly [string, Tone | undefined] => {
+    if (taken === 'held') return [l10n.t('you hold it'), 'active'];
+    if (taken === 'asked') return [l10n.t('asked for'), 'waiting'];
+    switch (outlook.kind) {
       case 'granted_at_once':
-        return l10n.t('at once, {0}', upTo);
-      case 'needs_approval':
-        return l10n.t('needs approval, {0}', upTo);
+        return [l10n.t('at once, {0}', upTo), 'atOnce'];
+      case 'needs_approval': {
+        const by = outlook.stages.map((stage) => approverWords(l10n, stage)).join(l10n.t(', then '));
+        return [l10n.t('approved by {0}, {1}', by, upTo), 'needsApproval'];
+      }
       case 'refused':
-        return l10n.t('not for you');
+        return [why === undefined ? l10n.t('not for you') : l10n.t('not for you: {0}', why), 'closed'];
       case 'unavailable':
-        return l10n.t('not available');
+        return [why === undefined ? l10n.t('not available') : l10n.t('not available: {0}', why), 'closed'];
     }
   })();
-  return words(role.title, description, takesRequest(role, taken) ? 'key' : 'lock', [
-    role.gives,
-    outlookSentence(l10n, role),
-    credentialWords(l10n, role.credential),
-    sensitivityWords(l10n, role.sensitivity),
-    l10n.t('Team: {0}', role.team),
-  ]);
+  return words(
+    role.title,
+    description,
+    roleIcon(role, taken),
+    [
+      role.gives,
+      outlookSentence(l10n, role),
+      credentialWords(l10n, role.credential),
+      sensitivityWords(l10n, role.sensitivity),
+      l10n.t('Team: {0}', role.team),
+    ],
+    tone,
+  );
+}
+
+function roleIcon(role: RoleView, taken: 'asked' | 'held' | undefined): string {
+  if (taken === 'held') return 'pass';
+  if (taken === 'asked') return 'clock';
+  return takesRequest(role, taken) ? 'key' : 'lock';
 }
 
 function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): NodeWords {
@@ -212,19 +249,25 @@ function requestWords({ l10n, locale, nowMs }: Reader, request: RequestView): No
     request.state === 'awaiting_requester'
       ? l10n.t('confirming that you are still in the team')
       : l10n.t('waits for {0}', waitsFor(l10n, request));
-  return words(request.role.title, description, 'clock', [
-    l10n.t('Purpose: {0}', request.purpose),
-    request.extends === null
-      ? l10n.t('For {0}', durationWords(l10n, request.minutes))
-      : l10n.t('For {0} more than you hold now, without a gap', durationWords(l10n, request.minutes)),
-    ...(request.startsAt === null
-      ? []
-      : [l10n.t('From {0} on', momentWords(locale, Date.parse(request.startsAt), nowMs))]),
-    l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
-    ...request.evidence.map((word) => evidenceWords({ l10n, locale, nowMs }, request, word)),
-    l10n.t('Lapses unanswered {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
-    ...request.because,
-  ]);
+  return words(
+    request.role.title,
+    description,
+    'clock',
+    [
+      l10n.t('Purpose: {0}', request.purpose),
+      request.extends === null
+        ? l10n.t('For {0}', durationWords(l10n, request.minutes))
+        : l10n.t('For {0} more than you hold now, without a gap', durationWords(l10n, request.minutes)),
+      ...(request.startsAt === null
+        ? []
+        : [l10n.t('From {0} on', momentWords(locale, Date.parse(request.startsAt), nowMs))]),
+      l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
+      ...request.evidence.map((word) => evidenceWords({ l10n, locale, nowMs }, request, word)),
+      l10n.t('Lapses unanswered {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
+      ...request.because,
+    ],
+    'waiting',
+  );
 }
 
 /** Those whose word a request waits for now. */
@@ -244,7 +287,7 @@ export function grantStateWords({ l10n, locale, nowMs }: Reader, grant: GrantVie
     case 'active':
       if (grant.endsAt === null) return l10n.t('active');
       return l10n.t(
-        '{0}, until {1}',
+        grant.role.credential === 'member' ? '{0}, active for you everywhere until {1}' : '{0}, until {1}',
         timeLeftWords(l10n, Date.parse(grant.endsAt), nowMs),
         momentWords(locale, Date.parse(grant.endsAt), nowMs),
       );
@@ -290,17 +333,44 @@ function grantIcon({ state, startsAt }: GrantView): string {
 function grantWords(reader: Reader, grant: GrantView): NodeWords {
   const { l10n, locale, nowMs } = reader;
   const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
-  return words(grant.role.title, grantStateWords(reader, grant), grantIcon(grant), [
-    l10n.t('Purpose: {0}', grant.purpose),
-    ...reviewWords(l10n, grant),
-    credentialWords(l10n, grant.role.credential),
-    ...(grant.membershipPresentAt === null
-      ? []
-      : [l10n.t('Seen in place on Databricks {0}', at(grant.membershipPresentAt))]),
-    ...(grant.membershipAbsentAt === null
-      ? []
-      : [l10n.t('Seen removed on Databricks {0}', at(grant.membershipAbsentAt))]),
-    ...(grant.outlives === null ? [] : [outlivingWords(l10n, grant.outlives, at)]),
-    ...(grant.trouble === null ? [] : [grant.trouble]),
-  ]);
+  return words(
+    grant.role.title,
+    grantStateWords(reader, grant),
+    grantIcon(grant),
+    [
+      l10n.t('Purpose: {0}', grant.purpose),
+      ...reviewWords(l10n, grant),
+      credentialWords(l10n, grant.role.credential),
+      ...(grant.membershipPresentAt === null
+        ? []
+        : [l10n.t('Seen in place on Databricks {0}', at(grant.membershipPresentAt))]),
+      ...(grant.membershipAbsentAt === null
+        ? []
+        : [l10n.t('Seen removed on Databricks {0}', at(grant.membershipAbsentAt))]),
+      ...(grant.outlives === null ? [] : [outlivingWords(l10n, grant.outlives, at)]),
+      ...(grant.trouble === null ? [] : [grant.trouble]),
+    ],
+    grantTone(grant, nowMs),
+  );
+}
+
+/** A grant that ends within this time is marked, in milliseconds. */
+const ENDS_SOON_MS = 15 * MINUTE_MS;
+
+/** A grant at a glance. */
+export function grantTone({ state, startsAt, endsAt }: GrantView, nowMs: EpochMs): Tone | undefined {
+  switch (state) {
+    case 'scheduled':
+      return startsAt === null ? 'moving' : 'waiting';
+    case 'provisioning':
+    case 'revoking':
+      return 'moving';
+    case 'active':
+      return endsAt !== null && Date.parse(endsAt) - nowMs <= ENDS_SOON_MS ? 'endsSoon' : 'active';
+    case 'revoke_stuck':
+    case 'failed':
+      return 'trouble';
+    case 'ended':
+      return undefined;
+  }
 }

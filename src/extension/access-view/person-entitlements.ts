@@ -5,7 +5,7 @@ import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { type Clock, MINUTE_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
-import type { Stoppable } from '../changes.ts';
+import { Changes, type Stoppable } from '../changes.ts';
 import type { Connection } from '../connection/connection.ts';
 import {
   type Asset,
@@ -16,6 +16,7 @@ import {
   type Rights,
   rightsOn,
 } from './entitlements.ts';
+import { GrowingList, type ListSoFar } from './growing-list.ts';
 
 /** What {@link PersonEntitlements} needs. */
 export interface PersonEntitlementOptions {
@@ -35,24 +36,40 @@ export class PersonEntitlements implements Stoppable {
   /** By host. */
   readonly #sources = new Map<string, EntitlementSource>();
   /** By host and kind. */
-  readonly #lists = new Map<string, Promise<AssetList>>();
+  readonly #lists = new Map<string, GrowingList>();
   /** By host, kind and id. */
   readonly #rights = new Map<string, Promise<Rights>>();
   /** The rights that were last read: they are shown until they are read anew. */
   readonly #seen = new Map<string, Rights>();
+  readonly #growth = new Changes<AssetKind>();
+  #age = 0;
 
   constructor(options: PersonEntitlementOptions) {
     this.#options = options;
   }
 
+  /** Told of a kind whose list is longer than it was. */
+  readonly onGrowth = this.#growth.on;
+
+  /** Goes up whenever everything is to be read anew. */
+  get age(): number {
+    return this.#age;
+  }
+
   /**
-   * The assets of a kind.
+   * The assets of a kind, as far as they have been read: at least the first page of them.
    *
    * @throws {CancelledError} once the person has signed out: nobody else is shown what was theirs.
    */
-  assets(host: string, kind: AssetKind): Promise<AssetList> {
-    const { signal } = this.#stopped;
-    return this.#kept(this.#lists, `${host} ${kind}`, () => listAssets(this.#source(host), kind, signal));
+  async assets(host: string, kind: AssetKind): Promise<ListSoFar> {
+    const list = this.#list(host, kind);
+    await this.#unlessStopped(list.begun);
+    return list.soFar;
+  }
+
+  /** All assets of a kind; throws as {@link PersonEntitlements.assets} does. */
+  allAssets(host: string, kind: AssetKind): Promise<AssetList> {
+    return this.#unlessStopped(this.#list(host, kind).whole);
   }
 
   /** The rights on an asset; throws as {@link PersonEntitlements.assets} does. */
@@ -71,6 +88,7 @@ export class PersonEntitlements implements Stoppable {
 
   /** Everything is read anew when it is asked for next. */
   forget(): void {
+    this.#age += 1;
     this.#lists.clear();
     this.#rights.clear();
     // What the workspace says of the person is remembered by the source.
@@ -79,6 +97,27 @@ export class PersonEntitlements implements Stoppable {
 
   dispose(): void {
     this.#stopped.abort();
+    this.#growth.dispose();
+  }
+
+  #list(host: string, kind: AssetKind): GrowingList {
+    const key = `${host} ${kind}`;
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
+    const { signal } = this.#stopped;
+    const list = new GrowingList(
+      (onPage) => listAssets(this.#source(host), kind, { signal, onPage }),
+      () => {
+        if (!signal.aborted) this.#growth.fire(kind);
+      },
+    );
+    this.#lists.set(key, list);
+    list.whole.catch(() => {
+      if (this.#lists.get(key) === list) this.#lists.delete(key);
+    });
+    // Whoever waits for the whole of it hears of the failure there.
+    list.begun.catch(() => undefined);
+    return list;
   }
 
   async #kept<T>(kept: Map<string, Promise<T>>, key: string, read: () => Promise<T>): Promise<T> {
@@ -91,6 +130,10 @@ export class PersonEntitlements implements Stoppable {
       });
       reading = started;
     }
+    return this.#unlessStopped(reading);
+  }
+
+  async #unlessStopped<T>(reading: Promise<T>): Promise<T> {
     try {
       const result = await reading;
       if (!this.#stopped.signal.aborted) return result;

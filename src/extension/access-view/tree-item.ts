@@ -1,23 +1,48 @@
 import * as vscode from 'vscode';
 
 import type { NodeWords } from './node-words.ts';
+import { TONE_MARKS } from './tones.ts';
+import { lineUri } from './line-marks.ts';
 
-/** A line of a tree, with a tooltip and words for a screen reader on every one. */
+/** A line of a tree, with a tooltip, words for a screen reader and a mark for a glance on every one. */
 export function treeItem(options: {
   readonly id: string;
   readonly words: NodeWords;
   readonly contextValue: string;
   readonly children: 'none' | 'closed' | 'open';
+  /** Goes up where a line is to be looked at anew as soon as it is seen again. */
+  readonly age?: number;
 }): vscode.TreeItem {
-  const { words } = options;
+  const { words, age = 0 } = options;
   const item = new vscode.TreeItem(words.label, CHILDREN[options.children]);
   item.id = options.id;
   item.contextValue = options.contextValue;
   if (words.description !== undefined) item.description = words.description;
-  if (words.icon !== undefined) item.iconPath = new vscode.ThemeIcon(words.icon);
-  item.tooltip = words.tooltip.join('\n');
+  if (words.icon !== undefined) item.iconPath = new vscode.ThemeIcon(words.icon, iconColour(words));
+  item.resourceUri = lineUri(options.id, words.tone, age);
+  item.tooltip = tooltipOf(words);
   item.accessibilityInformation = { label: words.spoken };
   return item;
+}
+
+/** The words of a tooltip: nothing that comes from elsewhere is taken for markup. */
+export function tooltipOf({ label, tooltip }: Pick<NodeWords, 'label' | 'tooltip'>): vscode.MarkdownString {
+  const text = new vscode.MarkdownString('**').appendText(label).appendMarkdown('**\n');
+  for (const line of tooltip) if (line !== label) text.appendMarkdown('\n- ').appendText(line);
+  return text;
+}
+
+/** Only what works, moves or is in trouble has a colour: in a list of many coloured icons none says anything. */
+function iconColour({ tone }: NodeWords): vscode.ThemeColor | undefined {
+  switch (tone) {
+    case 'active':
+    case 'endsSoon':
+    case 'moving':
+    case 'trouble':
+      return new vscode.ThemeColor(TONE_MARKS[tone].colour);
+    default:
+      return undefined;
+  }
 }
 
 const CHILDREN = {

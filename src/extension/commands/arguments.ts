@@ -28,3 +28,10 @@ export function requestOf(argument: unknown): RequestView | undefined {
 export function grantOf(argument: unknown): GrantView | undefined {
   return readGrant(argument)?.grant;
 }
+
+const readRefusal = reader(z.object({ refusal: z.string() }));
+
+/** The words of Databricks that a command was called on. */
+export function refusalOf(argument: unknown): string | undefined {
+  return readRefusal(argument)?.refusal;
+}

@@ -38,10 +38,32 @@ interface Ask extends Step {
   readonly value: string;
   /** What is wrong with a text, in words, or undefined. */
   readonly fault: (text: string) => string | undefined;
+  /** A button besides, which lets the person take a text from elsewhere; undefined where they took none. */
+  readonly more?: { readonly icon: string; readonly tooltip: string; take(): Promise<string | undefined> };
+}
+
+/** The person wants to choose from texts that are there. */
+export const CHOOSE = Symbol('choose');
+
+/** {@link ask}, with a button that says {@link CHOOSE}. */
+export function askOrChoose(
+  options: Ask & { readonly choose: { readonly icon: string; readonly tooltip: string } },
+): Promise<string | typeof BACK | typeof CHOOSE> {
+  const { icon, tooltip } = options.choose;
+  return askWith(options, { iconPath: new vscode.ThemeIcon(icon), tooltip });
 }
 
 /** Lets a person write a line. */
-export function ask(options: Ask): Promise<string | typeof BACK> {
+export async function ask(options: Ask): Promise<string | typeof BACK> {
+  const answer = await askWith(options);
+  // Without a button there is nothing else to say.
+  return answer === CHOOSE ? BACK : answer;
+}
+
+function askWith(
+  options: Ask,
+  button?: vscode.QuickInputButton,
+): Promise<string | typeof BACK | typeof CHOOSE> {
   const input = vscode.window.createInputBox();
   input.prompt = options.prompt;
   input.placeholder = options.placeholder;
@@ -50,13 +72,20 @@ export function ask(options: Ask): Promise<string | typeof BACK> {
   input.onDidChangeValue((text) => {
     input.validationMessage = options.fault(text) ?? '';
   });
-  return run(input, options, (settle) =>
-    input.onDidAccept(() => {
-      const fault = options.fault(input.value);
-      if (fault === undefined) settle(input.value);
-      else input.validationMessage = fault;
-    }),
+  const shown = run<string | typeof CHOOSE>(input, options, (settle) =>
+    vscode.Disposable.from(
+      input.onDidAccept(() => {
+        const fault = options.fault(input.value);
+        if (fault === undefined) settle(input.value);
+        else input.validationMessage = fault;
+      }),
+      input.onDidTriggerButton((pressed) => {
+        if (pressed === button) settle(CHOOSE);
+      }),
+    ),
   );
+  if (button !== undefined) input.buttons = [...input.buttons, button];
+  return shown;
 }
 
 function run<Answer>(
@@ -78,7 +107,8 @@ function run<Answer>(
       resolve(answer);
       input.hide();
     });
-    input.onDidTriggerButton(() => {
+    input.onDidTriggerButton((button) => {
+      if (button !== vscode.QuickInputButtons.Back) return;
       resolve(BACK);
       input.hide();
     });

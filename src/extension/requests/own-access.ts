@@ -6,28 +6,45 @@ import { CancelledError, OamError } from '../../domain/errors.ts';
 import { samePrincipal } from '../../domain/principal.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
-import { isOpenRequest } from '../access-view/access-data.ts';
+import type { Clock } from '../../domain/time.ts';
+import { type AccessData, isOpenRequest } from '../access-view/access-data.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
+import type { WorkspaceRef } from '../access-view/access-nodes.ts';
 import { changeAccess } from '../access-view/change-access.ts';
 import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
-import { waitsFor } from '../access-view/node-words.ts';
+import { type Reader, waitsFor } from '../access-view/node-words.ts';
+import type { AssetNode } from '../access-view/seen-rights.ts';
 import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import { durationWords } from '../time-words.ts';
 import { type RequestDraft, toRequestCreate } from './request-draft.ts';
-import { askForRequest } from './request-wizard.ts';
+import { findRole } from './find-role.ts';
+import type { RequestMemory } from './request-memory.ts';
+import { askForRequest, type WizardStart } from './request-wizard.ts';
 
 /** What a person does with their own access. */
 export interface OwnAccess {
-  request(role: RoleView | undefined): Promise<void>;
+  /** @param purpose What is known of what it is for. */
+  request(role: RoleView | undefined, purpose?: string): Promise<void>;
+  /** Finds the smallest role that gives what is needed, on the asset of a line or one to choose, and asks for it. */
+  findRole(line: AssetNode | undefined): Promise<void>;
   cancel(request: RequestView | undefined): Promise<void>;
   /** One click: by the role's usual window, as far as it fits. A lead does it for their team as well. */
   extend(grant: GrantView | undefined): Promise<void>;
   giveBack(grant: GrantView | undefined): Promise<void>;
 }
 
+/** What {@link ownAccess} needs. */
+export interface OwnAccessOptions {
+  readonly client: () => ControlPlaneClient;
+  readonly model: AccessModel;
+  readonly memory: RequestMemory;
+  readonly workspaces: () => readonly WorkspaceRef[];
+  readonly clock: Clock;
+}
+
 /** Wires {@link OwnAccess} to the control plane of whoever is signed in. */
-export function ownAccess(client: () => ControlPlaneClient, model: AccessModel): OwnAccess {
+export function ownAccess({ client, model, memory, workspaces, clock }: OwnAccessOptions): OwnAccess {
   const send = async (draft: RequestDraft): Promise<void> => {
     const request = await withCancellableProgress(
       vscode.l10n.t('Asking for {0}', draft.role.title),
@@ -47,15 +64,50 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
     await withCancellableProgress(sentWords(request), (signal) => settled(model, grantId, signal));
   };
 
+  const known = async (): Promise<AccessData> => {
+    if (model.data === undefined) await model.reload();
+    if (model.data === undefined) throw unknownAccess(model);
+    return model.data;
+  };
+
+  /** What policy says to just this; to an ordinary request for the role, where the control plane cannot tell. */
+  const outlook: WizardStart['outlook'] = async ({ role, minutes, purpose, ticket }) => {
+    try {
+      return await client().call('getOutlook', {
+        params: { id: role.id },
+        query: {
+          minutes: String(minutes),
+          ticket: ticket === undefined ? 'false' : 'true',
+          purposeCharacters: String([...purpose].length),
+        },
+        signal: AbortSignal.timeout(OUTLOOK_WITHIN_MS),
+      });
+    } catch {
+      return role;
+    }
+  };
+
+  const request = async (role: RoleView | undefined, purpose?: string): Promise<void> => {
+    const data = await known();
+    // The role may have changed since its line was drawn.
+    const current = role === undefined ? undefined : (data.roles.find(({ id }) => id === role.id) ?? role);
+    const draft = await askForRequest({ data, role: current, purpose, memory, outlook });
+    await memory.remember(data.me, draft.role.id, { purpose: draft.purpose, minutes: draft.minutes });
+    await sendUntilSettled(() => send(draft), model);
+  };
+
   return {
-    async request(role) {
-      if (model.data === undefined) await model.reload();
-      const { data } = model;
-      if (data === undefined) throw unknownAccess(model);
-      // The role may have changed since its line was drawn.
-      const current = role === undefined ? undefined : (data.roles.find(({ id }) => id === role.id) ?? role);
-      const draft = await askForRequest(data, current);
-      await sendUntilSettled(() => send(draft), model);
+    request,
+
+    async findRole(line) {
+      await known();
+      const reader = (): Reader => ({
+        l10n: vscode.l10n,
+        locale: vscode.env.language,
+        nowMs: clock.nowMs(),
+      });
+      const { role } = await findRole({ model, workspaces: workspaces(), reader }, line);
+      await request(role);
     },
 
     async cancel(request) {
@@ -133,6 +185,9 @@ export function ownAccess(client: () => ControlPlaneClient, model: AccessModel):
     },
   };
 }
+
+/** Nobody waits longer for what is only shown, in milliseconds. */
+const OUTLOOK_WITHIN_MS = 3_000;
 
 /** Waits until Databricks has been written to for a grant, or until nobody wants to watch. */
 function settled(model: AccessModel, grantId: string, signal: AbortSignal): Promise<void> {

@@ -67,27 +67,33 @@ export function minutesFault(l10n: Localise, text: string, maxMinutes: number): 
 
 const USUAL_MINUTES = [1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 10_080];
 
-/** The times that a role offers, shortest first, its own default among them, never more than its maximum. */
-export function offeredMinutes(role: Pick<RoleView, 'defaultMinutes' | 'maxMinutes'>): number[] {
-  const offered = new Set([...USUAL_MINUTES, role.defaultMinutes, role.maxMinutes]);
+/** The times that a role offers, shortest first, its own default and what is wanted among them, never more than its maximum. */
+export function offeredMinutes(
+  role: Pick<RoleView, 'defaultMinutes' | 'maxMinutes'>,
+  wanted = role.defaultMinutes,
+): number[] {
+  const offered = new Set([...USUAL_MINUTES, role.defaultMinutes, role.maxMinutes, wanted]);
   return [...offered]
     .filter((minutes) => minutes >= WINDOW_MIN_MINUTES && minutes <= role.maxMinutes)
     .sort((a, b) => a - b);
 }
 
+/** What a request would meet: where callbacks are asked and it matters what they say, both ways. */
+export type Outlooks = Pick<RoleView, 'outlook' | 'ifConfirmed'>;
+
 /** True where asking makes sense. */
-export function canBeAsked(role: RoleView): boolean {
+export function canBeAsked(role: Outlooks): boolean {
   const { kind } = likelyOutlook(role);
   return kind === 'granted_at_once' || kind === 'needs_approval';
 }
 
 /** What a request would meet; where it hangs on a confirmation, with one: whoever asks means what they say. */
-export function likelyOutlook(role: RoleView): Outlook {
+export function likelyOutlook(role: Outlooks): Outlook {
   return role.ifConfirmed?.outlook ?? role.outlook;
 }
 
 /** What policy says to a request for the role, in one sentence. */
-export function outlookSentence(l10n: Localise, role: RoleView): string {
+export function outlookSentence(l10n: Localise, role: Outlooks): string {
   const { ifConfirmed } = role;
   if (ifConfirmed === undefined) return sentenceOf(l10n, role.outlook);
   return [

@@ -8,15 +8,18 @@ import { takenBy } from '../access-view/access-nodes.ts';
 import { takesRequest } from '../access-view/node-capabilities.ts';
 import { credentialWords } from '../access-view/node-words.ts';
 import { durationWords } from '../time-words.ts';
-import { ask, BACK, pick } from '../commands/steps.ts';
+import { ask, askOrChoose, BACK, CHOOSE, pick } from '../commands/steps.ts';
+import { choosePurpose } from './purposes.ts';
 import {
   minutesFault,
   offeredMinutes,
+  type Outlooks,
   outlookSentence,
   parseMinutes,
   purposeFault,
   type RequestDraft,
 } from './request-draft.ts';
+import type { RequestMemory } from './request-memory.ts';
 
 const STEPS = 4;
 
@@ -27,19 +30,32 @@ interface Said {
   ticket: string | undefined;
 }
 
+/** What {@link askForRequest} begins with. */
+export interface WizardStart {
+  readonly data: AccessData;
+  /** Undefined where the person is yet to choose one. */
+  readonly role: RoleView | undefined;
+  /** What is known of what it is for. */
+  readonly purpose?: string | undefined;
+  readonly memory: RequestMemory;
+  /** What policy says to exactly what is to be sent. */
+  readonly outlook: (draft: Omit<RequestDraft, 'idempotencyKey'>) => Promise<Outlooks>;
+}
+
 /**
  * Asks for role, purpose and time, shows policy's answer, and returns what is to be sent. Every step can go back.
  *
  * @throws {CancelledError} where the person leaves.
  */
-export async function askForRequest(data: AccessData, role: RoleView | undefined): Promise<RequestDraft> {
+export async function askForRequest(start: WizardStart): Promise<RequestDraft> {
+  const { role } = start;
   const idempotencyKey = randomUUID();
-  const said: Said = { role, purpose: '', minutes: undefined, ticket: undefined };
+  const said: Said = { role, purpose: start.purpose ?? '', minutes: undefined, ticket: undefined };
   const first = role === undefined ? 0 : 1;
   let step = first;
   for (;;) {
     const hasBack = step > first;
-    const outcome = await STEP_QUESTIONS[step]?.(said, data, hasBack);
+    const outcome = await STEP_QUESTIONS[step]?.(said, start, hasBack);
     if (outcome === BACK) {
       step = Math.max(first, step - 1);
     } else if (step + 1 < STEPS) {
@@ -56,13 +72,17 @@ export async function askForRequest(data: AccessData, role: RoleView | undefined
   }
 }
 
-type Step = (said: Said, data: AccessData, hasBack: boolean) => Promise<typeof BACK | undefined>;
+type Step = (said: Said, start: WizardStart, hasBack: boolean) => Promise<typeof BACK | undefined>;
 
 const title = (): string => vscode.l10n.t('Request Access');
 
 const STEP_QUESTIONS: readonly Step[] = [askRole, askPurpose, askTime, confirm];
 
-async function askRole(said: Said, data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+async function askRole(
+  said: Said,
+  { data }: WizardStart,
+  hasBack: boolean,
+): Promise<typeof BACK | undefined> {
   const { l10n } = vscode;
   const open = data.roles.filter((role) => takesRequest(role, takenBy(role, data)));
   const closed = data.roles.filter((role) => !open.includes(role));
@@ -115,37 +135,55 @@ async function askRole(said: Said, data: AccessData, hasBack: boolean): Promise<
   }
 }
 
-async function askPurpose(said: Said, _data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+async function askPurpose(
+  said: Said,
+  { data, memory }: WizardStart,
+  hasBack: boolean,
+): Promise<typeof BACK | undefined> {
   const { l10n } = vscode;
-  const answer = await ask({
+  const lastTime = said.role === undefined ? undefined : memory.lastTime(data.me, said.role.id);
+  if (said.purpose === '') said.purpose = lastTime?.purpose ?? '';
+  const shared = {
     title: said.role === undefined ? title() : `${title()}: ${said.role.title}`,
     step: 2,
     steps: STEPS,
-    hasBack,
-    prompt: l10n.t('What do you need it for? Approvers and auditors read this.'),
-    placeholder: l10n.t('Compare the ranker with the new training run'),
-    value: said.purpose,
-    fault: (text) => purposeFault(l10n, text),
-  });
-  if (answer === BACK) return BACK;
-  said.purpose = answer.trim();
-  return undefined;
+  };
+  for (;;) {
+    const answer = await askOrChoose({
+      ...shared,
+      hasBack,
+      prompt: l10n.t('What do you need it for? Approvers and auditors read this.'),
+      placeholder: l10n.t('Compare the ranker with the new training run'),
+      value: said.purpose,
+      fault: (text) => purposeFault(l10n, text),
+      choose: { icon: 'history', tooltip: l10n.t('Choose a purpose that you use often') },
+    });
+    if (answer === BACK) return BACK;
+    if (answer !== CHOOSE) {
+      said.purpose = answer.trim();
+      return undefined;
+    }
+    said.purpose = (await choosePurpose(shared, memory.purposes(data.me))) ?? said.purpose;
+  }
 }
 
-async function askTime(said: Said, _data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+async function askTime(said: Said, start: WizardStart, hasBack: boolean): Promise<typeof BACK | undefined> {
   const { l10n } = vscode;
   const { role } = said;
   if (role === undefined) return BACK;
-  const wanted = said.minutes ?? role.defaultMinutes;
+  const lastTime = start.memory.lastTime(start.data.me, role.id)?.minutes;
+  const wanted = said.minutes ?? Math.min(lastTime ?? role.defaultMinutes, role.maxMinutes);
   const shared = { title: `${title()}: ${role.title}`, step: 3, steps: STEPS, hasBack };
   const other = l10n.t('Another time…');
   const chosen = await pick({
     ...shared,
     placeholder: l10n.t('For how long? It ends by itself.'),
     items: [
-      ...offeredMinutes(role).map((minutes) => ({
+      ...offeredMinutes(role, wanted).map((minutes) => ({
         label: durationWords(l10n, minutes),
-        ...(minutes === role.defaultMinutes && { description: l10n.t('usual') }),
+        ...(minutes === lastTime
+          ? { description: l10n.t('as the last time') }
+          : minutes === role.defaultMinutes && { description: l10n.t('usual') }),
         minutes,
       })),
       {
@@ -169,20 +207,21 @@ async function askTime(said: Said, _data: AccessData, hasBack: boolean): Promise
     value: '',
     fault: (text) => minutesFault(l10n, text, role.maxMinutes),
   });
-  if (typed === BACK) return askTime(said, _data, hasBack);
+  if (typed === BACK) return askTime(said, start, hasBack);
   said.minutes = parseMinutes(typed);
   return undefined;
 }
 
-async function confirm(said: Said, data: AccessData, hasBack: boolean): Promise<typeof BACK | undefined> {
+async function confirm(said: Said, start: WizardStart, hasBack: boolean): Promise<typeof BACK | undefined> {
   const { l10n } = vscode;
-  const { role, minutes } = said;
+  const { role, minutes, purpose, ticket: withTicket } = said;
   if (role === undefined || minutes === undefined) return BACK;
+  const outlooks = await start.outlook({ role, minutes, purpose, ticket: withTicket });
   const shared = { title: `${title()}: ${role.title}`, step: STEPS, steps: STEPS };
   const chosen = await pick({
     ...shared,
     hasBack,
-    placeholder: outlookSentence(l10n, role),
+    placeholder: outlookSentence(l10n, outlooks),
     items: [
       {
         label: l10n.t('Send Request'),
@@ -215,5 +254,5 @@ async function confirm(said: Said, data: AccessData, hasBack: boolean): Promise<
     fault: (text) => (text.trim().length > 200 ? l10n.t('Shorten it to 200 characters.') : undefined),
   });
   if (ticket !== BACK) said.ticket = ticket.trim() === '' ? undefined : ticket.trim();
-  return confirm(said, data, hasBack);
+  return confirm(said, start, hasBack);
 }

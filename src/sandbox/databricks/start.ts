@@ -6,6 +6,7 @@ import { ObjectRights } from './account/object-rights.ts';
 import { Securables } from './account/securables.ts';
 import { type Place, TokenBook } from './account/tokens.ts';
 import { clusterRoutes } from './compute/routes.ts';
+import { featureRoutes } from './feature-engineering/routes.ts';
 import { type Door, type Doorway, openDoor } from './http/listener.ts';
 import { Router } from './http/router.ts';
 import { Throttle } from './http/throttle.ts';
@@ -205,6 +206,7 @@ function workspaceRouter(
     ...ruleSetRoutes(world, RULE_SETS),
     ...permissionRoutes(workspace),
     ...unityCatalogRoutes(world),
+    ...featureRoutes(world),
     ...servingRoutes(workspace),
     ...experimentRoutes(workspace),
     ...clusterRoutes(workspace),

@@ -91,6 +91,8 @@ export const ROLE: RoleView = {
   maxMinutes: 480,
   defaultMinutes: 45,
   breakGlass: false,
+  rights: [],
+  group: null,
   outlook: { kind: 'granted_at_once', because: [] },
 };
 

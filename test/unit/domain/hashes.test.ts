@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import fc from 'fast-check';
 
+import { ASSET_KINDS, type AssetRight } from '../../../src/domain/asset-right.ts';
 import { backoffMs, BACKOFF_MAX_MS } from '../../../src/domain/backoff.ts';
 import { canonicalJson } from '../../../src/domain/canonical.ts';
 import type { Evidence } from '../../../src/domain/evidence.ts';
@@ -72,6 +73,15 @@ const anyRole: fc.Arbitrary<Whole<Role>> = fc.record<Whole<Role>>({
   probe: fc.option(fc.record<Whole<Probe>>({ securableType: text, fullName: text, privilege: text }), {
     nil: undefined,
   }),
+  rights: fc.option(
+    fc.array(
+      fc.record<Whole<AssetRight>>({ kind: fc.constantFrom(...ASSET_KINDS), name: text, level: text }),
+      {
+        maxLength: 2,
+      },
+    ),
+    { nil: undefined },
+  ),
 });
 /** Until when a word counts is not in the hash: it moves on while callbacks say the same. */
 const GOOD_UNTIL_MS = 9;

@@ -73,19 +73,19 @@ describe('the tree of access', () => {
       role: aRole(),
       taken,
     });
-    assert.equal(contextValue(role(undefined)), 'role.request');
-    assert.equal(contextValue(role('held')), 'role');
-    assert.equal(contextValue(role('asked')), 'role');
-    assert.equal(contextValue({ kind: 'request', request: aRequest() }), 'request.cancel');
-    assert.equal(contextValue({ kind: 'grant', grant: aGrant() }), 'grant.extend.return');
+    assert.equal(contextValue(role(undefined)), 'role.copy.request');
+    assert.equal(contextValue(role('held')), 'role.copy');
+    assert.equal(contextValue(role('asked')), 'role.copy');
+    assert.equal(contextValue({ kind: 'request', request: aRequest() }), 'request.copy.cancel');
+    assert.equal(contextValue({ kind: 'grant', grant: aGrant() }), 'grant.copy.extend.return');
     const federated = { ...aGrant().role, credential: 'federated' as const };
     assert.equal(
       contextValue({ kind: 'grant', grant: aGrant({ role: federated }) }),
-      'grant.extend.return.terminal',
+      'grant.copy.extend.return.terminal',
     );
     assert.equal(
       contextValue({ kind: 'grant', grant: aGrant({ role: federated, state: 'revoking' }) }),
-      'grant',
+      'grant.copy',
     );
     assert.equal(
       approvalContextValue({ kind: 'toApprove', request: aRequest() }),
@@ -100,7 +100,7 @@ describe('the tree of access', () => {
 
   it('says of a grant how much of it is left, and of a stuck one the truth', () => {
     const words = nodeWords(reader, { kind: 'grant', grant: aGrant() });
-    assert.match(words.description ?? '', /^30 min left, until /);
+    assert.match(words.description ?? '', /^30 min left, active for you everywhere until /);
     assert.match(words.spoken, /Query the recsys ranker, 30 min left/);
     const left = (what: 'right' | 'tokenOnly') =>
       nodeWords(reader, {
@@ -263,6 +263,8 @@ describe('entitlements', () => {
       ),
     servingEndpointLevel: () => Promise.resolve('CAN_VIEW'),
     experiments: refused,
+    features: () =>
+      Promise.resolve([{ fullName: 'a.b.clicks', description: undefined, table: 'a.b.activity' }]),
     clusters: () => Promise.resolve([]),
     jobs: () => Promise.resolve([]),
     objectPermissions: () =>
@@ -271,7 +273,7 @@ describe('entitlements', () => {
         { principal: { kind: 'group', name: 'admins' }, level: 'CAN_MANAGE', inherited: true },
       ]),
     effectivePermissions: (type) =>
-      type === 'function'
+      type === 'function' || type === 'table'
         ? Promise.resolve([
             { principal: 'ml-recsys', privilege: 'EXECUTE', inheritedFrom: undefined },
             { principal: 'others', privilege: 'MANAGE', inheritedFrom: undefined },
@@ -297,11 +299,11 @@ describe('entitlements', () => {
     const asset = (kind: 'models' | 'clusters') => ({ kind, id: 'x', name: 'x', note: undefined });
     assert.deepEqual(await rightsOn(source, asset('models')), {
       kind: 'listed',
-      levels: [{ level: 'EXECUTE', through: 'ml-recsys' }],
+      levels: [{ level: 'EXECUTE', through: { kind: 'group', name: 'ml-recsys' } }],
     });
     assert.deepEqual(await rightsOn(source, asset('clusters')), {
       kind: 'listed',
-      levels: [{ level: 'CAN_RESTART', through: 'ml-recsys' }],
+      levels: [{ level: 'CAN_RESTART', through: { kind: 'group', name: 'ml-recsys' } }],
     });
   });
 });

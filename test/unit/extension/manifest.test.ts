@@ -18,6 +18,8 @@ import {
   EXTENSION,
   EXTENSION_ID,
   inFlightContext,
+  OFFER_ON_DENIAL,
+  PURPOSE_TEMPLATES,
   SIGN_IN_FLOW,
   TRUSTED_WORKSPACE_HOSTS,
   USE_KEYCHAIN,
@@ -123,7 +125,9 @@ describe('the manifest of the extension', () => {
     const names = [CONTROL_PLANE_URL, TRUSTED_WORKSPACE_HOSTS, SIGN_IN_FLOW].map(
       (name) => `${EXTENSION}.${name}`,
     );
-    const others = [`${EXTENSION}.${APPROVAL_NOTICES}`];
+    const others = [APPROVAL_NOTICES, OFFER_ON_DENIAL, PURPOSE_TEMPLATES].map(
+      (name) => `${EXTENSION}.${name}`,
+    );
     const keychain = `${EXTENSION}.${USE_KEYCHAIN}`;
     assert.deepEqual(Object.keys(properties).sort(), [...names, ...others, keychain].sort());
     for (const name of [...names, ...others]) assert.equal(properties[name]?.scope, 'application', name);

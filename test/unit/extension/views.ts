@@ -34,6 +34,8 @@ export function aRole(change: Partial<RoleView> = {}): RoleView {
     maxMinutes: 480,
     defaultMinutes: 60,
     breakGlass: false,
+    rights: [{ kind: 'endpoints', name: 'recsys-ranker-prod', level: 'CAN_QUERY' }],
+    group: 'oam-jit-recsys-endpoint-query',
     outlook: { kind: 'granted_at_once', because: ['Low sensitivity, own team.'] },
     ...change,
   };

@@ -2,7 +2,7 @@ import type { Directory, Principal } from './directory.ts';
 import { nameOf } from './directory.ts';
 
 /** Types of Unity Catalog securables that the stand-in has. A registered model's is `function`. */
-export type SecurableType = 'metastore' | 'catalog' | 'schema' | 'function';
+export type SecurableType = 'metastore' | 'catalog' | 'schema' | 'function' | 'table';
 
 /** A securable with the privileges that were given on it directly. */
 export interface Securable {
@@ -32,9 +32,21 @@ export const PRIVILEGES: Readonly<Record<SecurableType, ReadonlySet<string>>> = 
     'APPLY_TAG',
     'MANAGE',
     'CREATE_SCHEMA',
+    'SELECT',
+    'MODIFY',
   ]),
-  schema: new Set(['USE_SCHEMA', 'EXECUTE', 'APPLY_TAG', 'MANAGE', 'CREATE_MODEL', 'CREATE_FUNCTION']),
+  schema: new Set([
+    'USE_SCHEMA',
+    'EXECUTE',
+    'APPLY_TAG',
+    'MANAGE',
+    'CREATE_MODEL',
+    'CREATE_FUNCTION',
+    'SELECT',
+    'MODIFY',
+  ]),
   function: new Set(['EXECUTE', 'APPLY_TAG', 'MANAGE']),
+  table: new Set(['SELECT', 'MODIFY', 'APPLY_TAG', 'MANAGE']),
 };
 
 /** Unity Catalog's tree and who may do what in it. It is the account's: both workspaces see the same. */

@@ -73,12 +73,24 @@ export interface WorkspaceAssets {
 export interface AccountAssets {
   readonly catalogs: readonly string[];
   readonly models: Map<string, Model>;
+  readonly features: readonly FeatureRow[];
+}
+
+/** A feature of Unity Catalog. */
+export interface FeatureRow {
+  readonly fullName: string;
+  readonly description: string;
+  /** The table that it is read from. */
+  readonly table: string;
 }
 
 const FIRST_DAY_MS = Date.UTC(2026, 2, 2, 9);
 const DAY_MS = 86_400_000;
 const OWNER = SEED.servicePrincipals.admin.applicationId;
 const CATALOGS = ['prod', 'staging', 'dev'];
+
+/** What every team computes of its table of activity. */
+const FEATURES = ['clicks_7d', 'clicks_30d', 'last_seen_days'];
 
 /** Numbers that look drawn and are always the same. */
 function drawn(key: string, below: number): number {
@@ -96,6 +108,7 @@ function group(of: SeededGroup): PrincipalRef {
 /** Fills Unity Catalog: every team's models in three catalogs, and who may do what with them. */
 export function seedUnityCatalog(securables: Securables): AccountAssets {
   const models = new Map<string, Model>();
+  const features: FeatureRow[] = [];
   const metastore = securables.add('metastore', SEED.metastoreId, OWNER);
   for (const catalogName of CATALOGS) {
     const catalog = securables.add('catalog', catalogName, OWNER, metastore);
@@ -105,18 +118,28 @@ export function seedUnityCatalog(securables: Securables): AccountAssets {
       const schema = securables.add('schema', `${catalogName}.${team.name}`, OWNER, catalog);
       schema.grants.set(
         team.group.name,
-        new Set(catalogName === 'prod' ? ['USE_SCHEMA'] : ['USE_SCHEMA', 'EXECUTE', 'CREATE_MODEL']),
+        new Set(
+          catalogName === 'prod'
+            ? ['USE_SCHEMA', 'SELECT']
+            : ['USE_SCHEMA', 'SELECT', 'MODIFY', 'EXECUTE', 'CREATE_MODEL'],
+        ),
       );
       for (const name of team.models) {
         const model = modelOf(catalogName, team, name);
         models.set(model.fullName, model);
         securables.add('function', model.fullName, OWNER, schema);
       }
+      const table = `${catalogName}.${team.name}.activity`;
+      securables.add('table', table, OWNER, schema);
+      for (const name of FEATURES) {
+        const fullName = `${catalogName}.${team.name}.${name}`;
+        features.push({ fullName, description: `${name.replaceAll('_', ' ')}, by user`, table });
+      }
     }
   }
   const promoted = securables.find('function', SEED.assets.model.fullName);
   promoted?.grants.set(SEED.jitGroups.modelPromote.name, new Set(['EXECUTE', 'APPLY_TAG', 'MANAGE']));
-  return { catalogs: CATALOGS, models };
+  return { catalogs: CATALOGS, models, features };
 }
 
 function modelOf(catalog: string, team: SeededTeam, name: string): Model {

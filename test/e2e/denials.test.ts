@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+
+import { SEED } from '../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { editors } from './editors.ts';
+
+const QUERY_ROLE = 'Query the recsys ranker';
+const PROMOTE_ROLE = 'Promote the recsys ranker';
+
+describe('asking for what is needed', () => {
+  const there = editors();
+
+  it('tells which role gives a level on a model, and what policy says to just that request', async () => {
+    const ana = await there().open('ana-needs', { trusted: false, signedInAs: PEOPLE.ana });
+    const model = await ana.line('ml-prod', 'What you can see now', 'Models', 'prod.recsys.ranker');
+    await model.hover();
+    await model.getByRole('button', { name: 'What Would Give Me This?' }).click();
+    const input = ana.workbench.quickInput();
+    await input.row(/MANAGE.*Promote the recsys ranker/).waitFor();
+    await input.row(/EXECUTE.*Promote the recsys ranker/).click();
+    await ana.workbench.answer('What do you need it for?', 'Compare it with the candidate');
+    await ana.workbench.pick('It ends by itself', '2 hours');
+    await input.root.getByPlaceholder(/This needs the approval of ml-recsys-leads/).waitFor();
+    // Back, to the times and to the purpose that was given.
+    await input.root.getByRole('button', { name: 'Back' }).click();
+    await input.root.getByPlaceholder('For how long?').waitFor();
+    await input.root.getByRole('button', { name: 'Back' }).click();
+    await input.root.getByText('What do you need it for?').waitFor();
+    assert.equal(await input.input.inputValue(), 'Compare it with the candidate');
+    await input.input.press('Enter');
+    await ana.workbench.pick('It ends by itself', '2 hours');
+    await input.row('Send Request').click();
+    await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
+
+    // The next time both are there, and the purpose can be chosen.
+    const request = await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
+    await request.hover();
+    await request.getByRole('button', { name: 'Cancel Request' }).click();
+    await request.waitFor({ state: 'detached' });
+    const role = await ana.line('ml-prod', 'Roles you can ask for', PROMOTE_ROLE);
+    await role.hover();
+    await role.getByRole('button', { name: 'Request Access' }).click();
+    await input.root.getByText('What do you need it for?').waitFor();
+    assert.equal(await input.input.inputValue(), 'Compare it with the candidate');
+    await input.root.getByRole('button', { name: 'Choose a purpose' }).click();
+    await input.row('Compare it with the candidate').click();
+    await ana.workbench.answer('What do you need it for?', 'Another purpose');
+    await input.row(/2 hours.*as the last time/).waitFor();
+    await input.input.press('Escape');
+  });
+
+  it('offers the smallest role where a terminal is refused, filled in, and not again once it is on its way', async () => {
+    const ana = await there().open('ana-refused', { signedInAs: PEOPLE.ana });
+    await ana.useInFolder('ml-prod');
+    const terminal = await ana.workbench.openTerminal();
+    await terminal.runAlone('python score.py');
+    await terminal.waitForText(/PERMISSION_DENIED/);
+    const offer = ana.workbench.notification(`“${QUERY_ROLE}” would allow it. Policy grants this at once.`);
+    await offer.getByRole('button', { name: 'Request Access' }).click();
+    const input = ana.workbench.quickInput();
+    await input.root.getByText('What do you need it for?').waitFor();
+    assert.equal(await input.input.inputValue(), 'Run python score.py, which needs recsys-ranker-prod');
+    await input.input.press('Enter');
+    await input.root.getByPlaceholder('For how long?').waitFor();
+    await input.input.press('Enter');
+    await input.row('Send Request').click();
+    await ana.line('ml-prod', 'Granted for a time', new RegExp(`${QUERY_ROLE}.*left`));
+    assert.equal(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id).length, 1);
+    await ana.workbench.clearNotifications();
+    await terminal.runAlone(`echo "PERMISSION_DENIED: no Query on 'recsys-ranker-prod'"`);
+    await terminal.waitForText(/^PERMISSION_DENIED/m);
+    await terminal.runAlone('python score.py');
+    await terminal.waitForText(/The ranker answers/);
+    assert.equal(await ana.workbench.notification('would allow it').count(), 0);
+  });
+
+  it('offers it where a cell of a notebook is refused', async () => {
+    const ana = await there().open('ana-notebook', { signedInAs: PEOPLE.ana });
+    // Nothing is held from the test before.
+    const held = ana.workbench.row(ana.access, new RegExp(`${QUERY_ROLE}.*left`)).first();
+    await held.hover();
+    await held.getByRole('button', { name: 'Return Access' }).click();
+    await ana.workbench.dialog('Give back').getByRole('button', { name: 'Return Access' }).click();
+    await held.waitFor({ state: 'detached' });
+    await ana.useInFolder('ml-prod');
+    await ana.workbench.runAllCells();
+    const offer = ana.workbench.notification(`“${QUERY_ROLE}” would allow it.`);
+    await offer.getByRole('button', { name: 'Request Access' }).click();
+    const input = ana.workbench.quickInput();
+    await input.root.getByText('What do you need it for?').waitFor();
+    assert.match(
+      await input.input.inputValue(),
+      /^Run notebook\.ipynb, which needs recsys-ranker-prod|Run python/,
+    );
+    await input.input.press('Escape');
+  });
+});
