@@ -4,4 +4,9 @@ export type { UidOf } from './peer.ts';
 export { pointerEnvironment, type PointerEnvironment } from './pointer.ts';
 export { type RoleTokenOptions, roleTokenSource } from './role-tokens.ts';
 export { BROKER_CODES, type BrokerCode, PATH_ENDS, type PathEnd, type Refusal } from './refusal.ts';
-export { type PersonTokenOptions, personTokenSource, type TokenSource } from './token-source.ts';
+export {
+  type OwnSignIn,
+  type PersonTokenOptions,
+  personTokenSource,
+  type TokenSource,
+} from './token-source.ts';

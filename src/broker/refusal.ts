@@ -89,6 +89,9 @@ const UNAVAILABLE = 503;
 const STATUS_OF_SOURCE_CODE: Readonly<Record<string, number>> = {
   not_signed_in: 401,
   session_expired: 401,
+  databricks_sign_in_needed: 401,
+  databricks_own_sign_in_needed: 401,
+  databricks_sign_in_ended: 401,
   wrong_audience: 401,
   untrusted_host: 403,
   untrusted_token_endpoint: 403,

@@ -11,6 +11,8 @@ export interface Invocation {
   readonly answer: (line: string) => void;
   /** Writes a line for the person beside the answer (standard error). */
   readonly note: (line: string) => void;
+  /** Writes such a line with the address of a sign-in page, whose state the browser needs: nothing in it is masked. */
+  readonly notePage: (line: string) => void;
   /** Whether the person sits at a terminal, which then sends Ctrl-C to all programs in front by itself. */
   readonly atTerminal: boolean;
   readonly clock: Clock;

@@ -24,6 +24,7 @@ const invocation: Invocation = {
   env: process.env,
   answer: (line) => process.stdout.write(`${line}\n`),
   note: (line) => process.stderr.write(`${redactor.redact(line)}\n`),
+  notePage: (line) => process.stderr.write(`${line}\n`),
   atTerminal: process.stdin.isTTY || process.stderr.isTTY,
   clock,
   logger: jsonLogger({

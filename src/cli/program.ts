@@ -54,12 +54,14 @@ export async function runCommandLine(
     return open(invocation, flags);
   };
 
-  command('login', 'sign in, and keep the session in the keychain').action((flags: CommonFlags) =>
-    talk(flags, async (connection) => {
-      const { login } = await import('./commands/sign-in.ts');
-      await login(connection, invocation);
-    }),
-  );
+  command('login', 'sign in, and keep the session in the keychain')
+    .option('--workspace <name>', 'to Databricks in this workspace too, where it wants a sign-in of its own')
+    .action((flags: CommonFlags & { workspace?: string }) =>
+      talk(flags, async (connection) => {
+        const { login } = await import('./commands/sign-in.ts');
+        await login(flags, connection, invocation);
+      }),
+    );
   command('logout', 'sign out, here and at the identity provider').action((flags: CommonFlags) =>
     talk(flags, async (connection) => {
       const { logout } = await import('./commands/sign-in.ts');

@@ -1,16 +1,7 @@
-import * as z from 'zod/mini';
-
-import { OamError } from '../domain/errors.ts';
-import { type Clock, type EpochMs, SECOND_MS } from '../domain/time.ts';
+import type { Clock } from '../domain/time.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
-import { DatabricksError, isRefusal, readRefusal, unexpectedAnswer } from './errors.ts';
 import { type HostTrust, requireTrusted } from './host-trust.ts';
-
-/** A token that Databricks issued, and the moment from which it is worth nothing. */
-export interface BearerToken {
-  readonly accessToken: string;
-  readonly expiresAtMs: EpochMs;
-}
+import { type BearerToken, discoverOAuth, requestToken } from './oauth.ts';
 
 /** What {@link exchangeSubjectToken} needs. */
 export interface TokenExchange {
@@ -52,7 +43,9 @@ export async function exchangeSubjectToken(exchange: TokenExchange): Promise<Bea
   });
   if (exchange.clientId !== undefined) form.set('client_id', exchange.clientId);
   if (exchange.assumeGroup !== undefined) form.set('assume_group', exchange.assumeGroup);
-  return requestToken(host, form, {}, exchange);
+  const { tokenEndpoint } = await discoverOAuth(host, exchange);
+  const { accessToken, expiresAtMs } = await requestToken(tokenEndpoint, form, {}, exchange);
+  return { accessToken, expiresAtMs };
 }
 
 /** What {@link requestClientCredentials} needs. */
@@ -79,76 +72,8 @@ export async function requestClientCredentials(request: ClientCredentials): Prom
   const form = new URLSearchParams({ grant_type: 'client_credentials', scope: request.scope ?? 'all-apis' });
   // Not percent-encoded before: Databricks' SDKs do not, and ids and secrets are letters, digits and dashes.
   const basic = Buffer.from(`${request.clientId}:${request.clientSecret}`).toString('base64');
-  return requestToken(new URL(request.host).origin, form, { authorization: `Basic ${basic}` }, request);
-}
-
-const Discovery = z.object({ token_endpoint: z.string() });
-
-const TokenAnswer = z.object({
-  access_token: z.string().check(z.minLength(1)),
-  token_type: z.string().check(z.regex(/^bearer$/i)),
-  expires_in: z.int().check(z.positive()),
-});
-
-type Reach = Pick<TokenExchange, 'transport' | 'clock' | 'signal'>;
-
-async function requestToken(
-  origin: string,
-  form: URLSearchParams,
-  headers: Record<string, string>,
-  reach: Reach,
-): Promise<BearerToken> {
-  const endpoint = await tokenEndpoint(origin, reach);
-  // The life is counted from before the request, so that the token never looks longer-lived than it is.
-  const askedAtMs = reach.clock.nowMs();
-  const answer = await reach.transport({
-    method: 'POST',
-    url: endpoint,
-    headers: {
-      accept: 'application/json',
-      'content-type': 'application/x-www-form-urlencoded',
-      ...headers,
-    },
-    body: form.toString(),
-    ...(reach.signal && { signal: reach.signal }),
-  });
-  const token = parse(TokenAnswer, answer, 'token endpoint');
-  return { accessToken: token.access_token, expiresAtMs: askedAtMs + token.expires_in * SECOND_MS };
-}
-
-async function tokenEndpoint(origin: string, reach: Reach): Promise<string> {
-  const answer = await reach.transport({
-    method: 'GET',
-    url: `${origin}/oidc/.well-known/oauth-authorization-server`,
-    headers: { accept: 'application/json' },
-    ...(reach.signal && { signal: reach.signal }),
-  });
-  const { token_endpoint: endpoint } = parse(Discovery, answer, 'discovery');
-  if (URL.parse(endpoint)?.origin !== origin) {
-    throw new OamError(
-      'untrusted_token_endpoint',
-      'The workspace names a token endpoint on another host, so no sign-in was sent to it. Tell your account admin.',
-      { detail: `${origin} names ${endpoint}` },
-    );
-  }
-  return endpoint;
-}
-
-function parse<Output>(
-  schema: z.ZodMiniType<Output>,
-  answer: { status: number; headers: Readonly<Record<string, string>>; text: string },
-  what: string,
-): Output {
-  if (isRefusal(answer)) throw new DatabricksError(readRefusal(answer));
-  let json: unknown;
-  try {
-    json = JSON.parse(answer.text);
-  } catch {
-    throw unexpectedAnswer(`${what}, not JSON`);
-  }
-  const parsed = schema.safeParse(json);
-  // The text of a token answer is not quoted: it may hold the token.
-  if (!parsed.success)
-    throw unexpectedAnswer(`${what}, ${parsed.error.issues[0]?.path.join('.') ?? 'shape'}`);
-  return parsed.data;
+  const { tokenEndpoint } = await discoverOAuth(new URL(request.host).origin, request);
+  const headers = { authorization: `Basic ${basic}` };
+  const { accessToken, expiresAtMs } = await requestToken(tokenEndpoint, form, headers, request);
+  return { accessToken, expiresAtMs };
 }

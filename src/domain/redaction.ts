@@ -21,6 +21,7 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\bdapi[0-9a-f]{8,}(?:-\d+)?/gi, MASK],
   [/\boamw_[\w-]{16,}/g, MASK],
   [/\bdose[0-9a-f]{16,}/gi, MASK],
+  [/\bdoau[0-9a-f]{16,}/gi, MASK],
   [
     /\b(authorization|x-oam-authorization|cookie|set-cookie)(["']?\s*[:=]\s*["']?)[^"'\r\n]+/gi,
     `$1$2${MASK}`,

@@ -104,11 +104,23 @@ export interface Role {
   readonly rights?: readonly AssetRight[] | undefined;
 }
 
+/**
+ * Where a person's own token for a workspace comes from: from an exchange of the identity provider's ID token, which
+ * needs a federation policy of the account, or from the person's own sign-in at Databricks.
+ */
+export const TOKEN_SOURCES = ['exchange', 'databricks-sign-in'] as const;
+
+/** One of {@link TOKEN_SOURCES}. */
+export type TokenSourceKind = (typeof TOKEN_SOURCES)[number];
+
 /** A Databricks workspace of the catalogue. */
 export interface Workspace {
   readonly name: string;
   /** `https://…` origin without a trailing slash. */
   readonly host: string;
+  readonly tokenSource: TokenSourceKind;
+  /** The public client that people sign in with there, where it is their own sign-in; Databricks' own unless given. */
+  readonly signInClient?: string | undefined;
 }
 
 /** A team of the catalogue. One team sees nothing of another. */

@@ -129,6 +129,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
   const connection = new Connection({
+    trust,
     address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
     pins: new PinBoard(context.globalState),
     stores: sessions.stores,

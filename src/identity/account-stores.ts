@@ -6,20 +6,25 @@ export interface AccountStores {
   readonly list: SessionStore;
   /** The session of one account; each has a place of its own, so that windows do not lose each other's writes. */
   session(account: string): SessionStore;
+  /** What one account's own sign-ins at workspaces brought. */
+  databricks(account: string): SessionStore;
+}
+
+/** The key of an account's own sign-ins at workspaces, beside that of its session. */
+export function databricksKey(account: string): string {
+  return `${account}-databricks`;
 }
 
 /** Accounts that end with the process, for machines without a keychain. */
 export function memoryAccountStores(): AccountStores {
   const list = memorySessionStore();
-  const sessions = new Map<string, SessionStore>();
-  return {
-    list,
-    session(account) {
-      const known = sessions.get(account) ?? memorySessionStore();
-      sessions.set(account, known);
-      return known;
-    },
+  const stores = new Map<string, SessionStore>();
+  const storeAt = (key: string): SessionStore => {
+    const known = stores.get(key) ?? memorySessionStore();
+    stores.set(key, known);
+    return known;
   };
+  return { list, session: storeAt, databricks: (account) => storeAt(databricksKey(account)) };
 }
 
 /**
@@ -36,5 +41,6 @@ export function openedAccountStores(open: () => Promise<AccountStores>): Account
   return {
     list: opened(({ list }) => list),
     session: (account) => opened((stores) => stores.session(account)),
+    databricks: (account) => opened((stores) => stores.databricks(account)),
   };
 }

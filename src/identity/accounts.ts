@@ -10,6 +10,7 @@ import {
   withoutAccount,
 } from './account-list.ts';
 import type { AccountStores } from './account-stores.ts';
+import type { DatabricksSignIns } from './databricks-sign-ins.ts';
 import { sessionExpired } from './failures.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import { principalOf, type Session } from './session.ts';
@@ -37,11 +38,14 @@ export interface AccountsOptions {
   readonly lock: RefreshLock;
   /** Makes the keeper of one account. */
   readonly keeper: (account: string) => SessionKeeper;
+  /** Makes the keeper of one account's own sign-ins at workspaces. */
+  readonly databricks: (account: string) => DatabricksSignIns;
   readonly logger: Logger;
 }
 
 interface Kept {
   readonly keeper: SessionKeeper;
+  readonly databricks: DatabricksSignIns;
   readonly watch: Disposable;
 }
 
@@ -77,6 +81,11 @@ export class Accounts implements Disposable {
     return this.#kept.get(key)?.keeper;
   }
 
+  /** The own sign-ins at workspaces of one account, while it is known; of whoever acts unless told. */
+  databricksOf(key = this.#list.acting): DatabricksSignIns | undefined {
+    return key === undefined ? undefined : this.#kept.get(key)?.databricks;
+  }
+
   /** Everybody, the acting one first. */
   get known(): readonly KnownAccount[] {
     const { acting, accounts } = this.#list;
@@ -99,10 +108,10 @@ export class Accounts implements Disposable {
     return this.#inTurn(async () => {
       const list = parseAccountList(await this.#options.stores.list.read());
       // Whoever acts first: between two people nobody is shown to be signed out.
-      if (list.acting !== undefined) await this.#ensure(list.acting).reload();
+      if (list.acting !== undefined) await this.#ensure(list.acting).keeper.reload();
       this.#become(list);
       const others = list.accounts.filter(({ key }) => key !== list.acting);
-      await Promise.all(others.map(({ key }) => this.#ensure(key).reload()));
+      await Promise.all(others.map(({ key }) => this.#ensure(key).keeper.reload()));
     });
   }
 
@@ -115,7 +124,7 @@ export class Accounts implements Disposable {
     const principal = principalOf(session);
     const key = accountKey(principal);
     return this.#inList(async (stored) => {
-      const keeper = this.#ensure(key);
+      const { keeper } = this.#ensure(key);
       await keeper.accept(session);
       const account: ListedAccount = { key, ...principal, userName: session.userName };
       const former = stored.acting === key ? undefined : stored.acting;
@@ -136,7 +145,7 @@ export class Accounts implements Disposable {
       const replaced = isReplaced ? this.#ensure(former) : undefined;
       // Whoever acts is known, and the former person's addresses have ended, before the former session is looked at.
       this.#become(next);
-      await replaced?.signOut();
+      if (replaced !== undefined) await signOutOf(replaced);
     });
   }
 
@@ -147,7 +156,7 @@ export class Accounts implements Disposable {
    */
   switchTo(key: string): Promise<void> {
     return this.#inList(async (stored) => {
-      const keeper = this.#ensure(key);
+      const { keeper } = this.#ensure(key);
       await keeper.reload();
       if (keeper.state.kind !== 'signed-in' || !stored.accounts.some((account) => account.key === key)) {
         throw sessionExpired();
@@ -159,13 +168,14 @@ export class Accounts implements Disposable {
   }
 
   /**
-   * Signs one account out: here in the very call, then in the secret storage. The provider is told too; `atProvider`
-   * tells whether it was, and is waited for by whoever wants to know.
+   * Signs one account out, and out of the workspaces where it signed in: here in the very call, then in the secret
+   * storage. The provider is told too; `atProvider` tells whether it was, and is waited for by whoever wants to know.
    *
    * @throws {OamError} `session_not_deleted`.
    */
   async signOut(key: string): Promise<{ readonly atProvider: Promise<boolean> }> {
-    const signedOut = this.#kept.get(key)?.keeper.signOut();
+    const kept = this.#kept.get(key);
+    const signedOut = kept && signOutOf(kept);
     const unlisted = this.#inList(async (stored) => {
       const next = withoutAccount(stored, key);
       await this.#write(next);
@@ -254,17 +264,27 @@ export class Accounts implements Disposable {
     return this.#kept.get(key)?.keeper.state.kind === 'signed-in';
   }
 
-  #ensure(key: string): SessionKeeper {
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) return kept.keeper;
+  #ensure(key: string): Kept {
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
     const keeper = this.#options.keeper(key);
     const watch = keeper.onDidChange(() => {
       // Until it is known who acts, there is nothing to tell.
       if (this.#isRead) this.#tell();
     });
-    this.#kept.set(key, { keeper, watch });
-    return keeper;
+    const kept = { keeper, databricks: this.#options.databricks(key), watch };
+    this.#kept.set(key, kept);
+    return kept;
   }
+}
+
+/** Both are begun in this very call. */
+async function signOutOf({ keeper, databricks }: Kept): Promise<{ readonly atProvider: Promise<boolean> }> {
+  const [session, signIns] = await Promise.allSettled([keeper.signOut(), databricks.signOut()]);
+  if (session.status === 'rejected') throw session.reason;
+  if (signIns.status === 'rejected') throw signIns.reason;
+  const { atProvider } = session.value;
+  return { atProvider: signIns.value.atDatabricks.then(() => atProvider) };
 }
 
 /** What is kept cannot be read: nothing is known of who is signed in. */

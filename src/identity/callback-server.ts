@@ -1,19 +1,40 @@
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 import { OamError } from '../domain/errors.ts';
-import type { Callback } from './authorization-code.ts';
+import type { Callback } from './browser-answer.ts';
 import { stateMismatch } from './failures.ts';
 
-const PATH = '/callback';
+/** Where the browser is to come back to. */
+export interface CallbackPlace {
+  /** The ports to try, the first one first; 0 is any free one. */
+  readonly ports: readonly number[];
+  /** The one path that is answered. */
+  readonly path: string;
+  /**
+   * The origin by which the browser reaches the port: of this machine, or of the one that forwards to it.
+   *
+   * @throws what makes the port of no use to the browser.
+   */
+  readonly origin: (port: number) => string | Promise<string>;
+}
+
+const USUAL_PLACE: CallbackPlace = {
+  ports: [0],
+  path: '/callback',
+  origin: (port) => `http://127.0.0.1:${port}`,
+};
 
 /**
- * Listens on a free port of 127.0.0.1 for one answer of the browser, and takes no second one.
+ * Listens on a port of 127.0.0.1 for one answer of the browser, and takes no second one.
  *
- * @throws {OamError} `loopback_unavailable` where the machine does not allow it.
+ * @throws {OamError} `loopback_unavailable` where the machine does not allow it, or all the ports are taken.
  */
-export async function startCallbackServer(expectedState: string): Promise<Callback> {
+export async function startCallbackServer(
+  expectedState: string,
+  place: CallbackPlace = USUAL_PLACE,
+): Promise<Callback> {
   const { promise: answer, resolve, reject } = Promise.withResolvers<URL>();
   // Somebody may stop waiting before the browser comes back.
   answer.catch(() => undefined);
@@ -22,7 +43,7 @@ export async function startCallbackServer(expectedState: string): Promise<Callba
   let origin = '';
 
   const server = createServer((request, response) => {
-    const address = callbackAddress(request, origin);
+    const address = callbackAddress(request, origin, place.path);
     if (address === undefined) {
       show(response, 404, NOT_FOUND);
       return;
@@ -42,22 +63,16 @@ export async function startCallbackServer(expectedState: string): Promise<Callba
     }
   });
 
-  server.listen(0, '127.0.0.1');
+  const port = await listenOnOneOf(server, place.ports);
   try {
-    await once(server, 'listening');
+    origin = new URL(await place.origin(port)).origin;
   } catch (error) {
-    throw new OamError(
-      'loopback_unavailable',
-      'This machine does not let VS Code wait for the browser. Sign in with a code instead.',
-      { cause: error },
-    );
+    server.close();
+    throw error;
   }
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('The callback server has no port');
-  origin = `http://127.0.0.1:${bound.port}`;
 
   return {
-    redirectUri: `${origin}${PATH}`,
+    redirectUri: place.path === '/' ? origin : `${origin}${place.path}`,
     answer,
     async close(outcome) {
       const closed = once(server, 'close');
@@ -74,13 +89,33 @@ export async function startCallbackServer(expectedState: string): Promise<Callba
   };
 }
 
+async function listenOnOneOf(server: Server, ports: readonly number[]): Promise<number> {
+  let trouble: unknown;
+  for (const port of ports) {
+    server.listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const bound = server.address();
+      if (bound === null || typeof bound === 'string') throw new Error('The callback server has no port');
+      return bound.port;
+    } catch (error) {
+      trouble = error;
+    }
+  }
+  throw new OamError(
+    'loopback_unavailable',
+    'This machine does not let OAM wait for the browser. Choose another way to sign in, or end the program that uses the port.',
+    { detail: ports.every((port) => port === 0) ? 'any port' : `port ${ports.join(', ')}`, cause: trouble },
+  );
+}
+
 /** Only a plain GET of the one path, addressed to this very server, is an answer. */
-function callbackAddress(request: IncomingMessage, origin: string): URL | undefined {
+function callbackAddress(request: IncomingMessage, origin: string, path: string): URL | undefined {
   if (request.method !== 'GET' || `http://${request.headers.host ?? ''}` !== origin) return undefined;
   const target = request.url ?? '';
   if (!URL.canParse(target, origin)) return undefined;
   const address = new URL(target, origin);
-  return address.origin === origin && address.pathname === PATH ? address : undefined;
+  return address.origin === origin && address.pathname === path ? address : undefined;
 }
 
 function sameText(given: string, expected: string): boolean {

@@ -1,5 +1,10 @@
 export { accountKey, type ListedAccount, partiesKey } from './account-list.ts';
-export { type AccountStores, memoryAccountStores, openedAccountStores } from './account-stores.ts';
+export {
+  type AccountStores,
+  databricksKey,
+  memoryAccountStores,
+  openedAccountStores,
+} from './account-stores.ts';
 export {
   Accounts,
   type AccountsOptions,
@@ -9,12 +14,26 @@ export {
 } from './accounts.ts';
 export {
   type AuthorizationCodeOptions,
-  type Callback,
   signInWithAuthorizationCode,
   type Who,
 } from './authorization-code.ts';
+export type { BrowserOptions, Callback } from './browser-answer.ts';
+export { type CallbackPlace, startCallbackServer } from './callback-server.ts';
 export { cancellable } from './cancellation.ts';
 export type { IdentityConfiguration } from './configuration.ts';
+export {
+  assertIsPerson,
+  databricksCallbackPlace,
+  type ExpectedPerson,
+  signInToDatabricks,
+  signInWorkspaceAt,
+} from './databricks-sign-in.ts';
+export {
+  createDatabricksSignIns,
+  type DatabricksSignIns,
+  type DatabricksSignInsOptions,
+  type SignInWorkspace,
+} from './databricks-sign-ins.ts';
 export { signInWithDeviceCode, type DeviceCodeOptions, type DeviceCodePrompt } from './device-code.ts';
 export {
   discoverIdentityProvider,

@@ -1,5 +1,5 @@
 import { type ListedAccount, parseAccountList } from './account-list.ts';
-import type { AccountStores } from './account-stores.ts';
+import { type AccountStores, databricksKey } from './account-stores.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 
 /** Accounts and the locks under which they are changed. */
@@ -18,7 +18,10 @@ export async function moveAccounts(from: LockedAccounts, to: LockedAccounts): Pr
   await from.lock().withLock(() =>
     to.lock().withLock(async () => {
       const old = parseAccountList(await from.stores.list.read());
-      for (const account of old.accounts) await moveSession(account, from, to);
+      for (const account of old.accounts) {
+        await moveSession(account, from, to);
+        await moveSignIns(account, from, to);
+      }
       const present = parseAccountList(await to.stores.list.read());
       const known = new Set(present.accounts.map(({ key }) => key));
       const accounts = [...present.accounts, ...old.accounts.filter(({ key }) => !known.has(key))];
@@ -27,6 +30,19 @@ export async function moveAccounts(from: LockedAccounts, to: LockedAccounts): Pr
         await to.stores.list.write(JSON.stringify({ ...(acting !== undefined && { acting }), accounts }));
       }
       await from.stores.list.clear();
+    }),
+  );
+}
+
+/** An account's own sign-ins at workspaces, as {@link moveSession} does. */
+async function moveSignIns({ key }: ListedAccount, from: LockedAccounts, to: LockedAccounts): Promise<void> {
+  const lock = databricksKey(key);
+  await from.lock(lock).withLock(() =>
+    to.lock(lock).withLock(async () => {
+      const signIns = await from.stores.databricks(key).read();
+      const target = to.stores.databricks(key);
+      if (signIns !== undefined && (await target.read()) === undefined) await target.write(signIns);
+      await from.stores.databricks(key).clear();
     }),
   );
 }

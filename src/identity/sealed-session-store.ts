@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import * as z from 'zod/mini';
 
-import type { AccountStores } from './account-stores.ts';
+import { type AccountStores, databricksKey } from './account-stores.ts';
 import type { RefreshLock } from './refresh-lock.ts';
 import type { SessionStore } from './session.ts';
 
@@ -83,9 +83,12 @@ export function sealedSessionStore(options: SealedSessionOptions): SessionStore 
 
 /** Keeps accounts in files, each session by itself, all of them sealed with one key. */
 export function sealedAccountStores(options: SealedSessionOptions): AccountStores {
+  const sealed = (key: string): SessionStore =>
+    sealedSessionStore({ ...options, key: `${options.key}:${key}` });
   return {
     list: sealedSessionStore(options),
-    session: (account) => sealedSessionStore({ ...options, key: `${options.key}:${account}` }),
+    session: sealed,
+    databricks: (account) => sealed(databricksKey(account)),
   };
 }
 

@@ -58,6 +58,13 @@ export interface SessionKeeper {
    */
   accessToken(signal?: AbortSignal, person?: PrincipalKey): Promise<string>;
   /**
+   * Who is signed in, once it is known that the provider has not ended the session: it is asked where the access token
+   * is due. A provider that is away is no reason to doubt it.
+   *
+   * @throws {OamError} `not_signed_in`, `session_expired`.
+   */
+  person(signal?: AbortSignal): Promise<PrincipalKey>;
+  /**
    * The subject token for a workspace's token endpoint, refreshed in the same way and with the same errors; besides,
    * `databricks_sign_in_needed` where the provider gives none with a refresh and the one of the sign-in has run out.
    * The access token goes on being refreshed then.
@@ -373,6 +380,15 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       const session = await usable('access', signal);
       if (person !== undefined && !samePrincipal(principalOf(session), person)) throw principalChanged();
       return session.accessToken;
+    },
+    async person(signal) {
+      try {
+        return principalOf(await usable('access', signal));
+      } catch (error) {
+        const session = sessionIn(state);
+        if (session && isUnavailable(error)) return principalOf(session);
+        throw error;
+      }
     },
     async subjectToken(signal) {
       const session = await usable('subject', signal);

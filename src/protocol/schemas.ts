@@ -4,7 +4,7 @@ import { ASSET_KINDS } from '../domain/asset-right.ts';
 import { END_REASONS, GRANT_STATES, OUTLIVING_KINDS, REQUEST_STATES } from '../domain/lifecycle.ts';
 import { DUTIES } from '../domain/principal.ts';
 import { REVIEW_VERDICTS } from '../domain/review.ts';
-import { CREDENTIAL_KINDS, SENSITIVITIES } from '../domain/role.ts';
+import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_SOURCES } from '../domain/role.ts';
 import { StageView } from './approvers.ts';
 import { PAGE_DEFAULT_ROWS, PAGE_MAX_ROWS, WINDOW_MAX_MINUTES } from './limits.ts';
 
@@ -26,6 +26,21 @@ export const SessionLimits = z.object({
 /** See {@link SessionLimits}. */
 export type SessionLimits = z.infer<typeof SessionLimits>;
 
+/** The attributes of a Databricks user by which a person of the identity provider is found. */
+export const DATABRICKS_ATTRIBUTES = ['externalId', 'userName'] as const;
+
+/** A workspace, and where people's own tokens for it come from. */
+export const WorkspaceConfiguration = z.object({
+  name: z.string(),
+  host: z.string(),
+  /** `exchange` where it is left out. */
+  tokenSource: z.optional(z.enum(TOKEN_SOURCES)),
+  /** The public client of the sign-in, for `databricks-sign-in`; Databricks' own where it is left out. */
+  signInClient: z.optional(z.string()),
+});
+/** See {@link WorkspaceConfiguration}. */
+export type WorkspaceConfiguration = z.infer<typeof WorkspaceConfiguration>;
+
 /** What a client needs to know before anybody is signed in. */
 export const Configuration = z.object({
   product: z.literal('databricks-ml-oam'),
@@ -39,8 +54,10 @@ export const Configuration = z.object({
     scopes: z.array(z.string()),
     /** The claim of the access token by which the control plane knows a person; `sub` where it is left out. */
     subjectClaim: z.optional(z.string()),
+    /** The attribute of a Databricks user that equals that claim; `externalId` where it is left out. */
+    databricksAttribute: z.optional(z.enum(DATABRICKS_ATTRIBUTES)),
   }),
-  workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
+  workspaces: z.array(WorkspaceConfiguration),
   sessions: z.optional(SessionLimits),
 });
 /** See {@link Configuration}. */

@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 
+import { hostTrust } from '../../src/databricks/index.ts';
 import { silentLogger } from '../../src/domain/logger.ts';
 import { createRedactor } from '../../src/domain/redaction.ts';
 import { secretAccountStores } from '../../src/extension/authentication/secret-session-store.ts';
@@ -38,6 +39,7 @@ export async function ownConnection(): Promise<OwnConnection> {
     return send(request);
   };
   const connection = new Connection({
+    trust: () => hostTrust([]),
     address: () => controlPlane,
     pins: new PinBoard(globalState),
     stores: () => stores,

@@ -1,12 +1,17 @@
 import { OamError } from '../../domain/errors.ts';
 import type { Session } from '../../identity/index.ts';
-import type { Connection } from '../connection/connect.ts';
+import { chooseWorkspace, type Connection } from '../connection/connect.ts';
+import { ensureSignedInAt } from '../connection/person.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
 
 /** `oam login` */
-export async function login(connection: Connection, invocation: Invocation): Promise<void> {
+export async function login(
+  flags: CommonFlags & { readonly workspace?: string },
+  connection: Connection,
+  invocation: Invocation,
+): Promise<void> {
   if (!connection.kept) {
     throw new OamError(
       'no_keychain',
@@ -15,6 +20,19 @@ export async function login(connection: Connection, invocation: Invocation): Pro
   }
   const session = await connection.signIn();
   invocation.answer(`Signed in as ${whoIs(session)}.`);
+  const { workspaces } = await connection.configuration();
+  const ownSignIns = workspaces.filter(({ tokenSource }) => tokenSource === 'databricks-sign-in');
+  const named = flags.workspace === undefined ? undefined : chooseWorkspace(workspaces, flags.workspace);
+  const chosen = named ?? (ownSignIns.length === 1 ? ownSignIns[0] : undefined);
+  if (chosen !== undefined) {
+    const untilMs = await ensureSignedInAt(chosen.host, session, connection, invocation);
+    if (untilMs !== undefined) invocation.answer(`Signed in to Databricks in ${chosen.name}.`);
+  } else if (ownSignIns.length > 0) {
+    const names = ownSignIns.map(({ name }) => name).join(', ');
+    invocation.note(
+      `These workspaces want a sign-in of their own, when you first use them: ${oneLine(names)}`,
+    );
+  }
 }
 
 /** `oam logout` */

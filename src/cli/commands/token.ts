@@ -1,8 +1,12 @@
-import { type PersonTokenOptions, personTokenSource, roleTokenSource } from '../../broker/index.ts';
-import { hostTrust } from '../../databricks/index.ts';
+import {
+  type PersonTokenOptions,
+  personTokenSource,
+  roleTokenSource,
+  type TokenSource,
+} from '../../broker/index.ts';
 import { latestGrant } from '../../protocol/latest-grant.ts';
-import { trustedHosts } from '../connection/address.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
+import { ensureSignedInAt, personAt } from '../connection/person.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 
@@ -16,22 +20,21 @@ export async function token(
   invocation: Invocation,
 ): Promise<void> {
   const session = await connection.signedIn();
-  const { transport, clock, redactor, env, signals } = invocation;
-  const personIn = (host: string): PersonTokenOptions => ({
-    ...{ host, session: connection.session, transport, clock, redactor },
-    trust: hostTrust(trustedHosts(env)),
-    principal: { iss: session.issuer, sub: session.subject },
-  });
+  const { clock, redactor, signals } = invocation;
   const { client } = connection;
-  const source =
-    flags.grant === undefined
-      ? personTokenSource(
-          personIn(chooseWorkspace((await connection.configuration()).workspaces, flags.workspace).host),
-        )
-      : roleTokenSource({
-          ...{ grantId: flags.grant, client, redactor },
-          person: personIn((await latestGrant(client, flags.grant, signals.stop)).role.workspace.host),
-        });
+  const personIn = (host: string): Promise<PersonTokenOptions> =>
+    personAt(host, session, connection, invocation);
+  const everyday = async (): Promise<TokenSource> => {
+    const { workspaces } = await connection.configuration();
+    const { host } = chooseWorkspace(workspaces, flags.workspace);
+    await ensureSignedInAt(host, session, connection, invocation);
+    return personTokenSource(await personIn(host));
+  };
+  const ofGrant = async (grantId: string): Promise<TokenSource> => {
+    const { role } = await latestGrant(client, grantId, signals.stop);
+    return roleTokenSource({ grantId, client, redactor, person: await personIn(role.workspace.host) });
+  };
+  const source = await (flags.grant === undefined ? everyday() : ofGrant(flags.grant));
   const minted = await source.token(signals.stop);
   const expiresAt = new Date(minted.expiresAtMs).toISOString();
   invocation.answer(

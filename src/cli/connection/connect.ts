@@ -1,7 +1,10 @@
+import { hostTrust } from '../../databricks/index.ts';
 import {
   Accounts,
   cancellable,
+  createDatabricksSignIns,
   createSessionKeeper,
+  databricksKey,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
   keychainLock,
@@ -16,7 +19,6 @@ import {
   type Session,
   signInWithDeviceCode,
   stateFolder,
-  type SubjectToken,
   watchKeychainSessions,
 } from '../../identity/index.ts';
 import { OamError } from '../../domain/errors.ts';
@@ -25,7 +27,7 @@ import { createLinesClient, type LinesClient } from '../../protocol/lines.ts';
 import type { Configuration } from '../../protocol/schemas.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
-import { controlPlaneUrl } from './address.ts';
+import { controlPlaneUrl, trustedHosts } from './address.ts';
 import { checkPin, pinnedIdentity } from './pins.ts';
 import { type CommandSession, commandSession } from './session.ts';
 
@@ -43,8 +45,8 @@ export interface Connection {
   signIn(): Promise<Session>;
   /** Whoever is signed in, held to the company's limits, after signing in by code where nobody is. */
   signedIn(): Promise<Session>;
-  /** The subject token for a program that hangs on no grant: it ends with the session, by the company's limits too. */
-  subjectTokenWithinLimits(signal?: AbortSignal): Promise<SubjectToken>;
+  /** Who a program works as that hangs on no grant: it ends with the session, by the company's limits too. */
+  readonly withinLimits: Pick<CommandSession, 'subjectToken' | 'person'>;
 }
 
 type Parties = Parameters<KeychainSessions['stores']>[1];
@@ -80,6 +82,12 @@ export async function connect(
     keychain === undefined ? inProcess : keychainLock(folder, account);
   const accounts = new Accounts({
     ...{ stores, lock: lock(), logger },
+    databricks: (account) =>
+      createDatabricksSignIns({
+        ...{ store: stores.databricks(account), lock: lock(databricksKey(account)) },
+        trust: () => hostTrust(trustedHosts(invocation.env)),
+        ...{ transport, clock, logger, redactor },
+      }),
     keeper: (account) =>
       createSessionKeeper({
         ...{ store: stores.session(account), lock: lock(account) },
@@ -131,9 +139,15 @@ export async function connect(
       if (ended !== undefined) invocation.note(ended.message);
       return (await session.current()) ?? signIn();
     },
-    async subjectTokenWithinLimits(signal) {
-      await session.hold((await configuration()).sessions, false);
-      return session.subjectToken(signal);
+    withinLimits: {
+      async subjectToken(signal) {
+        await session.hold((await configuration()).sessions, false);
+        return session.subjectToken(signal);
+      },
+      async person(signal) {
+        await session.hold((await configuration()).sessions, false);
+        return session.person(signal);
+      },
     },
   };
 }

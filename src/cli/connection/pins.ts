@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import * as z from 'zod/mini';
 
+import { DATABRICKS_CLI_CLIENT_ID } from '../../databricks/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import type { Configuration } from '../../protocol/schemas.ts';
 import { oneLine } from '../table.ts';
@@ -13,6 +14,9 @@ const Pin = z.object({
   clientId: z.string(),
   audience: z.string(),
   workspaces: z.record(z.string(), z.string()),
+  /** By workspace; those that are not here exchange ID tokens. */
+  signIns: z.optional(z.record(z.string(), z.string())),
+  databricksAttribute: z.optional(z.string()),
 });
 type Pin = z.infer<typeof Pin>;
 
@@ -64,6 +68,12 @@ function pinOf({ identity, workspaces }: Configuration): Pin {
     clientId: identity.clientId,
     audience: identity.audience,
     workspaces: Object.fromEntries(workspaces.map(({ name, host }) => [name, host])),
+    signIns: Object.fromEntries(
+      workspaces
+        .filter(({ tokenSource }) => tokenSource === 'databricks-sign-in')
+        .map(({ name, signInClient = DATABRICKS_CLI_CLIENT_ID }) => [name, signInClient]),
+    ),
+    databricksAttribute: identity.databricksAttribute ?? 'externalId',
   };
 }
 
@@ -75,8 +85,12 @@ function changesBetween(before: Pin, now: Pin): string[] {
   compare('issuer', before.issuer, now.issuer);
   compare('client', before.clientId, now.clientId);
   compare('audience', before.audience, now.audience);
+  if (before.databricksAttribute !== undefined) {
+    compare('how you are found in Databricks', before.databricksAttribute, now.databricksAttribute);
+  }
   for (const name of new Set([...Object.keys(before.workspaces), ...Object.keys(now.workspaces)])) {
     compare(`workspace ${name}`, before.workspaces[name], now.workspaces[name]);
+    compare(`sign-in to Databricks in ${name}`, before.signIns?.[name], now.signIns?.[name]);
   }
   return changes;
 }

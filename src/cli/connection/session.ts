@@ -1,6 +1,8 @@
 import { OamError } from '../../domain/errors.ts';
+import type { PrincipalKey } from '../../domain/principal.ts';
 import {
   type Accounts,
+  type DatabricksSignIns,
   type LastUse,
   overLimit,
   type Session,
@@ -24,6 +26,14 @@ export interface CommandSession {
   accessToken(signal?: AbortSignal): Promise<string>;
   /** @throws {OamError} what {@link SessionKeeper.subjectToken} throws. */
   subjectToken(signal?: AbortSignal): Promise<SubjectToken>;
+  /** @throws {OamError} what {@link SessionKeeper.person} throws. */
+  person(signal?: AbortSignal): Promise<PrincipalKey>;
+  /**
+   * The person's own sign-ins at workspaces that want one.
+   *
+   * @throws {OamError} `not_signed_in`.
+   */
+  databricks(): Promise<DatabricksSignIns>;
   /** @returns Who was signed out, once the provider has been told. */
   signOut(): Promise<Session | undefined>;
   /** Another program has changed the accounts. */
@@ -52,12 +62,13 @@ export function commandSession({
     await reading;
     account ??= actingIn(accounts);
   };
-  const keeper = async (): Promise<SessionKeeper> => {
+  const mine = async <T>(of: (account: string) => T | undefined): Promise<T> => {
     await ready();
-    const present = account === undefined ? undefined : accounts.keeperOf(account);
+    const present = account === undefined ? undefined : of(account);
     if (present !== undefined) return present;
     throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
   };
+  const keeper = (): Promise<SessionKeeper> => mine((key) => accounts.keeperOf(key));
   const state = (): SessionKeeper['state'] | undefined =>
     account === undefined ? undefined : accounts.keeperOf(account)?.state;
   const current = async (): Promise<Session | undefined> => {
@@ -88,6 +99,8 @@ export function commandSession({
     },
     accessToken: async (signal) => (await keeper()).accessToken(signal),
     subjectToken: async (signal) => (await keeper()).subjectToken(signal),
+    person: async (signal) => (await keeper()).person(signal),
+    databricks: () => mine((key) => accounts.databricksOf(key)),
     async signOut() {
       const session = await current();
       if (account !== undefined) await (await accounts.signOut(account)).atProvider;

@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
-import type { CredentialKind } from '../../domain/role.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { GrantView, RequestCreate } from '../../protocol/schemas.ts';
+import type { GrantView, RequestCreate, RoleView } from '../../protocol/schemas.ts';
 import { describeMoment } from '../duration.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
@@ -33,8 +32,8 @@ export interface RoleWish {
 
 type Surroundings = Pick<Invocation, 'clock' | 'note' | 'signals'> & {
   readonly client: ControlPlaneClient;
-  /** Called before anything is asked for or waited for: throws where the role's kind of credential ends too early. */
-  readonly assertLasts: (credential: CredentialKind) => void;
+  /** Called before anything is asked for or waited for: throws where the role could not be used to the end. */
+  readonly prepare: (role: Pick<RoleView, 'credential' | 'workspace'>) => Promise<void>;
   readonly everyMs?: number;
 };
 
@@ -46,7 +45,7 @@ const OPEN: readonly GrantView['state'][] = ['scheduled', 'provisioning', 'activ
  * back when waiting is called off.
  *
  * @throws {OamError} `grant_too_short` when the present grant ends before the time that is needed; what
- * `assertLasts` throws; the control plane's problems; those of the waits.
+ * `prepare` throws; the control plane's problems; those of the waits.
  */
 export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<RoleAccess> {
   const waiting: Waiting = {
@@ -57,7 +56,7 @@ export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<
   };
   const held = await openGrant(wish.roleId, around);
   if (held !== undefined) {
-    around.assertLasts(held.role.credential);
+    await around.prepare(held.role);
     const grant = await untilActive(held.id, waiting);
     assertLongEnough(grant, wish, around.clock.nowMs());
     around.note(`Using your grant of ${grant.role.title}${endOf(grant, around.clock.nowMs())}.`);
@@ -110,7 +109,7 @@ async function requestFor(wish: RoleWish, around: Surroundings): Promise<Request
   const { items } = await around.client.call('listRoles', { signal: around.signals.stop });
   const role = items.find(({ id }) => id === wish.roleId);
   if (around.signals.stop.aborted) throw new CancelledError();
-  if (role !== undefined) around.assertLasts(role.credential);
+  if (role !== undefined) await around.prepare(role);
   return {
     roleId: wish.roleId,
     purpose: wish.purpose,

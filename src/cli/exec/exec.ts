@@ -5,7 +5,6 @@ import * as z from 'zod/mini';
 import {
   type Broker,
   type BrokerPath,
-  type PersonTokenOptions,
   personTokenSource,
   pointerEnvironment,
   type Refusal,
@@ -13,14 +12,13 @@ import {
   startBroker,
   type TokenSource,
 } from '../../broker/index.ts';
-import { hostTrust } from '../../databricks/index.ts';
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import { type CredentialKind, hasOwnPath } from '../../domain/role.ts';
 import type { Session } from '../../identity/index.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
-import { trustedHosts } from '../connection/address.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
+import { ensureSignedInAt, personAt } from '../connection/person.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
@@ -62,29 +60,32 @@ export async function exec(
   const code = invocation.env[HAND_OVER];
   if (code !== undefined && code !== '') return takenOver(code, options, connection, invocation);
   const session = await connection.signedIn();
-  const lasts = (credential: CredentialKind): void => {
-    assertLasts(credential, session, options.minutes, invocation.clock.nowMs());
+  const prepare = async (credential: CredentialKind, host: string): Promise<void> => {
+    if (worksAlone(credential)) return;
+    const untilMs = await ensureSignedInAt(host, session, connection, invocation);
+    assertLasts(credential, session, options.minutes, invocation.clock.nowMs(), untilMs);
   };
   if (options.roleId === undefined) {
-    lasts('member');
     const { workspaces, sessions } = await connection.configuration();
     assertWithinLimits(session, sessions, options.minutes, invocation.clock.nowMs());
     const { host } = chooseWorkspace(workspaces, options.workspace);
-    const tokens = {
-      subjectToken: (signal?: AbortSignal) => connection.subjectTokenWithinLimits(signal),
-    };
-    const source = personTokenSource(personAt(host, session, tokens, invocation));
+    await prepare('member', host);
+    const person = await personAt(host, session, connection, invocation, connection.withinLimits);
+    const source = personTokenSource(person);
     return runWithBroker({ host, source, held: undefined }, options, invocation);
   }
   const access = await obtainRole(
     { ...options, roleId: options.roleId },
-    { ...invocation, client: connection.client, assertLasts: lasts },
+    {
+      ...{ ...invocation, client: connection.client },
+      prepare: ({ credential, workspace }) => prepare(credential, workspace.host),
+    },
   );
   let runner: RunnerSession | undefined;
   try {
     if (worksAlone(access.grant.role.credential))
       runner = await ownRunner(access.grant, options, connection, invocation);
-    const place = placeOf(access.grant, runner, session, connection, invocation);
+    const place = await placeOf(access.grant, runner, session, connection, invocation);
     return await runWithBroker(place, options, invocation);
   } finally {
     await release(() => access.release(runner?.client), invocation);
@@ -140,29 +141,16 @@ interface ExecPlace {
   readonly held: { readonly grant: GrantView; readonly client: ControlPlaneClient } | undefined;
 }
 
-function personAt(
-  host: string,
-  session: Session,
-  tokens: PersonTokenOptions['session'],
-  { redactor, transport, clock, env }: Invocation,
-): PersonTokenOptions {
-  return {
-    ...{ host, session: tokens, transport, clock, redactor },
-    trust: hostTrust(trustedHosts(env)),
-    principal: { iss: session.issuer, sub: session.subject },
-  };
-}
-
-function placeOf(
+async function placeOf(
   grant: GrantView,
   runner: RunnerSession | undefined,
   session: Session,
   connection: Connection,
   invocation: Invocation,
-): ExecPlace {
+): Promise<ExecPlace> {
   const { host } = grant.role.workspace;
   const client = runner?.client ?? connection.client;
-  const person = personAt(host, session, connection.session, invocation);
+  const person = await personAt(host, session, connection, invocation);
   const source = hasOwnPath(grant.role.credential)
     ? roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor, person })
     : personTokenSource(person);

@@ -23,9 +23,14 @@ export function assertLasts(
   session: Session,
   minutes: number | undefined,
   now: EpochMs,
+  /** Until when the person's own sign-in at the workspace brings tokens, where that is where they come from. */
+  ownSignInUntilMs?: EpochMs,
 ): void {
-  if (worksAlone(credential) || minutes === undefined || session.refreshToken !== undefined) return;
-  const endsAtMs = Math.min(session.accessTokenExpiresAtMs, session.idTokenExpiresAtMs);
+  if (worksAlone(credential) || minutes === undefined) return;
+  const sessionUntilMs = session.refreshToken === undefined ? session.accessTokenExpiresAtMs : Infinity;
+  const tokensUntilMs =
+    ownSignInUntilMs ?? (session.refreshToken === undefined ? session.idTokenExpiresAtMs : Infinity);
+  const endsAtMs = Math.min(sessionUntilMs, tokensUntilMs);
   if (endsAtMs >= now + minutes * MINUTE_MS) return;
   throw new OamError(
     'session_too_short',

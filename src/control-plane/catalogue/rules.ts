@@ -44,6 +44,16 @@ function workspaceProblems({ workspaces }: CatalogueFile, problemAt: ProblemAt):
       const fault = faultOfOrigin(host);
       return fault === undefined ? [] : [problemAt(['workspaces', index, 'host'], `'${host}' ${fault}`)];
     }),
+    ...workspaces.flatMap(({ name, tokenSource, signInClient }, index) =>
+      signInClient === undefined || tokenSource === 'databricks-sign-in'
+        ? []
+        : [
+            problemAt(
+              ['workspaces', index, 'signInClient'],
+              `Workspace '${name}': nobody signs in there, because its 'tokenSource' is 'exchange'. Take the 'signInClient' away.`,
+            ),
+          ],
+    ),
   ];
 }
 
@@ -72,6 +82,13 @@ function roleProblems({ roles, workspaces, teams }: CatalogueFile, problemAt: Pr
       complain(
         'credential',
         "a role of sensitivity 'high' cannot be 'assume': who may assume the group is a member of it, and has its rights everywhere they work. Use 'federated'.",
+      );
+    }
+    const workspace = workspaces.find(({ name }) => name === role.workspace);
+    if (role.credential === 'assume' && workspace?.tokenSource === 'databricks-sign-in') {
+      complain(
+        'credential',
+        `'assume' exchanges the person's ID token, and the 'tokenSource' of '${role.workspace}' is 'databricks-sign-in'. Use another kind, or register a federation policy.`,
       );
     }
     const needsPrincipal = actsAsServicePrincipal(role.credential);

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import { ASSET_KINDS } from '../../domain/asset-right.ts';
 import { DUTIES } from '../../domain/principal.ts';
-import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
+import { CREDENTIAL_KINDS, SENSITIVITIES, TOKEN_MAX_MINUTES, TOKEN_SOURCES } from '../../domain/role.ts';
 import { HELD_MAX_MINUTES, WINDOW_MAX_MINUTES, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
 
 const Text = z.string().check(z.minLength(1));
@@ -34,7 +34,16 @@ const DEFAULT_TOKEN_MINUTES = 15;
 
 /** `catalogue.yaml` as a person writes it. Unknown keys are refused: a typo must not switch a rule off. */
 export const CatalogueFile = z.strictObject({
-  workspaces: z.array(z.strictObject({ name: Name, host: Text })).check(z.minLength(1)),
+  workspaces: z
+    .array(
+      z.strictObject({
+        name: Name,
+        host: Text,
+        tokenSource: z._default(z.enum(TOKEN_SOURCES), 'exchange'),
+        signInClient: z.optional(Text),
+      }),
+    )
+    .check(z.minLength(1)),
   /** What rules and stages may speak of besides groups and duty. */
   attributes: z._default(z.array(AttributeName), []),
   teams: z.array(z.strictObject({ name: Name, group: Text, leadGroup: Text })).check(z.minLength(1)),

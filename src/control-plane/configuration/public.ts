@@ -12,8 +12,14 @@ export function publicConfiguration(
   return {
     product: 'databricks-ml-oam',
     version,
-    identity: { issuer, clientId, audience, scopes: [...scopes], subjectClaim: claims.subject },
-    workspaces: policy.catalogue.workspaces.map(({ name, host }) => ({ name, host })),
+    identity: {
+      ...{ issuer, clientId, audience, scopes: [...scopes], subjectClaim: claims.subject },
+      databricksAttribute: claims.databricksAttribute,
+    },
+    workspaces: policy.catalogue.workspaces.map(({ name, host, tokenSource, signInClient }) => ({
+      ...{ name, host, tokenSource },
+      ...(signInClient !== undefined && { signInClient }),
+    })),
     ...(config.sessions && { sessions: config.sessions }),
   };
 }

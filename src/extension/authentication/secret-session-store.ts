@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { type AccountStores, partiesKey, type Secrets, type SessionStore } from '../../identity/index.ts';
+import {
+  type AccountStores,
+  databricksKey,
+  partiesKey,
+  type Secrets,
+  type SessionStore,
+} from '../../identity/index.ts';
 import type { PinnedTrust } from '../connection/pinned-trust.ts';
 
 /**
@@ -45,8 +51,10 @@ export function secretSessionStore(secrets: Secrets, key: string): SessionStore 
 
 /** Keeps accounts as secrets of VS Code, each session by itself. */
 export function secretAccountStores(secrets: Secrets, key: string): AccountStores {
+  const secret = (name: string): SessionStore => secretSessionStore(secrets, `${key}:${name}`);
   return {
     list: secretSessionStore(secrets, key),
-    session: (account) => secretSessionStore(secrets, `${key}:${account}`),
+    session: secret,
+    databricks: (account) => secret(databricksKey(account)),
   };
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import type { HostTrust } from '../../databricks/index.ts';
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { Clock } from '../../domain/time.ts';
@@ -7,7 +8,10 @@ import {
   Accounts,
   type AccountStores,
   cancellable,
+  createDatabricksSignIns,
   createSessionKeeper,
+  databricksKey,
+  type DatabricksSignIns,
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
   type KnownAccount,
@@ -35,8 +39,15 @@ export interface ConnectionOptions extends TrustAgreement {
   readonly stores: (url: string, identity: PinnedTrust['identity']) => AccountStores;
   /** The lock of one account, or of the list of accounts. */
   readonly lock: (account?: string) => RefreshLock;
+  readonly trust: () => HostTrust;
   readonly clock: Clock;
   readonly redactor: Redactor;
+}
+
+/** The account that acts. */
+export interface ActingAccount {
+  readonly keeper: SessionKeeper;
+  readonly databricks: DatabricksSignIns;
 }
 
 /** Performs the interactive part of signing in. */
@@ -200,10 +211,20 @@ export class Connection implements Stoppable {
    * @throws {OamError} `not_signed_in` and the keeper's.
    */
   async subjectToken(signal?: AbortSignal): Promise<SubjectToken> {
+    return (await this.acting()).keeper.subjectToken(signal);
+  }
+
+  /**
+   * Whoever acts: their session, and their own sign-ins at workspaces; waits for the session to be restored.
+   *
+   * @throws {OamError} `not_signed_in`.
+   */
+  async acting(): Promise<ActingAccount> {
     await this.#restored;
-    const acting = this.#keeping?.accounts.acting;
-    if (acting === undefined) throw notSignedIn();
-    return acting.subjectToken(signal);
+    const accounts = this.#keeping?.accounts;
+    const [keeper, databricks] = [accounts?.acting, accounts?.databricksOf()];
+    if (keeper === undefined || databricks === undefined) throw notSignedIn();
+    return { keeper, databricks };
   }
 
   dispose(): void {
@@ -272,6 +293,13 @@ export class Connection implements Stoppable {
       stores: kept,
       lock: lock(),
       logger,
+      databricks: (account) =>
+        createDatabricksSignIns({
+          store: kept.databricks(account),
+          lock: lock(databricksKey(account)),
+          trust: this.#options.trust,
+          ...{ transport: this.#options.transport, clock, logger, redactor },
+        }),
       keeper: (account) =>
         createSessionKeeper({
           store: kept.session(account),

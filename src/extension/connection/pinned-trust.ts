@@ -1,6 +1,11 @@
 import * as z from 'zod/mini';
 
-import { type Configuration, SessionLimits } from '../../protocol/schemas.ts';
+import {
+  type Configuration,
+  DATABRICKS_ATTRIBUTES,
+  SessionLimits,
+  WorkspaceConfiguration,
+} from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
 
 /**
@@ -14,8 +19,9 @@ export const PinnedTrust = z.object({
     audience: z.string(),
     scopes: z.array(z.string()),
     subjectClaim: z.optional(z.string()),
+    databricksAttribute: z.optional(z.enum(DATABRICKS_ATTRIBUTES)),
   }),
-  workspaces: z.array(z.object({ name: z.string(), host: z.string() })),
+  workspaces: z.array(WorkspaceConfiguration),
   /** Not part of the agreement: a company may change it without asking. */
   sessions: z.optional(z.union([SessionLimits, z.undefined()])),
 });
@@ -53,20 +59,25 @@ function keyOf(controlPlaneUrl: string): string {
 
 /** The part of a configuration that is pinned. */
 export function trustOf(configuration: Configuration): PinnedTrust {
-  const { issuer, clientId, audience, scopes, subjectClaim } = configuration.identity;
+  const { issuer, clientId, audience, scopes, subjectClaim, databricksAttribute } = configuration.identity;
   return {
     identity: {
       ...{ issuer, clientId, audience, scopes: [...scopes] },
       ...(subjectClaim !== undefined && { subjectClaim }),
+      ...(databricksAttribute !== undefined && { databricksAttribute }),
     },
-    workspaces: configuration.workspaces.map(({ name, host }) => ({ name, host })),
+    workspaces: configuration.workspaces.map(({ name, host, tokenSource, signInClient }) => ({
+      ...{ name, host },
+      ...(tokenSource !== undefined && { tokenSource }),
+      ...(signInClient !== undefined && { signInClient }),
+    })),
     ...(configuration.sessions && { sessions: configuration.sessions }),
   };
 }
 
 /** One thing that differs from the pin. */
 export interface TrustChange {
-  readonly what: 'issuer' | 'clientId' | 'audience' | 'workspaces';
+  readonly what: 'issuer' | 'clientId' | 'audience' | 'databricksAttribute' | 'workspaces';
   readonly old: string;
   readonly new: string;
 }
@@ -79,19 +90,38 @@ export function trustChanges(pinned: PinnedTrust, offered: PinnedTrust): TrustCh
       changes.push({ what, old: pinned.identity[what], new: offered.identity[what] });
     }
   }
+  const linked = pinned.identity.databricksAttribute;
+  const link = offered.identity.databricksAttribute ?? 'externalId';
+  if (linked !== undefined && linked !== link) {
+    changes.push({ what: 'databricksAttribute', old: linked, new: link });
+  }
   const [old, next] = [listOf(pinned), listOf(offered)];
   if (old !== next) changes.push({ what: 'workspaces', old, new: next });
   return changes;
 }
 
+/** What is agreed, where nothing differs: with what may change without asking, and what an older pin does not have. */
+export function agreedStill(pinned: PinnedTrust, offered: PinnedTrust): PinnedTrust {
+  const { databricksAttribute = offered.identity.databricksAttribute, ...identity } = pinned.identity;
+  return {
+    ...pinned,
+    identity: { ...identity, ...(databricksAttribute !== undefined && { databricksAttribute }) },
+    sessions: offered.sessions,
+  };
+}
+
 /** True where a session made under the one cannot be used under the other. */
 export function needsNewSession(changes: readonly TrustChange[]): boolean {
-  return changes.some((change) => change.what !== 'workspaces');
+  return changes.some(({ what }) => what !== 'workspaces' && what !== 'databricksAttribute');
 }
 
 function listOf(trust: PinnedTrust): string {
   return trust.workspaces
-    .map(({ name, host }) => `${name} ${host}`)
+    .map(({ name, host, tokenSource, signInClient }) =>
+      [name, host, ...(tokenSource === 'databricks-sign-in' ? [tokenSource, signInClient ?? ''] : [])]
+        .filter((part) => part !== '')
+        .join(' '),
+    )
     .sort()
     .join(', ');
 }
@@ -102,6 +132,7 @@ export function trustChangeWords(l10n: Localise, changes: readonly TrustChange[]
     issuer: l10n.t('Identity provider'),
     clientId: l10n.t('Client'),
     audience: l10n.t('Audience'),
+    databricksAttribute: l10n.t('How you are found in Databricks'),
     workspaces: l10n.t('Workspaces'),
   };
   return changes

@@ -2,7 +2,14 @@ import { CancelledError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { createControlPlaneClient } from '../../protocol/client.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
-import { type PinBoard, type PinnedTrust, type TrustChange, trustChanges, trustOf } from './pinned-trust.ts';
+import {
+  agreedStill,
+  type PinBoard,
+  type PinnedTrust,
+  type TrustChange,
+  trustChanges,
+  trustOf,
+} from './pinned-trust.ts';
 
 /** What it takes to agree on whom a person trusts. */
 export interface TrustAgreement {
@@ -32,7 +39,7 @@ export async function agreedTrust(
   const pinned = pins.read(url);
   if (pinned === undefined) return offered;
   const changes = trustChanges(pinned, offered);
-  if (changes.length === 0) return { ...pinned, sessions: offered.sessions };
+  if (changes.length === 0) return agreedStill(pinned, offered);
   logger.warn('The control plane names other parties than before', {
     what: changes.map(({ what }) => what).join(', '),
   });

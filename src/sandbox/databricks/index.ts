@@ -9,7 +9,9 @@ export type {
   SandboxJitGroup,
   SandboxPerson,
   SandboxPersonalToken,
+  SandboxSignInClient,
   Tuning,
 } from './options.ts';
+export { signInAtDatabricks } from './headless-sign-in.ts';
 export { SEED } from './seed/identities.ts';
 export { startSandboxDatabricks } from './start.ts';

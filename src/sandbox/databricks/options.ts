@@ -13,6 +13,13 @@ export interface SandboxPerson {
   readonly password?: string;
 }
 
+/** An application of the company's own that people can sign in with, beside Databricks' own one. */
+export interface SandboxSignInClient {
+  readonly clientId: string;
+  /** Exactly these. */
+  readonly redirectUris: readonly string[];
+}
+
 /** A group that OAM's own service principal manages. */
 export interface SandboxJitGroup {
   readonly id: string;
@@ -59,6 +66,7 @@ export interface SandboxDatabricksOptions {
   /** More groups made for roles, beside those of the seed, with members who need be nobody that the account knows. */
   readonly jitGroups?: readonly SandboxJitGroup[];
   readonly lakebase?: SandboxLakebase;
+  readonly signInClients?: readonly SandboxSignInClient[];
   /** The machine's unless given. */
   readonly clock?: Clock;
 }
@@ -96,6 +104,8 @@ export interface Tuning {
   readonly tokenLagMs?: number;
   /** Azure makes no tokens on behalf of service principals. */
   readonly cloud?: 'aws' | 'azure';
+  /** Whether users are shown with the identity provider's id for them; they are at the start. */
+  readonly showExternalIds?: boolean;
   /** How long every answer takes, in milliseconds. */
   readonly answerDelayMs?: number;
   readonly failNext?: InjectedFailure;
@@ -167,6 +177,8 @@ export interface RunningSandboxDatabricks {
   members(groupId: string): readonly string[];
   /** Removes a member, as an administrator does behind OAM's back. */
   removeMember(groupId: string, memberId: string): void;
+  /** Ends somebody's own sign-ins (U2M): their refresh tokens are good no more. */
+  endSignIns(userName: string): void;
   /** Deletes a group with its memberships, as an administrator does behind OAM's back. */
   deleteGroup(groupId: string): void;
   /** A personal access token such as a person makes in the web page, for tests of clients. */

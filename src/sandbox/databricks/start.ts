@@ -51,7 +51,7 @@ export async function startSandboxDatabricks(
   options: SandboxDatabricksOptions,
 ): Promise<RunningSandboxDatabricks> {
   const world = await createWorld(options);
-  const signIns = new UserSignIns(world.directory, world.clock);
+  const signIns = new UserSignIns(world.directory, world.clock, options.signInClients);
   const recorded: RecordedRequest[] = [];
   const failures: InjectedFailure[] = [];
   const throttle = new Throttle(world.clock);
@@ -114,6 +114,7 @@ export async function startSandboxDatabricks(
       if (tuning.rateLimitPerMinute !== undefined) throttle.perPrincipalAMinute = tuning.rateLimitPerMinute;
       if (tuning.keepIssuerKeysMs !== undefined) world.federation.issuerKeys.keepMs = tuning.keepIssuerKeysMs;
       if (tuning.tokenLagMs !== undefined) world.tokens.listLagMs = tuning.tokenLagMs;
+      if (tuning.showExternalIds !== undefined) world.showsExternalIds = tuning.showExternalIds;
       if (tuning.cloud !== undefined) world.cloud = tuning.cloud;
       if (tuning.limits !== undefined) throttle.limit(tuning.limits);
       if (tuning.answerDelayMs !== undefined) doorway.answerDelayMs = tuning.answerDelayMs;
@@ -123,6 +124,10 @@ export async function startSandboxDatabricks(
     members: (groupId) => [...world.memberships.written(groupId)],
     removeMember: (groupId, memberId) => {
       world.memberships.write(groupId, memberId, false);
+    },
+    endSignIns: (userName) => {
+      const user = world.directory.userByName(userName);
+      if (user !== undefined) signIns.end(user.id);
     },
     deleteGroup: (groupId) => {
       world.directory.groups.delete(groupId);
@@ -182,6 +187,7 @@ async function createWorld(options: SandboxDatabricksOptions): Promise<World> {
     rights,
     assets: { prod: seedWorkspace('prod', rights.prod), dev: seedWorkspace('dev', rights.dev) },
     cloud: 'aws',
+    showsExternalIds: true,
     tokenSeconds: options.tokenSeconds ?? 3_600,
     hosts: { account: '', prod: '', dev: '' },
   };

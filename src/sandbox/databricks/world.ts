@@ -27,6 +27,8 @@ export interface World {
   readonly assets: Readonly<Record<WorkspaceKey, WorkspaceAssets>>;
   /** Whose cloud the workspaces are in. */
   cloud: 'aws' | 'azure';
+  /** Whether users are shown with the identity provider's id for them. */
+  showsExternalIds: boolean;
   /** The longest life of an OAuth token, in seconds. */
   readonly tokenSeconds: number;
   /** The origin of each door; known once it listens. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 
+import { signInAtDatabricks } from '../../../src/sandbox/databricks/index.ts';
 import { approveDevice, type Person } from '../../../src/sandbox/identity-provider/index.ts';
 
 export interface Run {
@@ -12,6 +13,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Who finishes the sign-in in a browser. */
   readonly person?: Person;
+  /** Who signs in on Databricks' own page, where one is printed; `person` unless given. */
+  readonly atDatabricks?: Pick<Person, 'userName' | 'password'>;
   readonly onStdout?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
@@ -29,6 +32,7 @@ export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
     let stdout = '';
     let stderr = '';
     let approving = false;
+    let signingIn = false;
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();
       o.onStdout?.(stdout, (signal) => child.kill(signal));
@@ -41,6 +45,12 @@ export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
       if (o.person && verificationUri !== undefined && userCode !== undefined && !approving) {
         approving = true;
         approveDevice({ verificationUri, userCode, person: o.person }).catch(reject);
+      }
+      const [, page] = /sign in to Databricks, open (\S+) in a browser/.exec(stderr) ?? [];
+      const signer = o.atDatabricks ?? o.person;
+      if (signer && page !== undefined && !signingIn) {
+        signingIn = true;
+        signInAtDatabricks(page, signer).catch(reject);
       }
     });
     child.on('error', reject);

@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import fc from 'fast-check';
 
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { CancelledError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -80,6 +81,7 @@ describe('several accounts in two windows', function () {
       identity: configurationOf(idp),
     };
     const connection = new Connection({
+      trust: () => hostTrust([]),
       address: () => 'https://oam.example.com',
       pins,
       stores: () => over,

@@ -7,6 +7,7 @@ import { mkdirSync, watch } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -52,6 +53,7 @@ const sessions = editorSessions({
 });
 const pins = new Map<string, unknown>();
 const connection = new Connection({
+  trust: () => hostTrust([]),
   address: () => settings.controlPlane,
   pins: new PinBoard({
     get: (key) => pins.get(key),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { CancelledError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -58,6 +59,7 @@ describe('a sign-in that is called off while the identity provider is silent', (
       workspaces: [],
     };
     const connection = new Connection({
+      trust: () => hostTrust([]),
       address: () => 'https://oam.example.com',
       pins: new PinBoard({ get: () => undefined, update: () => Promise.resolve() }),
       stores: memoryAccountStores,

@@ -26,11 +26,13 @@ function scene(script: Script, stopAt?: string) {
     if (operation === stopAt) signals.deliver('SIGINT');
   });
   const kinds: CredentialKind[] = [];
-  const assertLasts = (kind: CredentialKind): void => {
-    kinds.push(kind);
-    if (kind === 'assume') throw new OamError('session_too_short', 'Too short.');
+  const prepare = (role: { readonly credential: CredentialKind }): Promise<void> => {
+    kinds.push(role.credential);
+    return role.credential === 'assume'
+      ? Promise.reject(new OamError('session_too_short', 'Too short.'))
+      : Promise.resolve();
   };
-  const around = { ...invocation, client: plane.client, assertLasts, everyMs: 1 };
+  const around = { ...invocation, client: plane.client, prepare, everyMs: 1 };
   return {
     ...plane,
     notes,

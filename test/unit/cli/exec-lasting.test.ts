@@ -42,6 +42,23 @@ describe('oam exec: what cannot last', () => {
     assert.deepEqual(refused(SESSION, undefined), []);
   });
 
+  it('asks the own sign-in at the workspace, where tokens come from there, in the place of the ID token', () => {
+    const lasts = (session: Session, untilMs: number): boolean => {
+      try {
+        assertLasts('member', session, 120, NOW, untilMs);
+        return true;
+      } catch (error) {
+        assert.ok(hasCode(error, 'session_too_short'));
+        return false;
+      }
+    };
+    const renewed = { ...SESSION, refreshToken: 'refresh-token' };
+    assert.ok(lasts(renewed, Infinity));
+    assert.ok(!lasts(renewed, NOW + 60 * MINUTE_MS), 'a sign-in that cannot be renewed ends in an hour');
+    assert.ok(!lasts(SESSION, Infinity), 'whoever is signed out of OAM gets no token');
+    assert.ok(lasts({ ...SESSION, accessTokenExpiresAtMs: NOW + 121 * MINUTE_MS }, Infinity));
+  });
+
   it('counts the token that ends first', () => {
     const access = { ...SESSION, accessTokenExpiresAtMs: NOW + 10 * MINUTE_MS };
     assert.deepEqual(refused(access, 11), ['member', 'assume']);

@@ -147,6 +147,7 @@ export function fakeInvocation(changes: Partial<Invocation> = {}) {
     env: {},
     answer: (line) => answers.push(line),
     note: (line) => notes.push(line),
+    notePage: (line) => notes.push(line),
     atTerminal: false,
     clock: { nowMs: () => NOW },
     logger: silentLogger,

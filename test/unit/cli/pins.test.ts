@@ -62,6 +62,14 @@ describe('oam: what a control plane said first', () => {
       workspaces: [...SAID.workspaces, { name: 'ml-new', host: 'https://x.cloud.databricks.com' }],
     },
     'workspace ml-prod: https://prod.cloud.databricks.com → (none)': { ...SAID, workspaces: [] },
+    'sign-in to Databricks in ml-prod: (none) → databricks-cli': {
+      ...SAID,
+      workspaces: SAID.workspaces.map((each) => ({ ...each, tokenSource: 'databricks-sign-in' })),
+    },
+    'how you are found in Databricks: externalId → userName': {
+      ...SAID,
+      identity: { ...SAID.identity, databricksAttribute: 'userName' },
+    },
   })) {
     it(`is held against it, with old and new, until the person agrees: ${what}`, async () => {
       await check(SAID);

@@ -59,7 +59,7 @@ describe('oam: the session', () => {
 
   it('is not begun by login where nothing could keep it, which says so; then each process has its own', async () => {
     const { connection, invocation } = await command({ kept: false });
-    await assert.rejects(login(connection, invocation), (error) => hasCode(error, 'no_keychain'));
+    await assert.rejects(login(FLAGS, connection, invocation), (error) => hasCode(error, 'no_keychain'));
     await connection.session.accept(ana);
     assert.equal((await connection.signedIn()).subject, 'ana');
     assert.equal(await (await command({ kept: false })).connection.session.current(), undefined);
@@ -136,7 +136,7 @@ describe('oam: the session', () => {
         await connection.session.accept(ana);
         nowMs += 40 * MINUTE_MS;
         assert.equal((await connection.session.subjectToken()).token, 'id-token-1');
-        await assert.rejects(connection.subjectTokenWithinLimits(), overLimit);
+        await assert.rejects(connection.withinLimits.subjectToken(), overLimit);
       });
     });
   }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -114,6 +115,7 @@ describe('the connection', () => {
       return Promise.resolve({ status: 200, headers: {}, text });
     };
     const connection = new Connection({
+      trust: () => hostTrust([]),
       address: () => change.address ?? URL_OF_PLANE,
       pins,
       stores: () => stores,

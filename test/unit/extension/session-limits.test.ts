@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
@@ -40,6 +41,7 @@ describe('the limits of sessions in the editor', () => {
     await pins.write('https://oam.example.com', { ...TRUST, sessions });
     await actFrom(stores, { ...ANA_SESSION, refreshToken: undefined, beganAtMs: START });
     const connection = new Connection({
+      trust: () => hostTrust([]),
       address: () => 'https://oam.example.com',
       pins,
       stores: () => stores,

@@ -3,7 +3,7 @@ import type { Reply, Route } from '../http/router.ts';
 import { SEED } from '../seed/identities.ts';
 import type { World } from '../world.ts';
 import { SCOPES } from './discovery.ts';
-import type { UserSignIns } from './user-sign-ins.ts';
+import type { PendingSignIn, UserSignIns } from './user-sign-ins.ts';
 
 /** Where people sign in at Databricks itself: a page with a form, and what the form is sent to. */
 export function authorizeRoutes(world: World, signIns: UserSignIns, place: Place): Route[] {
@@ -58,9 +58,15 @@ export function authorizeRoutes(world: World, signIns: UserSignIns, place: Place
         if (pending === undefined) {
           return page(400, 'Sign-in has ended', '<p>This page is too old. Start the sign-in again.</p>');
         }
+        if (fields.get('do') === 'cancel') return redirect(withIssuer(signIns.cancel(id, pending)));
+        if (fields.get('do') === 'allow') {
+          const back = signIns.consent(id, pending);
+          return back === undefined ? form(200, id, '') : redirect(withIssuer(back));
+        }
         const userName = fields.get('user_name') ?? '';
-        const back = signIns.complete(id, pending, userName, fields.get('password') ?? '');
-        return back === undefined ? form(401, id, userName) : redirect(withIssuer(back));
+        const next = signIns.signIn(id, pending, userName, fields.get('password') ?? '');
+        if (next === undefined) return form(401, id, userName);
+        return next === 'consent' ? consentForm(id, pending) : redirect(withIssuer(next.back));
       },
     },
   ];
@@ -99,9 +105,22 @@ function form(status: number, id: string, userName: string): Reply {
 <input type="hidden" name="sign_in" value="${escaped(id)}">
 <label>Email <input name="user_name" type="email" autocomplete="username" required value="${escaped(userName)}"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
-<button type="submit">Sign in</button>
+<button type="submit" name="do" value="sign-in">Sign in</button>
+<button type="submit" name="do" value="cancel" formnovalidate>Cancel</button>
 </form>
 <p>This is a stand-in for tests and demonstrations, not Databricks.</p>`,
+  );
+}
+
+function consentForm(id: string, { clientId, scope }: PendingSignIn): Reply {
+  return page(
+    200,
+    'Allow access',
+    `<p>${escaped(clientId)} asks to act as you: ${escaped(scope)}.</p><form method="post" action="?">
+<input type="hidden" name="sign_in" value="${escaped(id)}">
+<button type="submit" name="do" value="allow">Allow</button>
+<button type="submit" name="do" value="cancel">Cancel</button>
+</form>`,
   );
 }
 

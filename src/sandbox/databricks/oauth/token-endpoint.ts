@@ -6,7 +6,7 @@ import { SEED } from '../seed/identities.ts';
 import { SECOND_MS, type EpochMs } from '../../../domain/time.ts';
 import type { World } from '../world.ts';
 import { SCOPES } from './discovery.ts';
-import type { UserSignIns } from './user-sign-ins.ts';
+import type { Redeemed, UserSignIns } from './user-sign-ins.ts';
 
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
@@ -88,27 +88,29 @@ class TokenRequest {
   }
 
   async #authorizationCode(): Promise<Reply> {
-    const { user, scope, clientId } = this.#signIns.redeemCode({
-      code: this.#required('code'),
-      codeVerifier: this.#required('code_verifier'),
-      redirectUri: this.#required('redirect_uri'),
-      clientId: this.#required('client_id'),
-    });
-    return this.#issueToUser(user, clientId, scope);
+    return this.#issueToUser(
+      this.#signIns.redeemCode({
+        code: this.#required('code'),
+        codeVerifier: this.#required('code_verifier'),
+        redirectUri: this.#required('redirect_uri'),
+        clientId: this.#required('client_id'),
+      }),
+    );
   }
 
   async #refresh(): Promise<Reply> {
-    const { user, scope, clientId } = this.#signIns.redeemRefreshToken(
+    const redeemed = this.#signIns.redeemRefreshToken(
       this.#required('refresh_token'),
       this.#required('client_id'),
     );
-    return this.#issueToUser(user, clientId, scope);
+    return this.#issueToUser(redeemed);
   }
 
-  async #issueToUser(user: AccountPrincipal, clientId: string, scope: string): Promise<Reply> {
+  async #issueToUser(redeemed: Redeemed): Promise<Reply> {
+    const { user, clientId, scope } = redeemed;
     const reply = await this.#issue(user, clientId, scope);
     if (!scope.split(' ').includes('offline_access') || reply.body === undefined) return reply;
-    const refreshToken = this.#signIns.issueRefreshToken(user.id, clientId, scope);
+    const refreshToken = this.#signIns.issueRefreshToken(redeemed);
     return { ...reply, body: { ...reply.body, refresh_token: refreshToken } };
   }
 

@@ -17,7 +17,7 @@ export function userResource(world: World, user: User): Resource {
     userName: user.userName,
     displayName: user.displayName,
     active: user.active,
-    ...(user.externalId !== undefined && { externalId: user.externalId }),
+    ...(world.showsExternalIds && user.externalId !== undefined && { externalId: user.externalId }),
     name: { givenName, familyName: rest.join(' ') },
     emails: [{ value: user.userName, type: 'work', primary: true }],
     groups: groupRefs(world, user),

@@ -161,6 +161,28 @@ describe('the catalogue', () => {
     assert.match((await problems())[0] ?? '', /take the 'servicePrincipal' away/);
   });
 
+  it('knows where a workspace has the tokens of people from, and refuses what does not go with it', async () => {
+    await replace('  - name: ml-dev\n', '  - name: ml-dev\n    signInClient: our-own\n');
+    assert.match(
+      (await problems())[0] ?? '',
+      /'ml-dev': nobody signs in there.*Take the 'signInClient' away/,
+    );
+    await replace(
+      '    signInClient: our-own\n',
+      '    tokenSource: databricks-sign-in\n    signInClient: our-own\n',
+    );
+    assert.deepEqual(await problems(), []);
+    await replace('  - name: ml-prod\n', '  - name: ml-prod\n    tokenSource: databricks-sign-in\n');
+    assert.deepEqual(await problems(), []);
+    await replace('credential: member', 'credential: assume');
+    assert.match(
+      (await problems())[0] ?? '',
+      /'assume' exchanges the person's ID token, and the 'tokenSource' of 'ml-prod' is 'databricks-sign-in'/,
+    );
+    await replace('tokenSource: databricks-sign-in', 'tokenSource: guess');
+    assert.match((await problems())[0] ?? '', /tokenSource/);
+  });
+
   it('takes personal access tokens only where the configuration has whom to make them by, and not on Azure', async () => {
     const on = { personalTokens: true, ownApplicationIds: [] };
     await replace('credential: federated', 'credential: pat');
