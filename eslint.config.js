@@ -45,7 +45,7 @@ const roomRules = rooms.map((room, position) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', '.vscode-test/', '.demo/', '.venv/', 'demo/project/'] },
+  { ignores: ['dist/', 'coverage/', '.vscode-test/', '.demo/', '.venv/', 'demo/project/', 'media/'] },
   ...tseslint.configs.recommendedTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

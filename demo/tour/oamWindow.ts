@@ -47,6 +47,26 @@ export class OamWindow {
     return this.workbench.view('Approvals');
   }
 
+  get team(): Locator {
+    return this.workbench.view('Team');
+  }
+
+  get audit(): Locator {
+    return this.workbench.view('Audit');
+  }
+
+  /** A line of somebody's in the view "Team", whose person is opened on the way. */
+  async teamLine(person: string, text: string | RegExp): Promise<Locator> {
+    const who = this.workbench.row(this.team, person).first();
+    await who.waitFor();
+    if ((await who.getAttribute('aria-expanded')) === 'false') {
+      await who.locator('.monaco-tl-twistie').click();
+    }
+    const line = this.workbench.row(this.team, text).last();
+    await line.waitFor();
+    return line;
+  }
+
   /** Shows the side bar with the welcome view. */
   async showSideBar(): Promise<void> {
     await this.workbench.activity(ACTIVITY);

@@ -21,6 +21,7 @@ import { untrustedHost } from './injection/folder-questions.ts';
 import { showPlaces } from './places/show-places.ts';
 import { ACCESS_VIEW } from './product.ts';
 import type { OwnAccess } from './requests/own-access.ts';
+import { exportTeam, teamNow } from './team/team-commands.ts';
 import type { Views } from './views.ts';
 
 /** What every command does. */
@@ -30,9 +31,9 @@ export function commandTable(
   own: OwnAccess,
   denials: DenialListener,
 ): CommandTable {
-  const { channel, clock, client, connection, injection, logger, model, signIn, terminals, trust } =
+  const { channel, clock, client, connection, injection, logger, model, signIn, team, terminals, trust } =
     container;
-  const decide = decisions(client, model, clock, logger);
+  const decide = decisions(client, model, () => teamNow(team), clock, logger);
 
   const chooseFolder = (): Promise<Folder> => {
     const folders = editorFolders();
@@ -92,6 +93,12 @@ export function commandTable(
     deny: (argument) => decide.deny(requestOf(argument)),
     revoke: (argument) => decide.revoke(grantOf(argument)),
     review: (argument) => reviewAccess(client, model, grantOf(argument)),
+    async showTimeline() {
+      await teamNow(team);
+      const { showTimeline } = await import('./team/timeline.ts');
+      await showTimeline({ team, clock, extensionUri: container.extensionUri });
+    },
+    exportTeam: () => exportTeam(team, clock),
     async useInFolder() {
       const { pinned } = connection;
       if (pinned === undefined) throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
@@ -137,7 +144,7 @@ export function commandTable(
         return;
       }
       await vscode.window.withProgress({ location: { viewId: ACCESS_VIEW } }, async (_progress, token) => {
-        await model.reload();
+        await Promise.all([model.reload(), team.read()]);
         // Asked after the person sees something; a change of whom they trust may take them a while to read.
         await connection.checkTrust(signalOf(token));
       });

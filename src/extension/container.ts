@@ -56,6 +56,7 @@ import {
   TRUSTED_WORKSPACE_HOSTS,
   USE_KEYCHAIN,
 } from './product.ts';
+import { TeamModel } from './team/team-model.ts';
 
 /** The parts of the extension, each made with what it needs. The only place that knows the concrete ones. */
 export interface Container extends vscode.Disposable {
@@ -71,6 +72,10 @@ export interface Container extends vscode.Disposable {
   /** What others settled that waited for the person. */
   readonly handled: HandledRequests;
   readonly requestDocuments: RequestDocuments;
+  /** What a lead sees of their teams. */
+  readonly team: TeamModel;
+  /** Where the extension's own files are. */
+  readonly extensionUri: vscode.Uri;
   readonly injection: FolderInjection;
   readonly memory: FolderMemory;
   readonly questions: FolderQuestions;
@@ -186,6 +191,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
 
   const handled = new HandledRequests({ model, client, logger });
   const requestDocuments = new RequestDocuments({ client, model, clock, logger });
+  const team = new TeamModel({ model, client, logger });
   const arrivals = new Arrivals({ model, clock, later });
   const expiry = new ExpiryWatch({
     access: () => model.data,
@@ -286,6 +292,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     model,
     handled,
     requestDocuments,
+    team,
+    extensionUri: context.extensionUri,
     injection,
     memory,
     questions,
@@ -309,6 +317,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       arrivals.dispose();
       handled.dispose();
       requestDocuments.dispose();
+      team.dispose();
       model.dispose();
       keepFresh.dispose();
       sessionLimits.dispose();

@@ -24,6 +24,8 @@ export const COMMANDS = [
   'deny',
   'revoke',
   'review',
+  'showTimeline',
+  'exportTeam',
   'useInFolder',
   'whoAmI',
   'stopInFolder',
@@ -47,6 +49,7 @@ export function commandId(command: Command): string {
 /** Views of the side bar. */
 export const ACCESS_VIEW = `${EXTENSION}.access`;
 export const APPROVALS_VIEW = `${EXTENSION}.approvals`;
+export const TEAM_VIEW = `${EXTENSION}.team`;
 
 /** What the side bar shows; the value of the context key {@link VIEW_CONTEXT}, which picks the welcome text. */
 export const VIEW_STATES = [
@@ -70,6 +73,9 @@ export const FILTERED_CONTEXT = `${EXTENSION}.filtered`;
 
 /** The context key that is true for somebody whose word others may wait for: the view "Approvals" is theirs. */
 export const APPROVES_CONTEXT = `${EXTENSION}.approves`;
+
+/** The context key that is true for somebody who leads a team: the view "Team" is theirs. */
+export const LEADS_CONTEXT = `${EXTENSION}.leads`;
 
 /** The context key that is true while a command runs: its buttons are grey meanwhile. */
 export function inFlightContext(command: Command): string {

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 import { areFactsFresh } from '../domain/freshness.ts';
 import { SECOND_MS } from '../domain/time.ts';
-import { type AccessData, approves, isOpenRequest } from './access-view/access-data.ts';
+import { type AccessData, approves, isOpenRequest, leadsTeam } from './access-view/access-data.ts';
 import type { AccessFilter } from './access-view/access-filter.ts';
 import type { AccessNode } from './access-view/access-nodes.ts';
 import { AccessTree } from './access-view/access-tree.ts';
@@ -17,9 +17,12 @@ import {
   APPROVALS_VIEW,
   APPROVES_CONTEXT,
   FILTERED_CONTEXT,
+  LEADS_CONTEXT,
+  TEAM_VIEW,
   VIEW_CONTEXT,
   type ViewState,
 } from './product.ts';
+import { TeamTree } from './team/team-tree.ts';
 import { momentWords } from './time-words.ts';
 
 /** What the rest of the extension asks of the views. */
@@ -42,7 +45,7 @@ const HANDLED_SHOWN_MS = 10 * SECOND_MS;
 
 /** The views of the side bar and what they say when they are empty. */
 export function createViews(container: Container): Views {
-  const { clock, connection, handled, later, logger, model, watching } = container;
+  const { clock, connection, handled, later, logger, model, team, watching } = container;
   const marks = new LineMarks();
   const accessTree = new AccessTree({ connection, model, clock, logger, marks, later });
   const approvalTree = new ApprovalTree(model, handled, clock);
@@ -51,6 +54,12 @@ export function createViews(container: Container): Views {
     showCollapseAll: true,
   });
   const approvals = vscode.window.createTreeView(APPROVALS_VIEW, { treeDataProvider: approvalTree });
+  const teamTree = new TeamTree(team, clock);
+  const teamView = vscode.window.createTreeView(TEAM_VIEW, {
+    treeDataProvider: teamTree,
+    showCollapseAll: true,
+  });
+  let shownLeads: boolean | undefined;
   let shownState: ViewState | undefined;
   let shownApproves: boolean | undefined;
   let reading: PromiseWithResolvers<void> | undefined;
@@ -94,6 +103,11 @@ export function createViews(container: Container): Views {
       shownApproves = mayApprove;
       void vscode.commands.executeCommand('setContext', APPROVES_CONTEXT, mayApprove);
     }
+    const leads = model.data !== undefined && leadsTeam(model.data.me);
+    if (leads !== shownLeads) {
+      shownLeads = leads;
+      void vscode.commands.executeCommand('setContext', LEADS_CONTEXT, leads);
+    }
     const signedIn = connection.state.kind === 'signedIn' ? connection.state : undefined;
     access.description = signedIn?.session.userName ?? '';
     access.message = messageOf(container, accessTree.filter);
@@ -111,8 +125,10 @@ export function createViews(container: Container): Views {
                 ? vscode.l10n.t('1 request waits for your word')
                 : vscode.l10n.t('{0} requests wait for your word', waiting),
           };
+    teamView.message = teamTrouble(container);
     accessTree.redraw();
     approvalTree.redraw();
+    teamTree.redraw();
   };
 
   const watch = (view: vscode.TreeView<unknown>, id: string): vscode.Disposable => {
@@ -128,6 +144,9 @@ export function createViews(container: Container): Views {
   const parts = vscode.Disposable.from(
     watch(access, ACCESS_VIEW),
     watch(approvals, APPROVALS_VIEW),
+    watch(teamView, TEAM_VIEW),
+    teamView.onDidChangeVisibility(({ visible }) => team.watched('view', visible)),
+    team.onDidChange(redraw),
     connection.onDidChange(redraw),
     model.onDidChange(redraw),
     handled.onDidHandle((request) => {
@@ -140,7 +159,10 @@ export function createViews(container: Container): Views {
     approvals,
     accessTree,
     approvalTree,
+    teamView,
+    teamTree,
   );
+  team.watched('view', teamView.visible);
   redraw();
   const revealRequest = async (id: string): Promise<void> => {
     const request = model.data?.toApprove.find((candidate) => candidate.id === id);
@@ -213,6 +235,15 @@ function messageOf({ connection, model }: Container, filter: AccessFilter): stri
 
 function isNothingOpen({ roles, requests, grants }: AccessData): boolean {
   return roles.length + grants.length === 0 && !requests.some(isOpenRequest);
+}
+
+/** A line above the team, where it could not be read. */
+function teamTrouble({ team }: Container): string {
+  const { state } = team;
+  if (state.kind === 'failed') return errorWords(vscode.l10n, state.error).message;
+  return state.kind === 'known' && state.stale !== undefined
+    ? vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, state.stale).message)
+    : '';
 }
 
 /** An approver's word counts only on fresh facts: it is said before they decide, not after. */

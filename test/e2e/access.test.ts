@@ -124,7 +124,7 @@ describe('access in the editor', () => {
     await terminal.waitForText(/The ranker answers/);
 
     const lena = await there().open('lena-revokes', { trusted: false, signedInAs: PEOPLE.lena });
-    const line = lena.workbench.row(lena.approvals, new RegExp(`Ana Silva.*${QUERY_ROLE}`)).first();
+    const line = await lena.teamLine('Ana Silva', QUERY_ROLE);
     await line.hover();
     await line.getByRole('button', { name: 'Revoke Access' }).click();
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The experiment is over');

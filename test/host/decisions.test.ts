@@ -36,7 +36,13 @@ describe('deciding on a request', () => {
         return Promise.resolve();
       },
     };
-    const decide = decisions(() => client, model, { nowMs: () => Date.now() }, silentLogger);
+    const decide = decisions(
+      () => client,
+      model,
+      () => Promise.resolve({ grants: [] }),
+      { nowMs: () => Date.now() },
+      silentLogger,
+    );
     await assert.rejects(decide.approve(aRequest()), { code: 'precondition_failed' });
     assert.equal(readings, 1);
     // As "Try Again" does: with the line that was clicked.

@@ -30,7 +30,6 @@ function windowOf(kind: ConnectionState['kind'], answer: () => RequestView) {
     grants: [],
     toApprove: [request],
     toReview: [],
-    teamGrants: [],
   };
   const { client } = fakeControlPlane({
     openLink: (input) => {

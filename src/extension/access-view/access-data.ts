@@ -13,24 +13,18 @@ export interface AccessData {
   readonly toApprove: readonly RequestView[];
   /** Emergency access of others that waits for the person's review. */
   readonly toReview: readonly GrantView[];
-  /** Open grants of the teams that the person leads. */
-  readonly teamGrants: readonly GrantView[];
 }
 
 /** Reads everything at once. */
 export async function loadAccess(client: ControlPlaneClient, signal?: AbortSignal): Promise<AccessData> {
   const withSignal = signal === undefined ? {} : { signal };
   const me = await client.call('getMe', withSignal);
-  const leads = leadsTeam(me);
-  const [roles, requests, grants, toApprove, toReview, teamGrants] = await Promise.all([
+  const [roles, requests, grants, toApprove, toReview] = await Promise.all([
     client.call('listRoles', withSignal),
     client.call('listRequests', { query: { scope: 'mine' }, ...withSignal }),
     client.call('listGrants', { query: { scope: 'mine', open: 'true' }, ...withSignal }),
     client.call('listRequests', { query: { scope: 'to_approve' }, ...withSignal }),
     client.call('listGrants', { query: { scope: 'to_review' }, ...withSignal }),
-    leads
-      ? client.call('listGrants', { query: { scope: 'team', open: 'true' }, ...withSignal })
-      : { items: [] },
   ]);
   return {
     me,
@@ -39,13 +33,13 @@ export async function loadAccess(client: ControlPlaneClient, signal?: AbortSigna
     grants: grants.items,
     toApprove: toApprove.items,
     toReview: toReview.items,
-    teamGrants: teamGrants.items.filter(
-      ({ principal }) => principal.iss !== me.iss || principal.sub !== me.sub,
-    ),
   };
 }
 
-const leadsTeam = (me: Me): boolean => me.teams.some((team) => team.lead);
+/** True for somebody who leads a team. */
+export function leadsTeam(me: Pick<Me, 'teams'>): boolean {
+  return me.teams.some((team) => team.lead);
+}
 
 /** True for somebody who leads a team, or whose word a request or an emergency access waits for. */
 export function approves({

@@ -10,7 +10,7 @@ import { approvalContextValue, approvalWords } from './approval-words.ts';
 import type { HandledRequests } from './handled-requests.ts';
 
 /** The parts of the view below what waits, in their order. */
-export const APPROVAL_SECTIONS = ['reviews', 'team', 'handled'] as const;
+export const APPROVAL_SECTIONS = ['reviews', 'handled'] as const;
 
 /** One of {@link APPROVAL_SECTIONS}. */
 export type ApprovalSection = (typeof APPROVAL_SECTIONS)[number];
@@ -20,7 +20,6 @@ export type ApprovalNode =
   | { readonly kind: 'toApprove'; readonly request: RequestView }
   | { readonly kind: 'section'; readonly section: ApprovalSection; readonly count: number }
   | { readonly kind: 'review'; readonly grant: GrantView }
-  | { readonly kind: 'teamGrant'; readonly grant: GrantView }
   | { readonly kind: 'handled'; readonly request: RequestView };
 
 /** The view "Approvals": what waits for the person's word, and what others settled meanwhile. */
@@ -59,8 +58,6 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
       switch (node.kind) {
         case 'review':
           return 'reviews';
-        case 'teamGrant':
-          return 'team';
         case 'handled':
           return 'handled';
         case 'toApprove':
@@ -103,8 +100,6 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
     switch (section) {
       case 'reviews':
         return (data?.toReview ?? []).map((grant) => ({ kind: 'review', grant }));
-      case 'team':
-        return (data?.teamGrants ?? []).map((grant) => ({ kind: 'teamGrant', grant }));
       case 'handled':
         return this.#handled.requests.map((request) => ({ kind: 'handled', request }));
     }
@@ -119,7 +114,6 @@ function idOf(node: ApprovalNode): string {
     case 'handled':
       return `${node.kind}/${node.request.id}`;
     case 'review':
-    case 'teamGrant':
       return `${node.kind}/${node.grant.id}`;
   }
 }

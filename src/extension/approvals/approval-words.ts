@@ -1,6 +1,6 @@
 import type { BackgroundView } from '../../protocol/background.ts';
 import type { GrantView, RequestView } from '../../protocol/schemas.ts';
-import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
+import { canBeReturned } from '../access-view/node-capabilities.ts';
 import {
   credentialWords,
   grantStateWords,
@@ -153,26 +153,6 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
         spoken: `${label}, ${description}`,
       };
     }
-    case 'teamGrant': {
-      const { grant } = node;
-      const label = grant.principal.displayName;
-      // What is left comes first: the end of a line is cut in a narrow side bar.
-      const description = l10n.t('{0} · {1}', shortStateWords(reader, grant), grant.role.title);
-      const tooltip = [
-        `${grant.principal.displayName} (${grant.principal.userName})`,
-        l10n.t('Purpose: {0}', grant.purpose),
-        grantStateWords(reader, grant),
-        ...reviewWords(l10n, grant),
-        ...(grant.trouble === null ? [] : [grant.trouble]),
-      ];
-      return {
-        label,
-        description,
-        tooltip,
-        icon: grant.review?.state === 'pending' ? 'flame' : 'account',
-        spoken: [label, description, ...tooltip].join(', '),
-      };
-    }
   }
 }
 
@@ -189,8 +169,6 @@ function sectionWords(l10n: Localise, section: ApprovalSection): [string, string
         l10n.t('Emergency access to review'),
         l10n.t('Taken without approval: say afterwards what you think of it'),
       ];
-    case 'team':
-      return [l10n.t("Your team's access"), l10n.t('Access that members of your teams hold for a time')];
     case 'handled':
       return [l10n.t('Lately handled'), l10n.t('What waited for you, and was settled by somebody else')];
   }
@@ -207,11 +185,5 @@ export function approvalContextValue(node: ApprovalNode): string {
       return 'handled.show';
     case 'review':
       return ['reviewed.review', ...(canBeReturned(node.grant) ? ['revoke'] : [])].join('.');
-    case 'teamGrant':
-      return [
-        'teamGrant',
-        ...(canBeExtended(node.grant) ? ['extend'] : []),
-        ...(canBeReturned(node.grant) ? ['revoke'] : []),
-      ].join('.');
   }
 }

@@ -18,6 +18,7 @@ import { withCancellableProgress } from '../commands/progress.ts';
 import { ask, BACK } from '../commands/steps.ts';
 import { forNotice } from '../plain-text.ts';
 import { minutesFault, parseMinutes } from '../requests/request-draft.ts';
+import type { TeamData } from '../team/team-data.ts';
 import { durationWords } from '../time-words.ts';
 import { requestLines } from './approval-words.ts';
 import { faultOfReason } from './reasons.ts';
@@ -37,6 +38,7 @@ export interface Decisions {
 export function decisions(
   client: () => ControlPlaneClient,
   model: Pick<AccessModel, 'data' | 'reload'>,
+  team: () => Promise<Pick<TeamData, 'grants'>>,
   clock: Clock,
   logger: Logger,
 ): Decisions {
@@ -123,7 +125,7 @@ export function decisions(
       const grant =
         asked ??
         (await choose(
-          (model.data?.teamGrants ?? []).filter(canBeReturned),
+          (await team()).grants.filter(canBeReturned),
           ({ principal, role, purpose }) => ({
             label: `${principal.displayName}: ${role.title}`,
             detail: purpose,

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
-import { loadAccess } from '../../../src/extension/access-view/access-data.ts';
 import { AccessFeed } from '../../../src/extension/access-view/access-feed.ts';
 import type { CallOutput, ControlPlaneClient } from '../../../src/protocol/client.ts';
 import { fakeControlPlane } from './control-plane.ts';
-import { aGrant, aMe, ANA, aRole, LENA } from './views.ts';
+import { aGrant, aMe, aRole } from './views.ts';
 
 const NOW = Date.parse('2026-11-23T10:30:05.000Z');
 
@@ -16,22 +15,6 @@ describe('reading the access', () => {
     listRequests: () => ({ items: [], nextCursor: null }),
     listGrants: () => ({ items: [aGrant()], nextCursor: null }),
   };
-
-  it("asks for a team's access only as its lead, and leaves the lead's own out of it", async () => {
-    const asMember = fakeControlPlane({ ...lists, getMe: () => aMe() });
-    assert.deepEqual((await loadAccess(asMember.client)).teamGrants, []);
-    const lead = aMe({ ...LENA, teams: [{ name: 'recsys', lead: true }] });
-    const own = aGrant({ id: 'g2', principal: LENA });
-    const asLead = fakeControlPlane({
-      ...lists,
-      getMe: () => lead,
-      listGrants: () => ({ items: [aGrant({ principal: ANA }), own], nextCursor: null }),
-    });
-    assert.deepEqual(
-      (await loadAccess(asLead.client)).teamGrants.map(({ id }) => id),
-      ['g1'],
-    );
-  });
 
   interface Planned {
     work: () => void;

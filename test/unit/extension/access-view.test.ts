@@ -32,7 +32,7 @@ function data(change: Partial<AccessData> = {}): AccessData {
     grants: [],
     toApprove: [],
     toReview: [],
-    teamGrants: [],
+
     ...change,
   };
 }
@@ -91,11 +91,6 @@ describe('the tree of access', () => {
       approvalContextValue({ kind: 'toApprove', request: aRequest() }),
       'toApprove.show.approve.deny',
     );
-    assert.equal(approvalContextValue({ kind: 'teamGrant', grant: aGrant() }), 'teamGrant.extend.revoke');
-    assert.equal(
-      approvalContextValue({ kind: 'teamGrant', grant: aGrant({ state: 'revoking' }) }),
-      'teamGrant',
-    );
   });
 
   it('says of a grant how much of it is left, and of a stuck one the truth', () => {
@@ -145,11 +140,9 @@ describe('the tree of access', () => {
     for (const node of [
       { kind: 'toApprove', request: aRequest() },
       { kind: 'section', section: 'reviews', count: 1 },
-      { kind: 'section', section: 'team', count: 1 },
       { kind: 'section', section: 'handled', count: 1 },
       { kind: 'review', grant: aGrant() },
       { kind: 'handled', request: aRequest({ state: 'denied' }) },
-      { kind: 'teamGrant', grant: aGrant() },
     ] as const) {
       const words = approvalWords(reader, node);
       assert(words.spoken !== '' && words.tooltip.length > 0);

@@ -196,7 +196,7 @@ describe('the link to the changes of a request', () => {
 describe('what others settled', () => {
   const data = (toApprove: readonly RequestView[], me = LENA): AccessData => ({
     ...{ me: aMe({ ...me, teams: [{ name: 'recsys', lead: true }] }), roles: [], requests: [] },
-    ...{ grants: [], toReview: [], teamGrants: [], toApprove },
+    ...{ grants: [], toReview: [], toApprove },
   });
 
   async function after(request: RequestView, next: AccessData): Promise<readonly RequestView[]> {

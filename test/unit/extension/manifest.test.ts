@@ -21,6 +21,7 @@ import {
   OFFER_ON_DENIAL,
   PURPOSE_TEMPLATES,
   SIGN_IN_FLOW,
+  TEAM_VIEW,
   TRUSTED_WORKSPACE_HOSTS,
   USE_KEYCHAIN,
   VIEW_CONTEXT,
@@ -108,7 +109,7 @@ describe('the manifest of the extension', () => {
 
   it('has its views, each with an icon that is there', () => {
     const views = Object.values(contributes.views).flat();
-    assert.deepEqual(views.map(({ id }) => id).sort(), [ACCESS_VIEW, APPROVALS_VIEW].sort());
+    assert.deepEqual(views.map(({ id }) => id).sort(), [ACCESS_VIEW, APPROVALS_VIEW, TEAM_VIEW].sort());
     for (const { icon } of views) assert(existsSync(path.join(root, icon)));
     assert(existsSync(path.join(root, manifest.icon)));
   });
@@ -226,6 +227,8 @@ describe('the manifest of the extension', () => {
       manifest.icon,
       'media/activity-bar.svg',
       'media/walkthrough/*.svg',
+      'media/timeline/*.js',
+      'media/timeline/*.css',
       'package.json',
       'package.nls.json',
       'package.nls.de.json',
