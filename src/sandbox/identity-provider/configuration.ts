@@ -12,6 +12,7 @@ import {
   messagePage,
 } from './pages.ts';
 import { EDITOR_CLIENT_ID, EDITOR_SCOPES, OAM_AUDIENCE } from './people.ts';
+import { claimsAsPlayed, type Played } from './token-shapes.ts';
 
 /** What people see as the name of the application that asks. */
 export const CLIENT_NAME = 'Databricks ML OAM';
@@ -25,6 +26,8 @@ export interface TokenSettings {
   readonly rotateRefreshTokens: boolean;
   /** Replaces the audience of access tokens, as a badly configured provider would. */
   readonly accessTokenAudience: string | readonly string[] | undefined;
+  /** Whose access tokens are issued. */
+  readonly plays: Played;
 }
 
 const SESSION_SECONDS = 8 * 60 * 60;
@@ -84,7 +87,12 @@ export function providerConfiguration(o: {
     },
     formats: {
       customizers: {
-        jwt: (_ctx, _token, parts) => {
+        jwt: (_ctx, token, parts) => {
+          const person =
+            'accountId' in token && token.accountId !== undefined
+              ? directory.findBySub(token.accountId)
+              : undefined;
+          if (person) parts.payload = claimsAsPlayed(settings.plays, parts.payload, person);
           const audience = settings.accessTokenAudience;
           if (audience !== undefined) {
             parts.payload['aud'] = typeof audience === 'string' ? audience : [...audience];

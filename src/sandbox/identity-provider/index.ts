@@ -12,9 +12,11 @@ import { createDirectory } from './directory.ts';
 import { createEphemeralStore } from './ephemeral-store.ts';
 import { createInteractionHandler } from './interactions.ts';
 import { OAM_AUDIENCE } from './people.ts';
+import type { Played } from './token-shapes.ts';
 
 export { approveDevice, signInHeadless } from './headless-sign-in.ts';
 export { EDITOR_CLIENT_ID, EDITOR_SCOPES, OAM_AUDIENCE, PEOPLE, type Person } from './people.ts';
+export type { Played } from './token-shapes.ts';
 
 /** How the sandbox's identity provider is started. */
 export interface IdentityProviderOptions {
@@ -36,6 +38,8 @@ export interface IdentityProviderOptions {
   readonly idTokenOnRefresh?: boolean;
   /** Puts another audience into access tokens, as a badly configured provider does. */
   readonly accessTokenAudience?: string | readonly string[];
+  /** Gives access tokens the shape that a known provider's have; the sandbox's own unless told. */
+  readonly plays?: Played;
   readonly logger?: Logger;
 }
 
@@ -52,6 +56,8 @@ export interface RunningIdentityProvider {
   resume(): void;
   /** How many requests have been turned away while paused. */
   refusedRequests(): number;
+  /** How many refresh tokens have been traded for new tokens, and how many were refused. */
+  refreshes(): { readonly given: number; readonly refused: number };
   /** Ends every session and revokes every token of one person. */
   revokeSessions(sub: string): Promise<void>;
   /** Changes somebody's groups from the next token on; `overflow` makes the list too long to be carried. */
@@ -94,6 +100,8 @@ export async function startIdentityProvider(
     Promise.resolve(answerUnavailable(response));
   let paused = false;
   let refusedRequests = 0;
+  let given = 0;
+  let refused = 0;
   let stalled: { readonly path: string | undefined; readonly over: PromiseWithResolvers<void> } | undefined;
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (stalled && request.url?.startsWith(stalled.path ?? '/') === true) await stalled.over.promise;
@@ -129,6 +137,7 @@ export async function startIdentityProvider(
         deviceCodeSeconds: options.deviceCodeSeconds ?? 600,
         rotateRefreshTokens: options.rotateRefreshTokens ?? true,
         accessTokenAudience: options.accessTokenAudience,
+        plays: options.plays ?? 'oidc',
       },
     }),
   );
@@ -142,6 +151,8 @@ export async function startIdentityProvider(
       ctx.body = { ...body, interval: options.devicePollSeconds ?? 1 };
     }
     const isRefresh = ctx.path === '/token' && ctx.oidc.params?.['grant_type'] === 'refresh_token';
+    if (isRefresh && ctx.status === 200) given += 1;
+    else if (isRefresh) refused += 1;
     if (isRefresh && options.idTokenOnRefresh === false && typeof body === 'object') {
       ctx.body = { ...body, id_token: undefined };
     }
@@ -168,6 +179,7 @@ export async function startIdentityProvider(
       stalled = undefined;
     },
     refusedRequests: () => refusedRequests,
+    refreshes: () => ({ given, refused }),
     revokeSessions(sub) {
       store.forgetAccount(sub);
       return Promise.resolve();
