@@ -270,6 +270,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     await runDiagnose({
       address: () => settings().get<string>(CONTROL_PLANE_URL, ''),
       state: () => connection.state,
+      place: () => sessions.place,
       pinned: () => connection.pinned,
       trust: trust(),
       source: (host, principal) => personTokenSource(signInAt(host, principal)),

@@ -14,6 +14,9 @@ import {
 import { Changes, type Stoppable } from '../changes.ts';
 import type { PinnedTrust } from '../connection/pinned-trust.ts';
 
+/** By VS Code, in the keychain, or by nobody: then they end with the window. */
+export type SessionPlace = 'editor' | 'keychain' | 'window';
+
 /** Where the sessions of this machine are kept, seen by all of its windows. */
 export interface EditorSessions extends Stoppable {
   /** The accounts at a control plane and an identity provider. */
@@ -21,6 +24,7 @@ export interface EditorSessions extends Stoppable {
   /** The lock of one account, or of the list of accounts. */
   readonly lock: (account?: string) => RefreshLock;
   readonly lastUse: LastUse;
+  readonly place: SessionPlace;
   /** A session may have been changed, here, in another window or by another program. */
   readonly onDidChange: (listener: () => void) => Stoppable;
 }
@@ -94,6 +98,10 @@ export function editorSessions(options: EditorSessionsOptions): EditorSessions {
     },
     lock: (account) => (usesKeychain() ? keychainLock(keychainFolder, account) : own.lock(account)),
     lastUse: { read: () => lastUse().read(), write: (atMs) => lastUse().write(atMs) },
+    get place() {
+      if (!usesKeychain()) return 'editor';
+      return opened === undefined ? 'window' : 'keychain';
+    },
     onDidChange: changes.on,
     dispose() {
       for (const watch of watches) watch.dispose();

@@ -37,6 +37,7 @@ export function ownSessions(
       stores: (url, identity) => secretAccountStores(secrets, sessionKey(machine, url, identity)),
       lock,
       lastUse,
+      place: 'editor',
       onDidChange: changes.on,
       dispose: () => void vscode.Disposable.from(watch, changes).dispose(),
     };
@@ -56,6 +57,7 @@ export function ownSessions(
       }),
     lock,
     lastUse,
+    place: 'editor',
     onDidChange: changes.on,
     dispose: () => void vscode.Disposable.from(watcher, ...watch, changes).dispose(),
   };

@@ -7,20 +7,21 @@ import {
   assertTwoAudiences,
   discoverIdentityProvider,
   principalOf,
-  readClaims,
   cancellable,
 } from '../../identity/index.ts';
 import { createControlPlaneClient } from '../../protocol/client.ts';
 import type { Configuration } from '../../protocol/schemas.ts';
 import type { HttpResponse, HttpTransport } from '../../protocol/transport.ts';
 import { errorWords } from '../commands/error-words.ts';
-import type { ConnectionState, SignedInState } from '../connection/connection.ts';
+import type { SessionPlace } from '../authentication/editor-sessions.ts';
+import type { ConnectionState } from '../connection/connection.ts';
 import { controlPlaneOrigin } from '../connection/control-plane-address.ts';
 import { type PinnedTrust, trustChanges, trustOf } from '../connection/pinned-trust.ts';
 import type { Localise } from '../localise.ts';
 import type { Finding } from './finding.ts';
 import { networkCode, networkWords } from './network-words.ts';
 import { proxyFinding, type ProxyFacts } from './proxy.ts';
+import { secondsLeft, sessionFinding, signedOutFinding } from './session-finding.ts';
 
 /** What the checks look at. */
 export interface DiagnoseParts {
@@ -28,6 +29,8 @@ export interface DiagnoseParts {
   /** The setting's present value. */
   readonly address: () => string;
   readonly state: () => ConnectionState;
+  /** Where sessions are kept. */
+  readonly place: () => SessionPlace;
   readonly pinned: () => PinnedTrust | undefined;
   readonly proxy: ProxyFacts;
   readonly transport: HttpTransport;
@@ -129,19 +132,11 @@ export async function diagnose(
   const state = parts.state();
   const atSignIn = l10n.t('Sign-in');
   if (state.kind !== 'signedIn') {
-    found({
-      what: atSignIn,
-      outcome: 'failed',
-      words:
-        state.kind === 'signedOut' && state.expired
-          ? l10n.t('Your session has ended. Sign in again.')
-          : l10n.t('You are not signed in. Sign in, and run this again.'),
-      facts: [],
-    });
+    found(signedOutFinding(parts, atSignIn, state));
     for (const what of [l10n.t('Control plane, as you'), l10n.t('Workspaces'), l10n.t('Local credentials')])
       skip(what);
   } else {
-    found(sessionFinding(parts, state));
+    found(sessionFinding(parts, atSignIn, state));
     await attempt(l10n.t('Control plane, as you'), async () => {
       const me = await state.client.call('getMe', { signal });
       found({
@@ -274,48 +269,6 @@ function trustFinding({ l10n, pinned }: DiagnoseParts, configuration: Configurat
   };
 }
 
-/** Each of the two tokens must be for its own door, and not for the other one. */
-function sessionFinding(parts: DiagnoseParts, { session, trust }: SignedInState): Finding {
-  const { l10n, clock } = parts;
-  const what = l10n.t('Sign-in');
-  const { audience, clientId } = trust.identity;
-  const access = audiencesOf(session.accessToken);
-  const subject = audiencesOf(session.idToken);
-  const facts = [
-    session.userName,
-    `for OAM: ${access.join(', ')}, ${secondsLeft(clock, session.accessTokenExpiresAtMs)} s left`,
-    `for Databricks: ${subject.join(', ')}, ${secondsLeft(clock, session.idTokenExpiresAtMs)} s left`,
-    `renewable: ${session.refreshToken === undefined ? 'no' : 'yes'}`,
-  ];
-  const isApart =
-    access.includes(audience) &&
-    !access.includes(clientId) &&
-    subject.includes(clientId) &&
-    !subject.includes(audience);
-  if (!isApart) {
-    return {
-      ...{ what, outcome: 'failed', facts },
-      words: l10n.t(
-        'The identity provider must give OAM and Databricks tokens with different audiences. Ask its administrator to correct the registration of OAM.',
-      ),
-    };
-  }
-  if (session.refreshToken === undefined) {
-    return {
-      ...{ what, outcome: 'warning', facts },
-      words: l10n.t(
-        'You are signed in, but the identity provider gave nothing to renew it with, so you will have to sign in often. Ask its administrator to allow offline access.',
-      ),
-    };
-  }
-  return { ...{ what, outcome: 'ok', facts }, words: l10n.t('You are signed in.') };
-}
-
-function audiencesOf(token: string): readonly string[] {
-  const aud = readClaims(token)?.aud;
-  return aud === undefined ? [] : typeof aud === 'string' ? [aud] : aud;
-}
-
 /** Asks at an address of its own, as a program would. */
 async function brokerFinding(
   parts: DiagnoseParts,
@@ -349,10 +302,6 @@ async function brokerFinding(
   } finally {
     path.end('closed');
   }
-}
-
-function secondsLeft(clock: Clock, untilMs: number): number {
-  return Math.max(0, Math.round((untilMs - clock.nowMs()) / SECOND_MS));
 }
 
 function failure(l10n: Localise, what: string, error: unknown): Finding {

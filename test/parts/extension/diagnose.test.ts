@@ -1,4 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
 
 import { startBroker, type TokenSource } from '../../../src/broker/index.ts';
 import { hostTrust } from '../../../src/databricks/index.ts';
@@ -6,13 +13,13 @@ import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts';
-import type { ConnectionState } from '../../../src/extension/connection/connection.ts';
+import type { ConnectionState, SignedInState } from '../../../src/extension/connection/connection.ts';
 import type { PinnedTrust } from '../../../src/extension/connection/pinned-trust.ts';
 import { diagnose, type DiagnoseParts } from '../../../src/extension/diagnose/checks.ts';
 import type { Finding } from '../../../src/extension/diagnose/finding.ts';
 import type { ProxyFacts } from '../../../src/extension/diagnose/proxy.ts';
 import { reportOf } from '../../../src/extension/diagnose/report.ts';
-import type { Session } from '../../../src/identity/index.ts';
+import { overLimit, type Session } from '../../../src/identity/index.ts';
 import { axiosTransport, type HttpTransport } from '../../../src/protocol/transport.ts';
 import {
   PEOPLE,
@@ -73,13 +80,14 @@ describe('Diagnose', () => {
         }),
       };
     };
-  const signedIn = (): ConnectionState => ({
+  const signedInState = (): SignedInState => ({
     kind: 'signedIn',
     url: URL_OF_OAM,
     trust,
     session,
     client: fakeControlPlane({ getMe: () => aMe() }).client,
   });
+  const signedIn = (): ConnectionState => signedInState();
   const run = async (changes: Partial<DiagnoseParts> = {}, signal = new AbortController().signal) => {
     await using stack = new AsyncDisposableStack();
     const clock = { nowMs: () => Date.now() };
@@ -89,6 +97,7 @@ describe('Diagnose', () => {
         l10n: english,
         address: () => URL_OF_OAM,
         state: signedIn,
+        place: () => 'editor',
         pinned: () => trust,
         proxy: NO_PROXY,
         transport: controlPlane(),
@@ -233,6 +242,107 @@ describe('Diagnose', () => {
       }),
     });
     assert.equal(outcomes(findings)['Local credentials'], 'failed');
+  });
+
+  describe('in a set-up that is broken prints what the documentation shows:', () => {
+    /** Without what differs from run to run. */
+    const printed = (findings: readonly Finding[]): string =>
+      reportOf({ l10n: english, redactor }, ['Databricks ML OAM 1.2.3', 'VS Code 1.105.0'], findings)
+        .replaceAll(/(127\.0\.0\.1|localhost):\d+/g, '$1:PORT')
+        .replaceAll(/\b\d+ s (left|apart)/g, 'N s $1')
+        .replaceAll(/a token of \d+ s/g, 'a token of N s')
+        .trimEnd();
+    const shows = async (heading: string, findings: readonly Finding[]): Promise<void> => {
+      const text = printed(findings);
+      const chapters = (await readFile('docs/diagnose.md', 'utf8')).split(/^## /m);
+      const chapter = chapters.find((candidate) => candidate.startsWith(`${heading}\n`)) ?? '';
+      const shown = /```text\n([^]*?)\n```/.exec(chapter)?.[1];
+      assert.equal(shown, text, `docs/diagnose.md, ${heading}:\n${text}`);
+    };
+
+    it('the identity provider is down', async () => {
+      idp.pause();
+      try {
+        await shows('The identity provider is down', await run());
+      } finally {
+        idp.resume();
+      }
+    });
+
+    it('the clock is ten minutes ahead', async () => {
+      await shows(
+        'The clock is ten minutes ahead',
+        await run({ clock: { nowMs: () => Date.now() + 10 * MINUTE_MS } }),
+      );
+    });
+
+    it("the company's authority is not known to this machine", async () => {
+      await using stack = new AsyncDisposableStack();
+      const folder = await mkdtemp(path.join(tmpdir(), 'oam-ca-'));
+      stack.defer(() => rm(folder, { recursive: true, force: true }));
+      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(folder, name));
+      assert(key !== undefined && cert !== undefined);
+      await promisify(execFile)('openssl', [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+        ...[
+          '-subj',
+          '/CN=localhost',
+          '-addext',
+          'subjectAltName=DNS:localhost',
+          '-keyout',
+          key,
+          '-out',
+          cert,
+        ],
+      ]);
+      const server = createServer({ key: await readFile(key), cert: await readFile(cert) });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      stack.defer(() => void server.close());
+      const { port } = server.address() as AddressInfo;
+      await shows(
+        'The authority of the company is not known to this machine',
+        await run({
+          address: () => `https://localhost:${port}`,
+          transport: axiosTransport(),
+          state: () => ({ kind: 'signedOut', url: `https://localhost:${port}`, expired: false }),
+          pinned: () => undefined,
+        }),
+      );
+    });
+
+    it('the control plane names a foreign workspace host', async () => {
+      const foreign = { name: PROD.name, host: 'https://databricks.evil.example' };
+      await shows(
+        'The control plane names a foreign workspace host',
+        await run({
+          transport: controlPlane({ configuration: { workspaces: [foreign] } }),
+          pinned: () => ({ ...trust, workspaces: [foreign] }),
+          source: () => ({ token: () => assert.fail('The subject token was sent.') }),
+        }),
+      );
+    });
+  });
+
+  it('says where the session is kept, what the company allows, and that it was over that', async () => {
+    const limited = { ...trust, sessions: { idleMinutes: 30, absoluteHours: 8 } };
+    const found = await run({
+      place: () => 'keychain',
+      state: () => ({ ...signedInState(), trust: limited }),
+    });
+    const facts = found.find(({ what }) => what === 'Sign-in')?.facts.join('\n') ?? '';
+    assert.match(
+      facts,
+      /in the keychain, with oam\nends without use: after 30 min\nends in any case: after 8 h, \d+ s left/,
+    );
+    const reason = overLimit({ idleMinutes: 30 }, { beganAtMs: undefined, usedAtMs: 0 }, HOUR_MS);
+    assert(reason !== undefined);
+    const over = await run({
+      place: () => 'window',
+      state: () => ({ kind: 'signedOut', url: URL_OF_OAM, expired: true, reason }),
+    });
+    const signIn = over.find(({ what }) => what === 'Sign-in');
+    assert.match(signIn?.words ?? '', /not used for a while\. Sign in again\. \(30 min\)/);
+    assert.deepEqual(signIn?.facts, ['kept: until this window closes, for want of a keychain']);
   });
 
   it('ends at once when it is called off', async () => {

@@ -39,6 +39,7 @@ const own: EditorSessions = {
   stores: (url, identity) => secretAccountStores(secrets, sessionKey(machine, url, identity)),
   lock: (account = '') => fileRefreshLock(path.join(settings.storage, 'session', account)),
   lastUse: lastUseIn(settings.storage),
+  place: 'editor',
   onDidChange(listener) {
     const watcher = watch(settings.secrets, { persistent: false }, () => listener());
     return { dispose: () => watcher.close() };
