@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
+import { hostTrust } from '../../../src/databricks/index.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import {
@@ -145,6 +146,7 @@ async function signInFrom(url: string, flow: SignInFlow): Promise<readonly [Me, 
     lock: processRefreshLock,
     transport: axiosTransport(),
     confirmChange: () => assert.fail('nobody is to be asked'),
+    trust: () => hostTrust([]),
     clock: { nowMs: () => Date.now() + aheadMs },
     logger: silentLogger,
     redactor: createRedactor(),
