@@ -81,8 +81,7 @@ describe('when something goes wrong around a group', function () {
     await begin();
     await active();
     const admin = await administrator(world);
-    await admin.addGroupMembers(GROUP, [SEED.users.omar.id]);
-    await world.restart();
+    await world.restart(undefined, () => admin.addGroupMembers(GROUP, [SEED.users.omar.id]));
     await eventually('the report', () => recorded('stranger.appeared'));
     await world.store.advance(2 * MINUTE_MS);
     await looked(2);
@@ -138,6 +137,43 @@ describe('when something goes wrong around a group', function () {
       });
       await other.store.advance(10 * HOUR_MS);
       await delay(200);
+      assert.deepEqual(world.databricks.members(GROUP), [SEED.users.ana.id]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('two control planes that adopted the same group while it was empty: each reports what the other gave', async () => {
+    await begin({ reconciler: {} });
+    const other = await startWorld({ reconciler: {}, databricks: world.databricks });
+    try {
+      await eventually('both adoptions', async () => {
+        const rows = await Promise.all(
+          [world, other].map(({ store }) =>
+            store.db
+              .selectFrom('jit_group')
+              .select('adoption')
+              .where('group_id', '=', GROUP)
+              .executeTakeFirst(),
+          ),
+        );
+        return rows.every((row) => row?.adoption === 'adopted');
+      });
+      await active();
+      await eventually('the report by the second', async () => {
+        await other.store.db
+          .updateTable('jit_group')
+          .set({ next_look_at: new Date(0) })
+          .execute();
+        const row = await other.store.db
+          .selectFrom('audit')
+          .select('id')
+          .where('event', '=', 'stranger.appeared')
+          .executeTakeFirst();
+        return row !== undefined;
+      });
+      await other.store.advance(10 * HOUR_MS);
+      await delay(500);
       assert.deepEqual(world.databricks.members(GROUP), [SEED.users.ana.id]);
     } finally {
       await other.close();
