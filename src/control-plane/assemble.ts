@@ -213,7 +213,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
           personalTokens: tokenWorkspaces && { workspaces: tokenWorkspaces, mask },
         }),
       }),
-    verifier: withRunners(withWorkloads(createTokenVerifier(config.identity, transport), db), db),
+    verifier: withRunners(withWorkloads(createTokenVerifier(config.identity, transport), db), standing),
     admit: admission(
       db,
       config.directory,

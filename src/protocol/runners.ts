@@ -83,7 +83,7 @@ export const runnerEndpoints = {
     query: z.object({}),
     body: z.object({ code: clientText(200, 16), machine: Machine }),
     response: RunnerToken,
-    refusals: ['code_refused', 'grant_not_active', 'audit_unavailable'],
+    refusals: ['code_refused', 'grant_not_active', 'too_many_requests', 'audit_unavailable'],
     successStatus: 200,
     carriesCredential: true,
   },

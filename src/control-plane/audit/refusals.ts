@@ -74,6 +74,8 @@ function subjectOf(operation: OperationId): 'grant' | 'request' | 'other' {
 
 /** A refusal as it reached the caller. */
 export interface Refusal {
+  /** What it is called on the trail, where the operation alone does not say it. */
+  readonly event?: string | undefined;
   readonly operation: OperationId;
   readonly code: ProblemCode;
   /** Who was refused. Absent where nobody is known to have called. */
@@ -90,7 +92,7 @@ export interface Refusal {
  */
 export async function recordRefusal(core: Pick<Core, 'db' | 'logger'>, refusal: Refusal): Promise<void> {
   const { operation, code, actor, id } = refusal;
-  const event = EVENTS[operation];
+  const event = refusal.event ?? EVENTS[operation];
   if (event === null || actor === undefined || NOT_ABOUT_ACCESS.has(code)) return;
   const rowId = id !== undefined && isId(id) ? id : undefined;
   const subject = subjectOf(operation);

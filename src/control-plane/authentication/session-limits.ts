@@ -106,8 +106,11 @@ async function markUse(db: Kysely<Database>, bearer: Bearer, nowMs: EpochMs): Pr
     .execute();
 }
 
-/** Kept this long after the last use, which is longer than any limit: what is over must not begin anew. */
-const KEPT_DAYS = 60;
+/**
+ * Kept this long after the last use: what is over must not begin anew. That is longer than identity providers keep a
+ * session alive that is not used: what they remember in browsers ends after 400 days at most (RFC 6265bis §5.5).
+ */
+const KEPT_DAYS = 400;
 
 /** Forgets sessions that nobody has used for long. */
 export async function forgetOldSessions(db: Kysely<Database>): Promise<void> {

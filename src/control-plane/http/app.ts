@@ -18,7 +18,8 @@ import { storeNowMs } from '../changes/change.ts';
 import type { Core, LiveCore } from '../core.ts';
 import { streamEvents } from '../events/stream.ts';
 import type { EventWatch } from '../events/watch.ts';
-import { confine } from '../runners/confine.ts';
+import { confine, NotForRunners } from '../runners/confine.ts';
+import type { RunnerFacts } from '../runners/tokens.ts';
 import { resumeRequestsOf } from '../requests/returning.ts';
 import { MethodNotAllowed, methodsByAddress } from './allowed-methods.ts';
 import { bodies, type Call, inputs, type Operations } from './call.ts';
@@ -120,6 +121,7 @@ function addOperation<Id extends OperationId>(
       let bearer: Bearer | undefined;
       try {
         if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request, id);
+        if (id === 'redeemRunner') await parts.limits.countAddress(callerOf(request).address);
         if (bearer?.runner !== undefined) await confine(core, bearer.runner, id, request.params);
         const call = parseCall(id, endpoint, request, bearer, goneSignal(reply));
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
@@ -137,7 +139,10 @@ function addOperation<Id extends OperationId>(
       } catch (error) {
         // Nobody waits for the answer any more, and nothing was done.
         if (error instanceof CancelledError) return reply.hijack();
-        return refuse(parts, core, { id, request, reply, error, caller: bearer?.principal });
+        return refuse(parts, core, {
+          ...{ id, request, reply, error },
+          ...{ caller: bearer?.principal, runner: bearer?.runner },
+        });
       }
     },
   });
@@ -275,12 +280,14 @@ interface Failure {
   readonly reply: FastifyReply;
   readonly error: unknown;
   readonly caller?: Actor | undefined;
+  /** The program that called in the caller's place. */
+  readonly runner?: RunnerFacts | undefined;
 }
 
 async function refuse(
   parts: AppParts,
   core: Core,
-  { id: operation, request, reply, error, caller }: Failure,
+  { id: operation, request, reply, error, caller, runner }: Failure,
 ): Promise<FastifyReply> {
   const { metrics } = parts;
   const problem = toProblem(error, parts.redactor);
@@ -307,6 +314,7 @@ async function refuse(
   const asked = AskedFor.safeParse(request.body);
   await recordRefusal(core, {
     operation,
+    event: error instanceof NotForRunners ? 'runner.refused' : undefined,
     code: problem.code,
     actor: caller,
     id: IdInPath.safeParse(request.params).data?.id,
@@ -314,6 +322,7 @@ async function refuse(
     detail: {
       reason: problem.detail,
       policyVersion: core.policy.hash,
+      ...(runner !== undefined && { runnerId: runner.id }),
       ...(problem.explanation && { explanation: problem.explanation }),
       ...(asked.data?.minutes !== undefined && { minutes: asked.data.minutes }),
     },

@@ -29,6 +29,13 @@ export interface CallerLimits {
    */
   count(caller: PrincipalKey): Promise<void>;
   /**
+   * Counts a call of somebody who cannot say who they are. Behind a proxy its address stands for all: that keeps a flood
+   * from the store, and what everybody needs goes by other doors.
+   *
+   * @throws {TooManyRequests}
+   */
+  countAddress(address: string): Promise<void>;
+  /**
    * Takes one of the caller's streams until it is disposed.
    *
    * @throws {TooManyRequests}
@@ -45,18 +52,20 @@ export function createCallerLimits(limits: ServerConfiguration['limits']): Calle
   const calls = new RateLimiterMemory({ points: limits.requestsPerMinute, duration: WINDOW_SECONDS });
   const streams = new Map<string, number>();
   const keyOf = ({ iss, sub }: PrincipalKey): string => JSON.stringify([iss, sub]);
+  const consume = async (key: string): Promise<void> => {
+    try {
+      await calls.consume(key);
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw error;
+      throw new TooManyRequests(
+        'You ask more often than this control plane answers one person. Wait, then try again.',
+        Math.max(1, Math.ceil(error.msBeforeNext / SECOND_MS)),
+      );
+    }
+  };
   return {
-    async count(caller) {
-      try {
-        await calls.consume(keyOf(caller));
-      } catch (error) {
-        if (!(error instanceof RateLimiterRes)) throw error;
-        throw new TooManyRequests(
-          'You ask more often than this control plane answers one person. Wait, then try again.',
-          Math.max(1, Math.ceil(error.msBeforeNext / SECOND_MS)),
-        );
-      }
-    },
+    count: (caller) => consume(keyOf(caller)),
+    countAddress: (address) => consume(JSON.stringify([address])),
     takeStream(caller) {
       const key = keyOf(caller);
       const open = streams.get(key) ?? 0;

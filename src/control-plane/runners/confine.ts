@@ -19,24 +19,25 @@ export async function confine(
   operation: string,
   params: unknown,
 ): Promise<void> {
-  if (!RUNNER_OPERATIONS.includes(operation)) throw notForRunners();
+  if (!RUNNER_OPERATIONS.includes(operation)) throw new NotForRunners();
   const addressed = Addressed.safeParse(params);
-  if (!addressed.success) throw notForRunners();
+  if (!addressed.success) throw new NotForRunners();
   const { id } = addressed.data;
   if (id === undefined) return;
   if (operation === 'endRunner') {
-    if (id !== runner.id) throw notForRunners();
+    if (id !== runner.id) throw new NotForRunners();
     return;
   }
   const { rows } = await sql`
     select from oam.access_grant bound join oam.access_grant addressed using (chain_id)
     where bound.id = ${runner.grantId} and addressed.id = ${id}`.execute(db);
-  if (rows.length === 0) throw notForRunners();
+  if (rows.length === 0) throw new NotForRunners();
 }
 
-function notForRunners(): OamError {
-  return new OamError(
-    'not_allowed',
-    'A program that took over one access can use that access, and nothing else.',
-  );
+/** The refusal of what a program may not do that took one access over; always on the record, whatever it was. */
+export class NotForRunners extends OamError {
+  constructor() {
+    super('not_allowed', 'A program that took over one access can use that access, and nothing else.');
+    this.name = 'NotForRunners';
+  }
 }

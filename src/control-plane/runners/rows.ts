@@ -31,6 +31,16 @@ export async function findByToken(
   );
 }
 
+/** The id of the runner that once had the token of this hash, and has another by now. */
+export async function findBySpentToken(db: Kysely<Database>, sha256: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('runner_spent_token')
+    .select('runner_id')
+    .where('sha256', '=', sha256)
+    .executeTakeFirst();
+  return row?.runner_id;
+}
+
 /** A runner as it is shown. */
 export function viewRunner(row: RunnerRow): RunnerView {
   const at = (date: Date | null): string | null => (date === null ? null : timestamp(toMs(date)));

@@ -16,7 +16,7 @@ import type { Core } from '../core.ts';
 import { findGrant, type StoredGrant } from '../grants/rows.ts';
 import { timestamp } from '../requests/view.ts';
 import type { Database } from '../store/tables.ts';
-import { findByToken, lockRunner, type RunnerRow } from './rows.ts';
+import { findBySpentToken, findByToken, lockRunner, type RunnerRow } from './rows.ts';
 
 /** How a runner's tokens begin: nothing else in the company looks like them, so that leaks can be searched for. */
 const TOKEN_PREFIX = 'oamr_';
@@ -92,6 +92,13 @@ export async function renewToken(
       );
     }
     const grant = await liveGrant(change, runner);
+    if (runner.token_sha256 !== null) {
+      await change.trx
+        .insertInto('runner_spent_token')
+        .values({ sha256: runner.token_sha256, runner_id: runner.id })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
     return issue(change, runner, grant, {
       renewed_at: toDate(change.nowMs),
       former_sha256: runner.token_sha256,
@@ -148,6 +155,7 @@ export async function endRow(
     .set({ ended_at: endedAt, ended_by: why })
     .where('id', '=', runner.id)
     .execute();
+  await change.trx.deleteFrom('runner_spent_token').where('runner_id', '=', runner.id).execute();
   const grant = await findGrant(change.trx, runner.grant_id);
   await debt.record(change, {
     event: 'runner.ended',
@@ -189,20 +197,25 @@ async function ownerOf(db: Kysely<Database>, runner: RunnerRow): Promise<Princip
 }
 
 /** Lets runners in: each kind of token goes to the check that knows it. */
-export function withRunners(others: TokenVerifier, db: Kysely<Database>): TokenVerifier {
+export function withRunners(others: TokenVerifier, core: Pick<Core, 'db' | 'debt'>): TokenVerifier {
   return {
     verify: (token, nowMs) =>
-      token.startsWith(TOKEN_PREFIX) ? verifyToken(db, token, nowMs) : others.verify(token, nowMs),
+      token.startsWith(TOKEN_PREFIX) ? verifyToken(core, token, nowMs) : others.verify(token, nowMs),
   };
 }
 
-async function verifyToken(db: Kysely<Database>, token: string, nowMs: EpochMs): Promise<Bearer> {
-  const row = await findByToken(db, sha256Hex(token));
+async function verifyToken(core: Pick<Core, 'db' | 'debt'>, token: string, nowMs: EpochMs): Promise<Bearer> {
+  const { db } = core;
+  const hash = sha256Hex(token);
+  const row = await findByToken(db, hash);
+  const expiresAtMs = toMs(row?.expires_at ?? null) ?? 0;
+  // The program has had the next one for long: whoever comes with this one is somebody else, or it is.
+  const spentBy = expiresAtMs <= nowMs ? await findBySpentToken(db, hash) : undefined;
+  if (spentBy !== undefined) await endMisused(core, spentBy);
   if (row === undefined) {
-    throw new TokenRefused('not_signed_in', 'This token is not one of ours. Hand the access over anew.');
+    throw new TokenRefused('not_signed_in', 'This token is not good any more. Hand the access over anew.');
   }
   const principal = await ownerOf(db, row);
-  const expiresAtMs = toMs(row.expires_at) ?? 0;
   if (row.ended_at !== null || expiresAtMs <= nowMs) {
     throw new TokenRefused('session_expired', 'This token has ended. Hand the access over anew.', principal);
   }
@@ -214,6 +227,13 @@ async function verifyToken(db: Kysely<Database>, token: string, nowMs: EpochMs):
     clientId: undefined,
     runner: { id: row.id, grantId: row.grant_id },
   };
+}
+
+async function endMisused(core: Pick<Core, 'db' | 'debt'>, id: string): Promise<void> {
+  await inChange(core.db, async (change) => {
+    const runner = await lockRunner(change, id);
+    if (runner?.ended_at === null) await endRow(core, change, runner, 'misused', undefined);
+  });
 }
 
 /** Ends what nobody came for, and what has nothing left to work under. */

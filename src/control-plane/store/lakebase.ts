@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { LakebaseTarget, WorkspaceClient } from '../../databricks/index.ts';
-import type { Redactor } from '../../domain/redaction.ts';
+import { type Redactor, registerRecent } from '../../domain/redaction.ts';
 import { type Clock, MINUTE_MS } from '../../domain/time.ts';
 import { EnvironmentName } from '../configuration/secret.ts';
 
@@ -63,17 +63,18 @@ export function lakebasePassword({
   redactor,
   clock,
 }: LakebasePasswordParts): ChangingPassword {
-  let current: { password: string; renewAtMs: number; masked: Disposable } | undefined;
+  let current: { password: string; renewAtMs: number } | undefined;
+  // A former one opens the database until its own end, and connections that were made with it speak of it.
+  const mask = registerRecent(redactor);
   let fetching: Promise<string> | undefined;
   const fetch = async (): Promise<string> => {
     const { password, expiresAtMs } = await client.databaseCredential(target);
     const nowMs = clock.nowMs();
     const lifeMs = Math.max(0, expiresAtMs - nowMs);
-    current?.masked[Symbol.dispose]();
+    mask(password);
     current = {
       password,
       renewAtMs: nowMs + lifeMs - Math.min(RENEW_AHEAD_MS, lifeMs / 2),
-      masked: redactor.register(password),
     };
     return password;
   };

@@ -85,6 +85,12 @@ export interface RunnerTable {
   ended_by: ColumnType<RunnerEnd | null, RunnerEnd | null | undefined, RunnerEnd | null>;
 }
 
+/** Tokens that a runner had before its present one, as hashes. One that comes back late is in two hands. */
+export interface RunnerSpentTokenTable {
+  sha256: string;
+  runner_id: string;
+}
+
 type RunnerEnd = 'grant_ended' | 'revoked' | 'misused' | 'never_started';
 
 /** For a time, one approver's word may be given by somebody else. */
@@ -400,6 +406,7 @@ export interface Database {
   principal: PrincipalTable;
   delegation: DelegationTable;
   runner: RunnerTable;
+  runner_spent_token: RunnerSpentTokenTable;
   access_request: AccessRequestTable;
   access_grant: AccessGrantTable;
   jit_group: JitGroupTable;

@@ -21,6 +21,7 @@ import { evidence } from './0019-evidence.ts';
 import { sessionLimits } from './0020-session-limits.ts';
 import { runners } from './0021-runners.ts';
 import { goodLeases } from './0022-good-leases.ts';
+import { spentTokens } from './0023-spent-tokens.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -46,4 +47,5 @@ export const migrations: readonly Migration[] = [
   sessionLimits,
   runners,
   goodLeases,
+  spentTokens,
 ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { HOUR_MS, MINUTE_MS } from '../../../../src/domain/time.ts';
+import { forgetOldSessions } from '../../../../src/control-plane/authentication/session-limits.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../src/domain/time.ts';
 import { createControlPlaneClient } from '../../../../src/protocol/client.ts';
 import { axiosTransport } from '../../../../src/protocol/transport.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
@@ -43,6 +44,10 @@ describe('the limits of sessions', function () {
     const ana = world.client('ana', { sid: 's1' });
     await ana.call('getMe');
     await world.advance(HOUR_MS);
+    await refused(ana.call('getMe'), 'session_over_limit');
+    // A provider that keeps its session for a year does not make a new one of it.
+    await world.advance(365 * DAY_MS);
+    await forgetOldSessions(world.store.db);
     await refused(ana.call('getMe'), 'session_over_limit');
     await world.client('ana', { sid: 's2' }).call('getMe');
     // Of tokens that name neither, nothing can be told; the editor holds its own session to the limits.

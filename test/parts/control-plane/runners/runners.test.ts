@@ -75,6 +75,39 @@ describe('a program that takes a grant over', function () {
     await refused(as(token).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
   });
 
+  it('ends where a token that it has renewed comes back late, however old', async () => {
+    for (const renewals of [1, 3]) {
+      const first = (await redeem(await offer())).accessToken;
+      let token = first;
+      for (let round = 0; round < renewals; round += 1) {
+        await world.store.advance(2 * MINUTE_MS);
+        token = (await as(token).call('renewRunner', { body: { machine: MACHINE } })).accessToken;
+      }
+      await world.store.advance(2 * MINUTE_MS);
+      await as(token).call('getGrant', { params: { id: grantId } });
+      const late = as(first).call('getGrant', { params: { id: grantId } });
+      await refused(late, renewals === 1 ? 'session_expired' : 'not_signed_in');
+      await refused(as(token).call('getGrant', { params: { id: grantId } }), 'session_expired');
+      assert.deepEqual((await states())[0], ['ended', 'misused']);
+    }
+    assert.deepEqual(await world.store.db.selectFrom('runner_spent_token').selectAll().execute(), []);
+  });
+
+  it('is on the record with whatever it tries beyond its grant, also where it would only look', async () => {
+    const { id, accessToken } = await redeem(await offer());
+    await refused(as(accessToken).call('listRoles'), 'not_allowed');
+    const other = grantOf(await world.ask('ana', 'recsys-endpoint-query', 5));
+    await refused(as(accessToken).call('getGrant', { params: { id: other } }), 'not_allowed');
+    const { items } = await world.client('aude').call('listAudit', { query: { event: 'runner.refused' } });
+    assert.deepEqual(
+      items.map(({ grantId: about, detail }) => [detail['operation'], about, detail['runnerId']]),
+      [
+        ['getGrant', other, id],
+        ['listRoles', null, id],
+      ],
+    );
+  });
+
   it('vouches for nothing that only the tokens of its holder tell, also where the directory spoke since', async () => {
     const { accessToken } = await redeem(await offer());
     const told = async (): Promise<Date | undefined> =>
@@ -119,6 +152,23 @@ describe('a program that takes a grant over', function () {
     }
     assert.deepEqual(await states(), [['ended', 'misused']]);
     await refused(redeem('oamh_nobody-ever-gave-this-one'), 'code_refused');
+  });
+
+  it('is not asked for more often than anybody may ask', async () => {
+    const few = await startWorld({ limits: { requestsPerMinute: 3, streams: 1 } });
+    try {
+      const open = createControlPlaneClient({
+        baseUrl: few.url,
+        accessToken: () => Promise.resolve(undefined),
+        transport: axiosTransport(),
+      });
+      const guess = () =>
+        open.call('redeemRunner', { body: { code: 'oamh_a-code-of-nobody', machine: MACHINE } });
+      for (let attempt = 0; attempt < 3; attempt += 1) await refused(guess(), 'code_refused');
+      await refused(guess(), 'too_many_requests');
+    } finally {
+      await few.close();
+    }
   });
 
   it('comes within minutes, or never', async () => {

@@ -44,12 +44,41 @@ describe('publishing a policy', function () {
       ['', true],
       [' when { context.minutes <= 60 }', true],
       [' when { principal.duty == Duty::"ops-engineer" }', false],
+      [' when { principal.duty == principal.duty }', true],
+      [' when { principal.duty != Duty::"auditor" }', true],
+      [' when { !(principal.duty == Duty::"auditor") }', true],
+      [' when { (principal.duty == Duty::"auditor") == false }', true],
+      [' when { principal.issuer == "https://idp.example" }', true],
+      [' when { principal.duty == Duty::"lead" || context.minutes <= 60 }', true],
+      [' when { principal.duty == Duty::"lead" || principal.teams.contains(resource.team) }', false],
+      [' when { principal.userName like "*" }', true],
+      [' unless { principal.duty == Duty::"auditor" }', true],
     ] as const) {
       await extra(rule(when));
       assert.equal(
         (await problems()).some((problem) => problem.includes("The rule 'glass' lets anybody")),
         open,
+        when,
       );
+    }
+  });
+
+  it('refuses a rule that lets anybody read the trail, change the keys or end access', async () => {
+    for (const action of ['read_audit', 'rotate_keys', 'revoke']) {
+      for (const [when, open] of [
+        ['', true],
+        [' when { principal.duty == Duty::"lead" }', false],
+      ] as const) {
+        await extra(
+          `@id("wide") @because("Wide.") permit(principal, action == Action::"${action}", resource)${when};`,
+        );
+        const found = await problems();
+        assert.equal(
+          found.some((problem) => problem.includes("The rule 'wide' lets anybody")),
+          open,
+          `${action}${when}: ${found.join('; ')}`,
+        );
+      }
     }
   });
 
@@ -66,6 +95,14 @@ describe('publishing a policy', function () {
       [`(${issuer} || resource.sensitivity == Sensitivity::"low") && ${claim}`, true],
       [`${issuer} && principal.hasTag("repository")`, true],
       ['resource.sensitivity == Sensitivity::"low"', true],
+      [`principal.issuer == principal.issuer && ${claim}`, true],
+      [`${issuer} && principal.subject == principal.subject`, true],
+      [`${issuer} && principal.subject like "*"`, true],
+      [`${issuer} && (principal.subject == "a" || true)`, true],
+      [`${issuer} && (principal.subject == "a" || principal.subject == "b")`, false],
+      [`${issuer} && ["a", "b"].contains(principal.subject)`, false],
+      [`${issuer} && [principal.subject].contains("a") == true`, true],
+      [`${issuer} && (principal.subject == "a") == false`, true],
     ] as const) {
       await extra(rule(when));
       const found = await problems();
