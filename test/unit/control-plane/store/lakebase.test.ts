@@ -13,7 +13,10 @@ describe('the changing password of a Lakebase database', () => {
       client: {
         databaseCredential: () => {
           made += 1;
-          return Promise.resolve({ password: `a-password-of-lakebase-${made}`, expiresAtMs: nowMs + HOUR_MS });
+          return Promise.resolve({
+            password: `a-password-of-lakebase-${made}`,
+            expiresAtMs: nowMs + HOUR_MS,
+          });
         },
       },
       target: { kind: 'instance', name: 'oam' },
