@@ -7,7 +7,7 @@ import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
 import { reviewAccess } from './approvals/reviews.ts';
-import { grantOf, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
+import { grantOf, hostOf, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
 import { signalOf, withCancellableProgress } from './commands/progress.ts';
 import type { CommandTable } from './commands/register.ts';
@@ -54,6 +54,27 @@ export function commandTable(
       await vscode.commands.executeCommand(`${ACCESS_VIEW}.focus`);
     },
     signInWithCode: () => signIn.runWithCode(),
+    async signInToDatabricks(argument) {
+      const host = hostOf(argument);
+      const { workspaces } = container.ownSignIns;
+      const named = workspaces.filter((workspace) => workspace.host === host);
+      const [only, ...others] = named.length > 0 ? named : workspaces;
+      const workspace =
+        only !== undefined && others.length === 0
+          ? only
+          : await choose(
+              workspaces,
+              ({ name, ...at }) => ({ label: name, detail: at.host }),
+              vscode.l10n.t('Sign in to Databricks in which workspace?'),
+              vscode.l10n.t('None of your workspaces wants a sign-in of its own.'),
+            );
+      await container.databricksSignIn.run(workspace);
+      vscode.window.setStatusBarMessage(
+        vscode.l10n.t('Signed in to Databricks in {0}', workspace.name),
+        5_000,
+      );
+      await model.reload();
+    },
     async switchAccount() {
       const userName = await switchAccount(connection, signIn);
       vscode.window.setStatusBarMessage(vscode.l10n.t('You act as {0}', userName), 5_000);

@@ -23,12 +23,14 @@ import { machineKey } from './authentication/secret-session-store.ts';
 import { tellNoKeychain } from './authentication/no-keychain.ts';
 import { ownSessions } from './authentication/own-sessions.ts';
 import { SignIn } from './authentication/sign-in.ts';
+import { DatabricksSignIn } from './authentication/databricks-sign-in.ts';
 import { readWantedFlow } from './authentication/sign-in-flow.ts';
 import { UriCallbacks } from './authentication/uri-callbacks.ts';
 import { showError } from './commands/show-error.ts';
 import { tellNowAndThen } from './commands/tell-now-and-then.ts';
 import { confirmTrustChange } from './connection/consent.ts';
 import { Connection } from './connection/connection.ts';
+import { OwnSignIns } from './connection/own-sign-ins.ts';
 import { KeepFresh } from './connection/keep-fresh.ts';
 import { SessionLimitWatch } from './connection/session-limits.ts';
 import { PinBoard } from './connection/pinned-trust.ts';
@@ -67,6 +69,8 @@ export interface Container extends vscode.Disposable {
   readonly connection: Connection;
   readonly sessionLimits: SessionLimitWatch;
   readonly signIn: SignIn;
+  readonly ownSignIns: OwnSignIns;
+  readonly databricksSignIn: DatabricksSignIn;
   readonly uriCallbacks: UriCallbacks;
   readonly model: AccessModel;
   /** What others settled that waited for the person. */
@@ -170,6 +174,13 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     logger,
   });
 
+  const ownSignIns = new OwnSignIns({ connection, trust, transport, clock });
+  const databricksSignIn = new DatabricksSignIn({
+    ownSignIns,
+    acted: () => sessionLimits.acted(),
+    wantedFlow: () => readWantedFlow(settings().get(SIGN_IN_FLOW)),
+  });
+
   const claims = new WindowClaims(path.join(storage, 'said'), clock);
 
   const client = (): ControlPlaneClient => {
@@ -180,6 +191,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
 
   const model = new AccessModel({
     connection,
+    ownSignIn: (host) => ownSignIns.at(host),
     trust,
     transport,
     clock,
@@ -219,6 +231,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const signInAt = (host: string, principal: PrincipalKey): PersonTokenOptions => ({
     host,
     session: { subjectToken: (signal) => connection.subjectToken(signal) },
+    ownSignIn: () => ownSignIns.at(host),
     trust: trust(),
     transport,
     clock,
@@ -289,6 +302,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     connection,
     sessionLimits,
     signIn,
+    ownSignIns,
+    databricksSignIn,
     uriCallbacks,
     model,
     handled,

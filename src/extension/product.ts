@@ -11,6 +11,7 @@ export const PRODUCT = 'Databricks ML OAM';
 export const COMMANDS = [
   'signIn',
   'signInWithCode',
+  'signInToDatabricks',
   'switchAccount',
   'signOut',
   'requestAccess',

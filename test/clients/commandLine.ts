@@ -4,6 +4,7 @@ import { ROOT } from '../../demo/stage/folders.ts';
 import { startProcess, type RunningProcess } from '../../demo/stage/processes.ts';
 import type { PythonEnvironment } from '../../demo/stage/python.ts';
 import type { Stage } from '../../demo/stage/stage.ts';
+import { signInAtDatabricks } from '../../src/sandbox/databricks/index.ts';
 import { approveDevice, type Person } from '../../src/sandbox/identity-provider/index.ts';
 
 /** What a program came to. */
@@ -69,6 +70,10 @@ export class CommandLine {
         return approveDevice({ verificationUri: verification.href, userCode: code, person });
       })
       // Where nobody was asked to sign in the command has said why; where it went wrong it will.
+      .catch(() => undefined);
+    running
+      .waitForLine(/sign in to Databricks, open (\S+) in a browser/, 120_000)
+      .then(([, page = '']) => signInAtDatabricks(page, person))
       .catch(() => undefined);
   }
 }

@@ -81,6 +81,48 @@ describe('oam exec', () => {
   });
 });
 
+describe('oam exec, in a workspace that wants a sign-in of its own', () => {
+  let on: ClientStage | undefined;
+  const there = (): ClientStage => on ?? assert.fail('The stage is not set.');
+  const as = (person: keyof typeof PEOPLE): CommandLine => commandLineOf(there(), person);
+
+  before(async function () {
+    on = await clientStage(this, {
+      absenceConfirmMs: 500,
+      databricksTokenSeconds: 30,
+      adjustCatalogue: (text) => text.replace('- name: ml-prod\n', '$&    tokenSource: databricks-sign-in\n'),
+    });
+  });
+  after(async () => {
+    await on?.stage.close();
+  });
+
+  it('serves Python by that sign-in, and renews it while the program runs', async () => {
+    const script = [
+      'import time',
+      'from databricks.sdk import WorkspaceClient',
+      'w = WorkspaceClient()',
+      'for turn in range(8):',
+      '    print("I am", w.current_user.me().user_name, "by", w.config.auth_type, flush=True)',
+      '    time.sleep(5)',
+    ].join('\n');
+    const { code, output } = await as('ana').run([
+      ...['exec', '--workspace', 'ml-prod', '--', 'python', '-c', script],
+    ]);
+    assert.equal(code, 0, output);
+    // The last of them long after the first token's thirty seconds.
+    assert.equal(output.match(/I am ana\.silva@example\.com by metadata-service/g)?.length, 8, output);
+  });
+
+  it('has a role of the kind member by that sign-in while the program runs', async () => {
+    const words = ['exec', '--role', 'recsys-endpoint-query', ...PURPOSE, '--for', '5m'];
+    const { code, output } = await as('ana').run([...words, '--', 'python', 'score.py']);
+    assert.match(output, /The ranker answers: /);
+    assert.equal(code, 0, output);
+    await until(() => there().stage.databricks.members(SEED.jitGroups.endpointQuery.id).length === 0);
+  });
+});
+
 const ASSUMED = 'recsys-endpoint-query';
 const PERSONAL = 'recsys-deployer';
 

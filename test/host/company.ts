@@ -30,6 +30,8 @@ export async function startCompany(cleanup: Cleanup, log: (line: string) => void
     cleanup,
     absenceConfirmMs: 500,
     accessTokenSeconds: ACCESS_TOKEN_SECONDS,
+    // One workspace by exchange, the other by a sign-in of its own.
+    adjustCatalogue: (text) => text.replace('- name: ml-dev\n', '$&    tokenSource: databricks-sign-in\n'),
   });
   const control = await startControl(stage);
   cleanup.add(() => control.close());

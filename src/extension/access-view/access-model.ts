@@ -11,11 +11,13 @@ import type { AccessData, Notice } from './access-data.ts';
 import { AccessFeed, type AccessState } from './access-feed.ts';
 import type { Asset, AssetKind, AssetList, Rights } from './entitlements.ts';
 import type { ListSoFar } from './growing-list.ts';
-import { PersonEntitlements } from './person-entitlements.ts';
+import { type PersonEntitlementOptions, PersonEntitlements } from './person-entitlements.ts';
 
 /** What {@link AccessModel} needs. */
 export interface AccessModelOptions {
   readonly connection: Pick<Connection, 'state' | 'onDidChange' | 'subjectToken'>;
+  /** The person's own sign-in at a workspace, where tokens come from there. */
+  readonly ownSignIn: PersonEntitlementOptions['ownSignIn'];
   readonly trust: () => HostTrust;
   readonly transport: HttpTransport;
   readonly clock: Clock;

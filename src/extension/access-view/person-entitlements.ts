@@ -1,4 +1,4 @@
-import { personTokenSource } from '../../broker/index.ts';
+import { type OwnSignIn, personTokenSource } from '../../broker/index.ts';
 import { type BearerToken, createWorkspaceClient, type HostTrust } from '../../databricks/index.ts';
 import { CancelledError } from '../../domain/errors.ts';
 import type { PrincipalKey } from '../../domain/principal.ts';
@@ -23,6 +23,8 @@ export interface PersonEntitlementOptions {
   /** Whose entitlements these are. A token of anybody else is refused. */
   readonly principal: PrincipalKey;
   readonly connection: Pick<Connection, 'subjectToken'>;
+  /** The person's own sign-in at a workspace, where tokens come from there. */
+  readonly ownSignIn: (host: string) => OwnSignIn | undefined;
   readonly trust: () => HostTrust;
   readonly transport: HttpTransport;
   readonly clock: Clock;
@@ -153,10 +155,11 @@ export class PersonEntitlements implements Stoppable {
   }
 
   #makeSource(host: string): EntitlementSource {
-    const { connection, trust, transport, clock, redactor, principal } = this.#options;
+    const { connection, ownSignIn, trust, transport, clock, redactor, principal } = this.#options;
     const tokens = personTokenSource({
       host,
       session: { subjectToken: (signal) => connection.subjectToken(signal) },
+      ownSignIn: () => ownSignIn(host),
       trust: trust(),
       transport,
       clock,

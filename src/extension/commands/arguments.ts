@@ -29,6 +29,13 @@ export function grantOf(argument: unknown): GrantView | undefined {
   return readGrant(argument)?.grant;
 }
 
+const readHost = reader(z.object({ host: z.string() }));
+
+/** The host of the workspace that a command was called on. */
+export function hostOf(argument: unknown): string | undefined {
+  return readHost(argument)?.host;
+}
+
 const readRefusal = reader(z.object({ refusal: z.string() }));
 
 /** The words of Databricks that a command was called on. */

@@ -6,6 +6,7 @@ import type { Localise } from '../localise.ts';
 /** What a person can do about an error with one click. */
 export type Remedy =
   | 'signIn'
+  | 'signInToDatabricks'
   | 'retry'
   | 'openSettings'
   | 'trustHosts'
@@ -73,6 +74,11 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   databricks_unauthenticated: 'signIn',
   databricks_sign_in_needed: 'signIn',
   databricks_token_refused: 'signIn',
+  databricks_own_sign_in_needed: 'signInToDatabricks',
+  databricks_sign_in_ended: 'signInToDatabricks',
+  databricks_sign_in_denied: 'signInToDatabricks',
+  databricks_sign_in_mixed_up: 'signInToDatabricks',
+  databricks_other_person: 'signInToDatabricks',
   sign_in_denied: 'signIn',
   sign_in_timed_out: 'signIn',
   state_mismatch: 'signIn',

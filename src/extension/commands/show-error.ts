@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-import { hasCode } from '../../domain/errors.ts';
+import { hasCode, OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { commandId, CONTROL_PLANE_URL, EXTENSION, TRUSTED_WORKSPACE_HOSTS } from '../product.ts';
 import { errorWords, type Remedy } from './error-words.ts';
@@ -27,13 +27,15 @@ export async function showError(error: unknown, logger: Logger, retry?: () => vo
   const button = buttonOf(shown);
   if ((await vscode.window.showErrorMessage(message, button)) !== button) return;
   if (shown === 'retry') retry?.();
-  else await act(shown);
+  else await act(shown, error);
 }
 
 function buttonOf(remedy: Remedy): string {
   switch (remedy) {
     case 'signIn':
       return vscode.l10n.t('Sign In');
+    case 'signInToDatabricks':
+      return vscode.l10n.t('Sign In to Databricks');
     case 'retry':
       return vscode.l10n.t('Try Again');
     case 'openSettings':
@@ -54,8 +56,11 @@ function buttonOf(remedy: Remedy): string {
   }
 }
 
-async function act(remedy: Exclude<Remedy, 'retry'>): Promise<void> {
+async function act(remedy: Exclude<Remedy, 'retry'>, error: unknown): Promise<void> {
   switch (remedy) {
+    case 'signInToDatabricks':
+      await vscode.commands.executeCommand(commandId(remedy), { host: hostIn(error) });
+      return;
     case 'signIn':
     case 'requestAccess':
     case 'useInFolder':
@@ -74,6 +79,11 @@ async function act(remedy: Exclude<Remedy, 'retry'>): Promise<void> {
       await openSetting(TRUSTED_WORKSPACE_HOSTS);
       return;
   }
+}
+
+/** The workspace that an error is about, where it names one. */
+function hostIn(error: unknown): string | undefined {
+  return error instanceof OamError && URL.canParse(error.detail ?? '') ? error.detail : undefined;
 }
 
 async function openSetting(name: string): Promise<void> {

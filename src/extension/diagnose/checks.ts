@@ -153,7 +153,7 @@ export async function diagnose(
     const workspaces = parts.pinned()?.workspaces ?? [];
     const person = principalOf(state.session);
     let usable: string | undefined;
-    for (const { name, host } of workspaces) {
+    for (const { name, host, tokenSource } of workspaces) {
       const what = l10n.t('Workspace {0}', name);
       const token = await attempt(what, async () => {
         if (!parts.trust.isTrusted(host)) {
@@ -171,7 +171,11 @@ export async function diagnose(
         what,
         outcome: 'ok',
         words: l10n.t('It takes your sign-in.'),
-        facts: [host, `a token of ${secondsLeft(parts.clock, token.expiresAtMs)} s`],
+        facts: [
+          host,
+          `a token of ${secondsLeft(parts.clock, token.expiresAtMs)} s`,
+          `from: ${tokenSource ?? 'exchange'}`,
+        ],
       });
     }
     const atBroker = l10n.t('Local credentials');

@@ -58,6 +58,7 @@ describe('what is known of a person’s access', () => {
     exchanged = [];
     state = { kind: 'starting', url: 'https://oam.example.com' };
     model = new AccessModel({
+      ownSignIn: () => undefined,
       connection: {
         get state() {
           return state;
