@@ -9,7 +9,7 @@ import { type Clock, SECOND_MS } from '../domain/time.ts';
 import type { BearerToken } from '../databricks/index.ts';
 import { normaliseHost, refuseForm, refuseForPath, type RequestFacts, UNKNOWN_PATH } from './admission.ts';
 import { type AnswerWriter, answerWriter, refuse, send } from './answer.ts';
-import { type HeldToken, holdToken } from './held-token.ts';
+import { type HeldToken, holdToken, type Wait } from './held-token.ts';
 import { listen } from './listener.ts';
 import { type UidOf, uidFromProc } from './peer.ts';
 import { createPeerCheck } from './peer-check.ts';
@@ -34,6 +34,8 @@ export interface BrokerOptions {
   /** The port to take, so that pointers of before a reload stay good; any free one unless given. */
   readonly port?: number;
   readonly clock: Clock;
+  /** Waits in the time of `clock`; the machine's unless given. */
+  readonly wait?: Wait;
   readonly logger: Logger;
   /** Every path is registered with it: whoever knows a path can use it. */
   readonly redactor: Redactor;
@@ -215,6 +217,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         source: place.source,
         clock,
         logger,
+        ...(options.wait && { wait: options.wait }),
         onFailure: ({ code }) => {
           if (isPathEnd(code)) end(code);
         },
@@ -292,25 +295,9 @@ type Verdict =
 
 /** The route's token, or why there is none by the time at which the client stops listening. */
 async function tokenOf(route: Route, withinMs: number): Promise<Outcome> {
-  const late = Promise.withResolvers<Outcome>();
-  const timer = setTimeout(() => {
-    late.resolve({
-      refusal: {
-        code: 'token_slow',
-        status: 503,
-        sentence: 'The token is taking too long. Try again in a moment; it may be there by then.',
-      },
-    });
-  }, withinMs);
-  const token = route.held.get().then(
-    (held): Outcome => ({ token: held }),
-    (error: unknown): Outcome => ({
-      refusal: sourceRefusal(error instanceof OamError ? error : new CancelledError()),
-    }),
-  );
   try {
-    return await Promise.race([token, late.promise]);
-  } finally {
-    clearTimeout(timer);
+    return { token: await route.held.getWithin(withinMs) };
+  } catch (error) {
+    return { refusal: sourceRefusal(error instanceof OamError ? error : new CancelledError()) };
   }
 }

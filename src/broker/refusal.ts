@@ -77,6 +77,18 @@ export function isPathEnd(code: string): code is PathEnd {
   return Object.hasOwn(PATH_ENDS, code);
 }
 
+/** Trouble that passes by itself: whoever asks may wait a moment for the next try. */
+const PASSING: readonly string[] = [
+  ...['unreachable', 'timed_out', 'identity_provider_unavailable', 'issuer_unavailable', 'token_timed_out'],
+  ...['store_unavailable', 'audit_unavailable', 'temporarily_unavailable', 'too_many_requests'],
+  ...['databricks_unavailable', 'databricks_throttled'],
+];
+
+/** True for an error code of {@link PASSING} trouble. */
+export function isPassing(code: string): boolean {
+  return PASSING.includes(code);
+}
+
 const GONE = 410;
 
 /** The refusal of a path that was ended. */

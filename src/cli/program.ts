@@ -184,17 +184,22 @@ export async function runCommandLine(
     .usage('[options] -- <command...>')
     .option('--role <role>', 'with this role, asked for if you do not hold it')
     .option('--workspace <name>', 'in this workspace, as yourself')
+    .option(
+      '--file-oidc',
+      'with your sign-in in a file, for a program that speaks no metadata service (Java, new SDKs): read docs/credentials.md first',
+    )
     .option('--clean', 'outside of OAM: without its pointers, with your own profiles and no sign-in')
     .passThroughOptions()
     .action(
       async (
         words: string[],
-        flags: CommonFlags & PersonFlags & { role?: string; workspace?: string; clean?: true },
+        flags: CommonFlags &
+          PersonFlags & { role?: string; workspace?: string; fileOidc?: true; clean?: true },
       ) => {
         const [program = '', ...args] = words;
         const wish = { purpose: flags.purpose, ticket: flags.ticket, minutes: flags.for };
         const place = { roleId: flags.role, workspace: flags.workspace };
-        const options = { command: program, args, ...wish, ...place };
+        const options = { command: program, args, ...wish, ...place, fileOidc: flags.fileOidc === true };
         if (flags.clean === true) {
           const { execClean } = await import('./exec/clean.ts');
           exitCode = await execClean(options, invocation);

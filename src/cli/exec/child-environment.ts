@@ -10,13 +10,23 @@ export interface ChildEnvironment {
   readonly leftOut: readonly string[];
 }
 
+/** The three variables that make a program read a sign-in from a file and exchange it by itself. */
+export interface TokenFileEnvironment {
+  readonly DATABRICKS_HOST: string;
+  readonly DATABRICKS_AUTH_TYPE: 'file-oidc';
+  readonly DATABRICKS_OIDC_TOKEN_FILEPATH: string;
+}
+
 type Inherited = Readonly<Record<string, string | undefined>>;
 
 /**
  * The environment that a program inherits, with the pointer in place of every `DATABRICKS_…` variable: a token, a
  * profile or another pointer beside ours would win over it, or make the SDKs refuse both.
  */
-export function childEnvironment(inherited: Inherited, pointer: PointerEnvironment): ChildEnvironment {
+export function childEnvironment(
+  inherited: Inherited,
+  pointer: PointerEnvironment | TokenFileEnvironment,
+): ChildEnvironment {
   const { env, leftOut } = without(/^DATABRICKS_/i, inherited);
   return { env: { ...env, ...pointer }, leftOut };
 }

@@ -14,9 +14,9 @@ import type { ExecOptions } from './exec.ts';
  */
 export async function execClean(options: ExecOptions, invocation: Invocation): Promise<number> {
   const { roleId, workspace, minutes, purpose, ticket } = options;
-  if ((roleId ?? workspace ?? minutes ?? purpose ?? ticket) !== undefined) {
+  if ((roleId ?? workspace ?? minutes ?? purpose ?? ticket) !== undefined || options.fileOidc) {
     throw new UsageError(
-      'With --clean the program gets no access from OAM. Leave --role, --workspace, --for, --purpose and --ticket out, or leave --clean out.',
+      'With --clean the program gets no access from OAM. Leave --role, --workspace, --for, --purpose, --ticket and --file-oidc out, or leave --clean out.',
     );
   }
   const { env, leftOut } = cleanEnvironment(invocation.env);

@@ -1,21 +1,8 @@
 import { basename } from 'node:path';
 
-import * as z from 'zod/mini';
-
-import {
-  type Broker,
-  type BrokerPath,
-  personTokenSource,
-  pointerEnvironment,
-  type Refusal,
-  roleTokenSource,
-  startBroker,
-  type TokenSource,
-} from '../../broker/index.ts';
-import { CancelledError, OamError } from '../../domain/errors.ts';
+import { personTokenSource, roleTokenSource } from '../../broker/index.ts';
 import { type CredentialKind, hasOwnPath } from '../../domain/role.ts';
-import type { Session } from '../../identity/index.ts';
-import type { ControlPlaneClient } from '../../protocol/client.ts';
+import { type Session, stateFolder } from '../../identity/index.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
 import { ensureSignedInAt, personAt } from '../connection/person.ts';
@@ -23,11 +10,11 @@ import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
 import { obtainRole } from './access.ts';
-import { runChild } from './child.ts';
-import { childEnvironment, HAND_OVER } from './child-environment.ts';
-import { endingWords, watchGrant } from './grant-watch.ts';
+import { HAND_OVER } from './child-environment.ts';
 import { assertLasts, assertWithinLimits, worksAlone } from './lasting.ts';
+import { type ExecPlace, runProgram } from './running.ts';
 import { type RunnerSession, startRunner } from './runner-session.ts';
+import { removeLeftTokenFiles, tokenFolder } from './token-file.ts';
 
 /** What `oam exec` was asked for. */
 export interface ExecOptions {
@@ -38,6 +25,8 @@ export interface ExecOptions {
   readonly ticket: string | undefined;
   readonly minutes: number | undefined;
   readonly workspace: string | undefined;
+  /** Whether the program gets the person's sign-in in a file, because it speaks no metadata service. */
+  readonly fileOidc: boolean;
 }
 
 /**
@@ -57,10 +46,15 @@ export async function exec(
   if (options.roleId !== undefined && options.workspace !== undefined) {
     throw new UsageError('A role has its own workspace. Leave --workspace out.');
   }
+  await removeLeftTokenFiles(tokenFolder(invocation.env, stateFolder(invocation.env)));
   const code = invocation.env[HAND_OVER];
-  if (code !== undefined && code !== '') return takenOver(code, options, connection, invocation);
+  if (code !== undefined && code !== '') {
+    if (options.fileOidc) throw noOwnSignIn();
+    return takenOver(code, options, connection, invocation);
+  }
   const session = await connection.signedIn();
   const prepare = async (credential: CredentialKind, host: string): Promise<void> => {
+    if (options.fileOidc && hasOwnPath(credential)) throw noOwnSignIn();
     if (worksAlone(credential)) return;
     const untilMs = await ensureSignedInAt(host, session, connection, invocation);
     assertLasts(credential, session, options.minutes, invocation.clock.nowMs(), untilMs);
@@ -72,7 +66,7 @@ export async function exec(
     await prepare('member', host);
     const person = await personAt(host, session, connection, invocation, connection.withinLimits);
     const source = personTokenSource(person);
-    return runWithBroker({ host, source, held: undefined }, options, invocation);
+    return runProgram({ host, person, source, held: undefined }, options, invocation);
   }
   const access = await obtainRole(
     { ...options, roleId: options.roleId },
@@ -86,7 +80,7 @@ export async function exec(
     if (worksAlone(access.grant.role.credential))
       runner = await ownRunner(access.grant, options, connection, invocation);
     const place = await placeOf(access.grant, runner, session, connection, invocation);
-    return await runWithBroker(place, options, invocation);
+    return await runProgram(place, options, invocation);
   } finally {
     await release(() => access.release(runner?.client), invocation);
   }
@@ -112,7 +106,7 @@ async function takenOver(
     });
     const { host, client } = runner;
     const source = roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor });
-    return await runWithBroker({ host, source, held: { grant, client } }, options, invocation);
+    return await runProgram({ host, source, held: { grant, client } }, options, invocation);
   } finally {
     await release(() => runner.end(), invocation);
   }
@@ -133,14 +127,6 @@ async function ownRunner(
   return startRunner(url, code, invocation);
 }
 
-/** Where and as whom the program works. */
-interface ExecPlace {
-  readonly host: string;
-  readonly source: TokenSource;
-  /** The grant that the program works under, and who asks after it; absent where it has the person's everyday access only. */
-  readonly held: { readonly grant: GrantView; readonly client: ControlPlaneClient } | undefined;
-}
-
 async function placeOf(
   grant: GrantView,
   runner: RunnerSession | undefined,
@@ -154,87 +140,13 @@ async function placeOf(
   const source = hasOwnPath(grant.role.credential)
     ? roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor, person })
     : personTokenSource(person);
-  return { host, source, held: { grant, client } };
+  return { host, person, source, held: { grant, client } };
 }
 
-async function runWithBroker(
-  place: ExecPlace,
-  options: ExecOptions,
-  invocation: Invocation,
-): Promise<number> {
-  const { clock, logger, redactor, signals, note } = invocation;
-  const broker: Broker = await startBroker({ clock, logger, redactor });
-  try {
-    let tell: (refusal: Refusal) => void = () => undefined;
-    using path = broker.open({
-      host: place.host,
-      source: place.source,
-      onRefusal: (refusal) => {
-        tell(refusal);
-      },
-    });
-    await firstToken(path, place.host, signals.stop);
-    tell = onceEach(note);
-    const { env, leftOut } = childEnvironment(
-      invocation.env,
-      pointerEnvironment({ host: place.host, url: path.url }),
-    );
-    if (leftOut.length > 0) note(`Left out of the program's environment: ${leftOut.join(', ')}`);
-    const watch = place.held && watchWhileRunning(place.held, path, invocation);
-    try {
-      return await runChild({ ...options, env, signals, atTerminal: invocation.atTerminal });
-    } finally {
-      watch?.[Symbol.dispose]();
-    }
-  } finally {
-    await broker.close();
-  }
-}
-
-/** Warns of a grant's end, and ends a role's path with it. A person's path stays: it answers as the person, who has less now. */
-function watchWhileRunning(
-  { grant, client }: NonNullable<ExecPlace['held']>,
-  path: BrokerPath,
-  { clock, note }: Pick<Invocation, 'clock' | 'note'>,
-): Disposable {
-  return watchGrant({
-    ...{ grantId: grant.id, client, clock },
-    onEnding(ending, leftMs) {
-      note(`oam: ${endingWords(ending, leftMs, clock.nowMs())}`);
-    },
-    onOver() {
-      note(`oam: The access has ended while the program runs: ${oneLine(grant.role.title)}.`);
-      if (hasOwnPath(grant.role.credential)) path.end('grant_ended');
-    },
-  });
-}
-
-/** Says each reason once until another comes: SDKs ask again and again. */
-function onceEach(note: (line: string) => void): (refusal: Refusal) => void {
-  let last: string | undefined;
-  return ({ code, sentence }) => {
-    if (code !== last) note(`oam: ${sentence}`);
-    last = code;
-  };
-}
-
-const Refused = z.object({ error: z.string(), message: z.string() });
-
-/** Asks the path as the program will, so that what is wrong is said before it starts, and in our words. */
-async function firstToken(path: BrokerPath, host: string, stop: AbortSignal): Promise<void> {
-  try {
-    const answer = await fetch(path.url, {
-      headers: { 'x-databricks-metadata-version': '1', 'x-databricks-host': host, connection: 'close' },
-      signal: stop,
-    });
-    const body: unknown = await answer.json();
-    if (answer.ok) return;
-    const { error, message } = Refused.parse(body);
-    throw new OamError(error, message);
-  } catch (error) {
-    if (stop.aborted) throw new CancelledError();
-    throw error;
-  }
+function noOwnSignIn(): UsageError {
+  return new UsageError(
+    'With --file-oidc the program has your own sign-in, and this role works as somebody else. Leave --file-oidc out, or ask for a role of the kind pat or member.',
+  );
 }
 
 /** Gives back to the end, whoever presses Ctrl-C meanwhile: it takes seconds, and the access would stay otherwise. */

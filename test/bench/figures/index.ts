@@ -3,6 +3,7 @@ import { broker } from './broker.ts';
 import { memory } from './memory.ts';
 import { policy } from './policy.ts';
 import { revocation } from './revocation.ts';
+import { soak } from './soak.ts';
 import { throttledAccount, throttledWorkspace } from './throttled.ts';
 import { transitions } from './transitions.ts';
 import { usable } from './usable.ts';
@@ -10,6 +11,7 @@ import { usable } from './usable.ts';
 /** All that `npm run bench` measures, in this order. */
 export const FIGURES: readonly Figure[] = [
   broker,
+  soak,
   policy,
   usable,
   transitions,

@@ -11,16 +11,28 @@ export const HOST = 'https://ml-prod.cloud.databricks.com';
 /** The headers of Databricks' SDKs. */
 export const SDK_HEADERS = { 'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': HOST };
 
-/** A clock that stands where it is put. */
-export function standingClock(
-  startMs = 1_800_000_000_000,
-): Clock & { nowMs(): number; advance(ms: number): void } {
+/** A clock that stands where it is put, and those who wait for it. */
+export function standingClock(startMs = 1_800_000_000_000) {
   let now = startMs;
+  const waiting = new Set<{ readonly untilMs: number; readonly go: () => void }>();
   return {
     nowMs: () => now,
-    advance(ms) {
+    advance(ms: number): void {
       now += ms;
+      for (const waiter of waiting) {
+        if (waiter.untilMs <= now) waiter.go();
+      }
     },
+    wait: (ms: number, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        const go = (): void => {
+          waiting.delete(waiter);
+          resolve();
+        };
+        const waiter = { untilMs: now + ms, go };
+        waiting.add(waiter);
+        signal.addEventListener('abort', go, { once: true });
+      }),
   };
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import { type BrokerPath, MAX_ANSWERED_LIFE_MS, type Refusal } from '../../../src/broker/index.ts';
 import { holdToken, LEAST_LIFE_MS } from '../../../src/broker/held-token.ts';
-import { OamError } from '../../../src/domain/errors.ts';
+import { hasCode, OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { brokerWith, countingSource, HOST, SDK_HEADERS, sourceOf, standingClock } from './broker-harness.ts';
 import { runs } from '../../reporting/properties.ts';
@@ -106,15 +106,17 @@ describe('broker: tokens', () => {
       if (call > 1) throw new OamError('identity_provider_unavailable', 'The provider is down.');
       return { accessToken: 'first', expiresAtMs: clock.nowMs() + 600_000 };
     });
-    await using broker = await brokerWith({ clock });
+    await using broker = await brokerWith({ clock, wait: clock.wait, answerWithinMs: 20 });
     const refusals: Refusal[] = [];
     const place = broker.open({ host: HOST, source, onRefusal: (refusal) => refusals.push(refusal) });
     await get(place);
     clock.advance(500_000);
     for (let i = 0; i < 5; i += 1) assert.equal((await get(place)).json['access_token'], 'first');
     assert.equal(source.calls, 2);
-    clock.advance(5_000);
-    await get(place);
+    clock.advance(1_000);
+    await settle();
+    assert.equal(source.calls, 3, 'a replacement is tried again whether anybody asks or not');
+    for (let i = 0; i < 5; i += 1) await get(place);
     assert.equal(source.calls, 3);
     clock.advance(90_000);
     const { status, json } = await get(place);
@@ -131,10 +133,140 @@ describe('broker: tokens', () => {
       if (call === 1) throw new OamError('unreachable', 'Down.');
       return { accessToken: 'back', expiresAtMs: clock.nowMs() + 600_000 };
     });
-    await using broker = await brokerWith({ clock });
+    await using broker = await brokerWith({ clock, answerWithinMs: 20 });
     const place = broker.open({ host: HOST, source });
     assert.equal((await get(place)).status, 503);
+    clock.advance(1_000);
     assert.equal((await get(place)).json['access_token'], 'back');
+  });
+
+  it('lets a program wait through trouble that passes, and tells it the reason of any other at once', async () => {
+    const clock = { nowMs: () => Date.now() };
+    const source = countingSource((call) => {
+      if (call === 1) throw new OamError('databricks_unavailable', 'Down.');
+      return { accessToken: 'back', expiresAtMs: clock.nowMs() + 600_000 };
+    });
+    await using broker = await brokerWith({ clock });
+    assert.equal((await get(broker.open({ host: HOST, source }))).json['access_token'], 'back');
+    const refused = countingSource(() => {
+      throw new OamError('databricks_token_refused', 'No.');
+    });
+    assert.equal((await get(broker.open({ host: HOST, source: refused }))).status, 403);
+    assert.equal(refused.calls, 1);
+  });
+
+  it('lets nobody wait longer than told, and says then what the trouble is', async () => {
+    const source = countingSource(() => {
+      throw new OamError('unreachable', 'Down.');
+    });
+    await using broker = await brokerWith({ answerWithinMs: 30 });
+    const { status, json } = await get(broker.open({ host: HOST, source }));
+    assert.deepEqual([status, json['error']], [503, 'unreachable']);
+  });
+
+  it('ends a wait with its path', async () => {
+    const asked = Promise.withResolvers<void>();
+    const clock = { nowMs: () => Date.now() };
+    const source = countingSource(() => {
+      asked.resolve();
+      throw new OamError('unreachable', 'Down.');
+    });
+    await using broker = await brokerWith({ clock });
+    const place = broker.open({ host: HOST, source });
+    const answer = get(place);
+    await asked.promise;
+    await settle();
+    place.end('grant_ended');
+    assert.deepEqual((await answer).json['error'], 'grant_ended');
+    assert.equal(source.calls, 1);
+  });
+
+  /** A clock, a source that fails as told, and what it holds. */
+  function inTrouble(code: string, lifeMs = 600_000) {
+    const clock = standingClock();
+    const trouble = { on: true };
+    const source = countingSource((call) => {
+      if (trouble.on) throw new OamError(code, 'Down.');
+      return { accessToken: `token-${call}`, expiresAtMs: clock.nowMs() + lifeMs };
+    });
+    const held = holdToken({
+      ...{ source, clock, wait: clock.wait, logger: silentLogger, onFailure: () => undefined },
+    });
+    return { clock, trouble, source, held };
+  }
+
+  it('leaves a source that fails in peace for a while, and says meanwhile what was wrong', async () => {
+    const { clock, source, held } = inTrouble('identity_provider_unavailable');
+    const triedAtMs: number[] = [];
+    const startMs = clock.nowMs();
+    for (let second = 0; second < 60; second += 1) {
+      const before = source.calls;
+      await assert.rejects(held.get(), (error) => hasCode(error, 'identity_provider_unavailable'));
+      if (source.calls > before) triedAtMs.push((clock.nowMs() - startMs) / 1_000);
+      clock.advance(1_000);
+    }
+    assert.deepEqual(triedAtMs.slice(0, 3), [0, 1, 3]);
+    const pauses = triedAtMs.slice(1).map((at, index) => at - (triedAtMs[index] ?? 0));
+    assert.ok(Math.max(...pauses) <= 2, 'somebody who waits for a token is refused for long');
+    assert.ok(source.calls < 35, String(source.calls));
+  });
+
+  it('tries ever more rarely while there is a token in hand, and at once for the one that is missing', async () => {
+    const { clock, trouble, source, held } = inTrouble('unreachable');
+    trouble.on = false;
+    await held.get();
+    trouble.on = true;
+    clock.advance(300_000);
+    await held.get();
+    for (let second = 0; second < 280; second += 1) {
+      await settle();
+      clock.advance(1_000);
+    }
+    assert.ok(source.calls > 10 && source.calls < 20, String(source.calls));
+    const before = source.calls;
+    clock.advance(600_000);
+    await settle();
+    clock.advance(600_000);
+    await settle();
+    assert.equal(source.calls, before, 'nobody asks, and the token is gone: nothing is tried any more');
+    trouble.on = false;
+    assert.match((await held.get()).accessToken, /token-/);
+  });
+
+  it('replaces a token that is in use although nobody asks in that moment, and lets one that nobody uses expire', async () => {
+    const { clock, trouble, source, held } = inTrouble('unreachable');
+    trouble.on = false;
+    await held.get();
+    await held.get();
+    clock.advance(300_000);
+    await settle();
+    assert.equal(source.calls, 2);
+    clock.advance(300_000);
+    await settle();
+    assert.equal(source.calls, 2, 'nobody has asked since');
+  });
+
+  it('does not pause where somebody only has to sign in', async () => {
+    const { trouble, source, held } = inTrouble('not_signed_in');
+    for (let i = 0; i < 3; i += 1) await assert.rejects(held.get());
+    assert.equal(source.calls, 3);
+    trouble.on = false;
+    assert.equal((await held.get()).accessToken, 'token-4');
+  });
+
+  it('goes on at once when the machine has slept, and when its clock was put back during a pause', async () => {
+    const { clock, trouble, source, held } = inTrouble('unreachable');
+    trouble.on = false;
+    await held.get();
+    clock.advance(9 * 3_600_000);
+    assert.equal((await held.get()).accessToken, 'token-2', 'a token of before the night');
+    trouble.on = true;
+    clock.advance(9 * 3_600_000);
+    await assert.rejects(held.get());
+    trouble.on = false;
+    clock.advance(-3_600_000);
+    await held.get();
+    assert.ok(source.calls > 3);
   });
 
   it('says to sign in with 401, and never shows what an unknown failure held', async () => {
