@@ -17,6 +17,8 @@ export interface VscodeServerOptions {
   extensions: readonly string[];
   /** User settings on top of the ones that keep VS Code quiet. */
   settings?: Readonly<Record<string, unknown>>;
+  /** Settings of the machine that the server runs on, for those that each machine has for itself. */
+  machineSettings?: Readonly<Record<string, unknown>>;
   /** Put in front of PATH, so that terminals and kernels find the programs of the stage. */
   path?: readonly string[];
   /** Added to what VS Code and all that it starts inherit. */
@@ -78,6 +80,12 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
     join(user, 'settings.json'),
     JSON.stringify({ ...QUIET, ...options.settings }, undefined, 2),
   );
+
+  if (options.machineSettings !== undefined) {
+    const machine = join(data, 'data', 'Machine');
+    await mkdir(machine, { recursive: true });
+    await writeFile(join(machine, 'settings.json'), JSON.stringify(options.machineSettings));
+  }
 
   const env = { ...environment(home, options.path ?? []), ...options.env };
   if (options.extensions.length > 0) {

@@ -9,6 +9,7 @@ import type { WindowKind } from './names.ts';
 const FILES: Readonly<Record<WindowKind, string>> = {
   trusted: 'test/host/*.test.ts',
   restricted: 'test/host/restricted/*.test.ts',
+  keychain: 'test/host/keychain/*.test.ts',
 };
 
 /**

@@ -7,8 +7,11 @@ export const FACTS_FILE = 'OAM_HOST_FACTS';
 /** The extension that hands its own context to the tests: real secrets and a real collection of variables. */
 export const CONTEXT_EXTENSION = 'databricks-ml-oam-test.context';
 
-/** The windows in which the suite runs: one with two trusted folders, one whose folder nobody trusts. */
-export const WINDOWS = ['trusted', 'restricted'] as const;
+/**
+ * The windows in which the suite runs: one with two trusted folders, one whose folder nobody trusts, and one whose
+ * person shares their session with `oam` by the keychain.
+ */
+export const WINDOWS = ['trusted', 'restricted', 'keychain'] as const;
 
 /** One of {@link WINDOWS}. */
 export type WindowKind = (typeof WINDOWS)[number];

@@ -22,6 +22,7 @@ import { bundleHostSuite } from './bundle.ts';
 import { type Company, startCompany } from './company.ts';
 import { packContextExtension } from './context-extension.ts';
 import { packDebuggerExtension } from './debugger-extension.ts';
+import { noKeyring, startKeyring } from '../parts/identity/keyring.ts';
 import { FACTS_FILE, LINES_FILE, type WindowKind, WINDOWS } from './names.ts';
 import { makeProject } from './project.ts';
 
@@ -71,6 +72,12 @@ async function runWindow(
     readonly extensions: readonly string[];
   },
 ): Promise<Counts> {
+  const reason = window === 'keychain' ? noKeyring() : undefined;
+  if (reason !== undefined) {
+    const title = 'the window that shares its session with oam';
+    log(`  SKIPPED  ${title}: ${reason}`);
+    return { passed: 0, failed: 0, skipped: [{ title, reason }] };
+  }
   const folder = join(o.company.stage.folder, window);
   await mkdir(folder);
   const lines = join(folder, 'lines');
@@ -78,6 +85,8 @@ async function runWindow(
   const struck = new Cleanup();
   cleanup.add(() => struck.run());
   try {
+    const keyring = window === 'keychain' ? await startKeyring() : undefined;
+    if (keyring !== undefined) struck.add(() => keyring.close());
     const server = await startVscodeServer({
       installation: o.installation,
       folder,
@@ -86,7 +95,13 @@ async function runWindow(
       testDriver: true,
       restricted: window === 'restricted',
       settings: o.company.settings,
-      env: { [LINES_FILE]: lines, [FACTS_FILE]: o.company.factsFile, [COUNTS_FILE]: countsFile },
+      ...(keyring && { machineSettings: { 'databricksMlOam.useKeychain': true } }),
+      env: {
+        ...(keyring && { DBUS_SESSION_BUS_ADDRESS: keyring.env['DBUS_SESSION_BUS_ADDRESS'] }),
+        [LINES_FILE]: lines,
+        [FACTS_FILE]: o.company.factsFile,
+        [COUNTS_FILE]: countsFile,
+      },
     });
     struck.add(() => server.close());
     const project = await makeProject(folder, window);
