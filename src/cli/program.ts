@@ -6,6 +6,7 @@ import { addAuditCommands } from './audit/commands.ts';
 import type { Connection } from './connection/connect.ts';
 import { parseMinutes, parseMoment } from './duration.ts';
 import type { CommonFlags, Invocation } from './invocation.ts';
+import { addKernelCommands } from './kernel/commands.ts';
 import { addPolicyCommands } from './policy/commands.ts';
 
 interface PersonFlags {
@@ -49,9 +50,9 @@ export async function runCommandLine(
   const talk = async (flags: CommonFlags, action: (connection: Connection) => Promise<void>) => {
     await action(await connect(flags));
   };
-  const connect = async (flags: CommonFlags): Promise<Connection> => {
+  const connect = async (flags: CommonFlags, as: Invocation = invocation): Promise<Connection> => {
     const { connect: open } = await import('./connection/connect.ts');
-    return open(invocation, flags);
+    return open(as, flags);
   };
 
   command('login', 'sign in, and keep the session in the keychain')
@@ -274,6 +275,7 @@ export async function runCommandLine(
     exitCode = code;
   };
   addAuditCommands({ program, invocation, common, connect, exit });
+  addKernelCommands({ program, invocation, common, connect, exit });
   addPolicyCommands({ program, invocation, common, connect, exit });
   program
     .command('serve')

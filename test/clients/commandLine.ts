@@ -31,14 +31,17 @@ export class CommandLine {
 
   /** Starts `oam <words>`. Nothing of this machine's own Databricks set-up reaches it. */
   start(words: readonly string[], env: NodeJS.ProcessEnv = {}): RunningProcess {
-    const { stage, python, person, cwd } = this.#options;
+    const { stage, python, cwd } = this.#options;
     const inherited = Object.entries(process.env).filter(([key]) => !/^(DATABRICKS_|OAM_|MLFLOW_)/.test(key));
-    const [command = '', ...rest] = words;
+    const [command = ''] = words;
+    // `oam kernel install`: flags belong to the last of the commands.
+    const commands = command === 'kernel' ? words.slice(0, 2) : [command];
+    const flags = words.slice(commands.length);
     const running = startProcess({
       name: `oam ${command}`,
       command: process.execPath,
       // The keychain of whoever runs the tests is theirs.
-      arguments: [join(ROOT, 'src/cli/main.ts'), command, '--no-keychain', ...rest],
+      arguments: [join(ROOT, 'src/cli/main.ts'), ...commands, '--no-keychain', ...flags],
       cwd,
       env: {
         ...Object.fromEntries(inherited),
@@ -49,7 +52,7 @@ export class CommandLine {
       },
     });
     stage.cleanup.add(() => running.stop());
-    this.#signIn(running, person);
+    this.confirms(running);
     return running;
   }
 
@@ -61,7 +64,9 @@ export class CommandLine {
     return { code, output: running.tail() };
   }
 
-  #signIn(running: RunningProcess, person: Person): void {
+  /** Has the person confirm the code that a program shows first. */
+  confirms(running: RunningProcess): void {
+    const { person } = this.#options;
     running
       .waitForLine(/open (\S+) in a browser and confirm the code (\S+)/, 120_000)
       .then(([, uri = '', code = '']) => {

@@ -1,0 +1,148 @@
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Refusal } from '../../broker/index.ts';
+import { MINUTE_MS, type Clock } from '../../domain/time.ts';
+import type { GrantView } from '../../protocol/schemas.ts';
+
+/** Names the file for the helper in the kernel. */
+export const ACCESS_FILE = 'OAM_ACCESS_FILE';
+
+/** The latest lines that a person was to read. */
+const MAX_SAID = 4;
+
+/** One access, over all of its extensions. */
+interface Held {
+  readonly id: string;
+  readonly grant: string;
+  readonly role: string;
+  readonly roleId: string;
+  readonly minutes: number;
+  readonly endsAt: string | null;
+}
+
+/**
+ * What a kernel's helper may know: what is held and until when, and why the last program got no token. It lies in a
+ * file, because a program that waits for an answer of ours would wait in the middle of somebody's cell. There is no
+ * secret in it.
+ */
+export class AccessBoard {
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #facts: { workspace: string; role: string | null };
+  #person: string | null = null;
+  #held: readonly Held[] | null = null;
+  #refusal: { readonly code: string; readonly message: string; readonly at: string } | null = null;
+  #said: readonly string[] = [];
+  #writing: Promise<void> = Promise.resolve();
+
+  /** @param folder The user's own; one file for each kernel lies in it, named by the process. */
+  constructor(
+    folder: string,
+    clock: Clock,
+    facts: { readonly workspace: string; readonly role: string | null },
+  ) {
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#facts = facts;
+  }
+
+  get file(): string {
+    return join(this.#folder, `${String(process.pid)}.json`);
+  }
+
+  /** Makes the folder, and takes away what kernels left that were killed. */
+  async open(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#folder)) {
+      const pid = Number.parseInt(name, 10);
+      if (!isRunning(pid)) await rm(join(this.#folder, name), { force: true });
+    }
+    await this.#write();
+  }
+
+  holds(person: string, grants: readonly GrantView[]): void {
+    this.#person = person;
+    this.#held = heldOf(grants);
+    void this.#write();
+  }
+
+  refused({ code, sentence, detail }: Refusal): void {
+    const message = detail === undefined ? sentence : `${sentence} (${detail})`;
+    this.#refusal = { code, message, at: new Date(this.#clock.nowMs()).toISOString() };
+    void this.#write();
+  }
+
+  served(): void {
+    if (this.#refusal === null && this.#said.length === 0) return;
+    this.#refusal = null;
+    this.#said = [];
+    void this.#write();
+  }
+
+  says(line: string): void {
+    this.#said = [...this.#said, line].slice(-MAX_SAID);
+    void this.#write();
+  }
+
+  /** Says that all is as it was: what has not been written for a while is not believed. */
+  beat(): void {
+    void this.#write();
+  }
+
+  async close(): Promise<void> {
+    await this.#writing;
+    await rm(this.file, { force: true }).catch(() => undefined);
+  }
+
+  #write(): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      const content = {
+        writtenAt: new Date(this.#clock.nowMs()).toISOString(),
+        ...this.#facts,
+        person: this.#person,
+        held: this.#held,
+        refusal: this.#refusal,
+        said: this.#said,
+      };
+      // Whole or not at all: the helper may read in this moment.
+      const next = `${this.file}.next`;
+      await writeFile(next, JSON.stringify(content), { mode: 0o600 });
+      await rename(next, this.file);
+    });
+    // A full disk takes nothing from the kernel but the words.
+    this.#writing = this.#writing.catch(() => undefined);
+    return this.#writing;
+  }
+}
+
+/** The chains of grants that are active, each with the end of its last part. */
+function heldOf(grants: readonly GrantView[]): Held[] {
+  const chains = new Map<string, GrantView[]>();
+  for (const grant of grants) chains.set(grant.chainId, [...(chains.get(grant.chainId) ?? []), grant]);
+  return [...chains.values()].flatMap((chain) => {
+    const active = chain.find(({ state }) => state === 'active');
+    if (active === undefined) return [];
+    const ends = chain.flatMap(({ endsAt, state }) =>
+      endsAt === null || state === 'failed' ? [] : [endsAt],
+    );
+    // One that follows and has no end yet begins where the active one ends.
+    const ahead = chain.find(({ state, endsAt }) => state === 'scheduled' && endsAt === null);
+    const end = ends.sort().at(-1) ?? null;
+    const endsAt =
+      end === null || ahead === undefined
+        ? end
+        : new Date(Date.parse(end) + ahead.minutes * MINUTE_MS).toISOString();
+    const { chainId, id, role, minutes } = active;
+    return [{ id: chainId, grant: id, role: role.title, roleId: role.id, minutes, endsAt }];
+  });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

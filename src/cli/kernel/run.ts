@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import {
+  type PersonTokenOptions,
+  personTokenSource,
+  pointerEnvironment,
+  roleTokenSource,
+  startBroker,
+  type TokenSource,
+} from '../../broker/index.ts';
+import { hostTrust } from '../../databricks/index.ts';
+import { OamError } from '../../domain/errors.ts';
+import { hasOwnPath } from '../../domain/role.ts';
+import { SECOND_MS } from '../../domain/time.ts';
+import { trustedHosts } from '../connection/address.ts';
+import type { Connection } from '../connection/connect.ts';
+import { stateFolder } from '../connection/state-folder.ts';
+import { childEnvironment } from '../exec/child-environment.ts';
+import { runChild } from '../exec/child.ts';
+import type { Invocation } from '../invocation.ts';
+import { ACCESS_FILE, AccessBoard } from './access-board.ts';
+import { inheritedPointer } from './inherited-pointer.ts';
+
+/** What a `kernel.json` says. */
+export interface KernelRun {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The workspace's origin. */
+  readonly host: string;
+  readonly roleId: string | undefined;
+}
+
+/** Between two looks at what the person holds. */
+const LOOK_EVERY_MS = 15 * SECOND_MS;
+
+/**
+ * `oam kernel run`: starts a kernel at once, whatever becomes of sign-in and access. A cell that asks before there is
+ * any is refused with the reason, and the next one asks anew.
+ *
+ * @returns the kernel's exit code.
+ */
+export async function runKernel(
+  wish: KernelRun,
+  connect: (invocation: Invocation) => Promise<Connection>,
+  invocation: Invocation,
+): Promise<number> {
+  const { clock, env, logger, redactor, signals } = invocation;
+  const board = new AccessBoard(join(stateFolder(env), 'kernels'), clock, {
+    workspace: wish.host,
+    role: wish.roleId ?? null,
+  });
+  const note = (line: string): void => {
+    board.says(line);
+    invocation.note(line);
+  };
+  const around: Invocation = { ...invocation, note };
+  const connection = await connect(around);
+  await board.open().catch(() => undefined);
+  const broker = await startBroker({ clock, logger, redactor });
+  const stopped = new AbortController();
+  try {
+    const given = wish.roleId === undefined ? await inheritedPointer(wish.host, env) : undefined;
+    const path = broker.open({
+      host: wish.host,
+      source: telling(sourceOf(wish, connection, around), board),
+      onRefusal: (refusal) => {
+        board.refused(refusal);
+      },
+    });
+    const child = childEnvironment(env, given ?? pointerEnvironment({ host: wish.host, url: path.url }));
+    if (given === undefined && child.leftOut.length > 0) {
+      invocation.note(`oam: Left out of the kernel's environment: ${child.leftOut.join(', ')}`);
+    }
+    void watchAccess(wish, connection, board, stopped.signal);
+    if (given === undefined) void signInWhereNobodyIs(connection, note);
+    return await runChild({
+      command: wish.command,
+      args: wish.args,
+      // ipykernel ends with the process that it takes for its parent, which is this one.
+      env: { ...child.env, [ACCESS_FILE]: board.file, JPY_PARENT_PID: String(process.pid) },
+      signals,
+      // Jupyter signals the whole group; what reached us reached the kernel.
+      atTerminal: true,
+    });
+  } finally {
+    stopped.abort();
+    await broker.close();
+    await board.close();
+  }
+}
+
+/** Tells the board when a token was to be had. */
+function telling(source: TokenSource, board: AccessBoard): TokenSource {
+  return {
+    async token(signal) {
+      const token = await source.token(signal);
+      board.served();
+      return token;
+    },
+  };
+}
+
+function sourceOf(
+  { host, roleId }: KernelRun,
+  { client, session }: Connection,
+  { clock, env, redactor, transport }: Invocation,
+): TokenSource {
+  const person: PersonTokenOptions = {
+    ...{ host, session, transport, clock, redactor },
+    trust: hostTrust(trustedHosts(env)),
+  };
+  if (roleId === undefined) return personTokenSource(person);
+  let role: TokenSource | undefined;
+  return {
+    async token(signal) {
+      role ??= await roleSource(roleId, signal);
+      return role.token(signal);
+    },
+  };
+
+  /** The person's grant of the role, whenever it is there: nothing is asked for here. */
+  async function roleSource(id: string, signal: AbortSignal | undefined): Promise<TokenSource> {
+    const query = { scope: 'mine', open: 'true' } as const;
+    const { items } = await client.call('listGrants', { query, ...(signal && { signal }) });
+    const grant = items.find(
+      ({ role, state }) => state === 'active' && role.id === id && role.workspace.host === host,
+    );
+    if (grant === undefined || !hasOwnPath(grant.role.credential)) {
+      throw new OamError(
+        'role_not_held',
+        'You do not hold the role of this kernel now. Ask for it with `oam request`, then run the cell again.',
+        { detail: id },
+      );
+    }
+    return roleTokenSource({ grantId: grant.id, client, redactor, person });
+  }
+}
+
+/** Keeps the board up to date while the kernel runs. What cannot be asked now is asked again. */
+async function watchAccess(
+  { host, roleId }: KernelRun,
+  { client, session }: Connection,
+  board: AccessBoard,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const person = await session.current();
+      if (person !== undefined) {
+        const query = { scope: 'mine', open: 'true' } as const;
+        const { items } = await client.call('listGrants', { query, signal });
+        board.holds(
+          person.userName,
+          items.filter(({ role }) =>
+            roleId === undefined
+              ? role.workspace.host === host && !hasOwnPath(role.credential)
+              : role.id === roleId,
+          ),
+        );
+      }
+    } catch {
+      board.beat();
+    }
+    await pause(LOOK_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+}
+
+/** Where no keychain keeps a session each kernel has one of its own. The kernel does not wait for it. */
+async function signInWhereNobodyIs(connection: Connection, note: (line: string) => void): Promise<void> {
+  try {
+    if (connection.kept || (await connection.session.current()) !== undefined) return;
+    await connection.signIn();
+  } catch (error) {
+    if (error instanceof OamError && error.code !== 'cancelled') {
+      note(`${error.sentence} Restart the kernel to sign in.`);
+    }
+  }
+}
