@@ -2,20 +2,19 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import {
-  type PersonTokenOptions,
   personTokenSource,
   pointerEnvironment,
   roleTokenSource,
   startBroker,
   type TokenSource,
 } from '../../broker/index.ts';
-import { hostTrust } from '../../databricks/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import { hasOwnPath } from '../../domain/role.ts';
 import { SECOND_MS } from '../../domain/time.ts';
-import { trustedHosts } from '../connection/address.ts';
+import { stateFolder } from '../../identity/index.ts';
+import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { Connection } from '../connection/connect.ts';
-import { stateFolder } from '../connection/state-folder.ts';
+import { personAt } from '../connection/person.ts';
 import { childEnvironment } from '../exec/child-environment.ts';
 import { runChild } from '../exec/child.ts';
 import type { Invocation } from '../invocation.ts';
@@ -101,40 +100,51 @@ function telling(source: TokenSource, board: AccessBoard): TokenSource {
   };
 }
 
-function sourceOf(
-  { host, roleId }: KernelRun,
-  { client, session }: Connection,
-  { clock, env, redactor, transport }: Invocation,
-): TokenSource {
-  const person: PersonTokenOptions = {
-    ...{ host, session, transport, clock, redactor },
-    trust: hostTrust(trustedHosts(env)),
-  };
-  if (roleId === undefined) return personTokenSource(person);
-  let role: TokenSource | undefined;
-  return {
-    async token(signal) {
-      role ??= await roleSource(roleId, signal);
-      return role.token(signal);
-    },
-  };
-
-  /** The person's grant of the role, whenever it is there: nothing is asked for here. */
-  async function roleSource(id: string, signal: AbortSignal | undefined): Promise<TokenSource> {
-    const query = { scope: 'mine', open: 'true' } as const;
-    const { items } = await client.call('listGrants', { query, ...(signal && { signal }) });
-    const grant = items.find(
-      ({ role, state }) => state === 'active' && role.id === id && role.workspace.host === host,
-    );
-    if (grant === undefined || !hasOwnPath(grant.role.credential)) {
+/** Nobody may be signed in yet, and the role may not be held: both are looked for at each token until they are there. */
+function sourceOf({ host, roleId }: KernelRun, connection: Connection, around: Invocation): TokenSource {
+  let source: TokenSource | undefined;
+  const find = async (signal: AbortSignal | undefined): Promise<TokenSource> => {
+    const session = await connection.session.current();
+    if (session === undefined) {
       throw new OamError(
-        'role_not_held',
-        'You do not hold the role of this kernel now. Ask for it with `oam request`, then run the cell again.',
-        { detail: id },
+        'not_signed_in',
+        'You are not signed in. Sign in with `oam login`, then run the cell again.',
       );
     }
-    return roleTokenSource({ grantId: grant.id, client, redactor, person });
+    const person = await personAt(host, session, connection, around, connection.withinLimits);
+    if (roleId === undefined) return personTokenSource(person);
+    const { client } = connection;
+    const grantId = await heldRole(roleId, host, client, signal);
+    return roleTokenSource({ grantId, client, redactor: around.redactor, person });
+  };
+  return {
+    async token(signal) {
+      source ??= await find(signal);
+      return source.token(signal);
+    },
+  };
+}
+
+/** The person's grant of the role, where it is there: nothing is asked for here. */
+async function heldRole(
+  roleId: string,
+  host: string,
+  client: ControlPlaneClient,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const query = { scope: 'mine', open: 'true' } as const;
+  const { items } = await client.call('listGrants', { query, ...(signal && { signal }) });
+  const grant = items.find(
+    ({ role, state }) => state === 'active' && role.id === roleId && role.workspace.host === host,
+  );
+  if (grant === undefined || !hasOwnPath(grant.role.credential)) {
+    throw new OamError(
+      'role_not_held',
+      'You do not hold the role of this kernel now. Ask for it with `oam request`, then run the cell again.',
+      { detail: roleId },
+    );
   }
+  return grant.id;
 }
 
 /** Keeps the board up to date while the kernel runs. What cannot be asked now is asked again. */
