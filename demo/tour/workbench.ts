@@ -52,6 +52,24 @@ export class Workbench {
     await palette.row(name).first().click();
   }
 
+  /** The frame with a page of an extension's, by something that it shows. */
+  async frameWith(selector: string): Promise<Frame> {
+    const deadline = performance.now() + SHOWN_WITHIN_MS;
+    while (performance.now() < deadline) {
+      for (const frame of this.page.frames()) {
+        if (
+          (await frame
+            .locator(selector)
+            .count()
+            .catch(() => 0)) > 0
+        )
+          return frame;
+      }
+      await delay(200);
+    }
+    throw new Error(`No page shows ${selector}.`);
+  }
+
   /** Presses the key until the palette is there: a part that is just being drawn or reloaded takes no keys. */
   async #openPalette(): Promise<ReturnType<Workbench['quickInput']>> {
     const palette = this.quickInput();

@@ -6,6 +6,7 @@ import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
+import { auditCommands } from './audit/audit-commands.ts';
 import { reviewAccess } from './approvals/reviews.ts';
 import { grantOf, hostOf, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
@@ -120,6 +121,16 @@ export function commandTable(
       await showTimeline({ team, clock, extensionUri: container.extensionUri });
     },
     exportTeam: () => exportTeam(team, clock),
+    ...auditCommands({
+      trail: container.auditTrail,
+      documents: container.auditDocuments,
+      kept: container.keptAnchors,
+      signedIn: () => {
+        if (connection.state.kind === 'signedIn') return connection.state;
+        throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+      },
+      clock,
+    }),
     async useInFolder() {
       const { pinned } = connection;
       if (pinned === undefined) throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');

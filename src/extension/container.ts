@@ -13,6 +13,9 @@ import { stateFolder } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
+import { AuditDocuments } from './audit/audit-documents.ts';
+import { AuditTrail } from './audit/audit-trail.ts';
+import { KeptAnchors } from './audit/kept-anchors.ts';
 import type { WorkspaceRef } from './access-view/access-nodes.ts';
 import { Arrivals } from './approvals/arrivals.ts';
 import { HandledRequests } from './approvals/handled-requests.ts';
@@ -78,6 +81,10 @@ export interface Container extends vscode.Disposable {
   readonly requestDocuments: RequestDocuments;
   /** What a lead sees of their teams. */
   readonly team: TeamModel;
+  readonly auditTrail: AuditTrail;
+  readonly auditDocuments: AuditDocuments;
+  /** What this machine saw of the anchors of the trail. */
+  readonly keptAnchors: KeptAnchors;
   /** Where the extension's own files are. */
   readonly extensionUri: vscode.Uri;
   readonly injection: FolderInjection;
@@ -204,6 +211,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const handled = new HandledRequests({ model, client, logger });
   const requestDocuments = new RequestDocuments({ client, model, clock, logger });
   const team = new TeamModel({ model, client, logger });
+  const auditTrail = new AuditTrail({ model, client, logger });
+  const auditDocuments = new AuditDocuments();
   const arrivals = new Arrivals({ model, clock, later });
   const expiry = new ExpiryWatch({
     access: () => model.data,
@@ -309,6 +318,9 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     handled,
     requestDocuments,
     team,
+    auditTrail,
+    auditDocuments,
+    keptAnchors: new KeptAnchors(context.globalState),
     extensionUri: context.extensionUri,
     injection,
     memory,
@@ -334,6 +346,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       handled.dispose();
       requestDocuments.dispose();
       team.dispose();
+      auditTrail.dispose();
+      auditDocuments.dispose();
       model.dispose();
       keepFresh.dispose();
       sessionLimits.dispose();

@@ -27,6 +27,13 @@ export const COMMANDS = [
   'review',
   'showTimeline',
   'exportTeam',
+  'searchAudit',
+  'clearAuditSearch',
+  'moreAuditRows',
+  'showAuditRow',
+  'followGrant',
+  'verifyAudit',
+  'exportAudit',
   'useInFolder',
   'whoAmI',
   'stopInFolder',
@@ -51,6 +58,7 @@ export function commandId(command: Command): string {
 export const ACCESS_VIEW = `${EXTENSION}.access`;
 export const APPROVALS_VIEW = `${EXTENSION}.approvals`;
 export const TEAM_VIEW = `${EXTENSION}.team`;
+export const AUDIT_VIEW = `${EXTENSION}.audit`;
 
 /** What the side bar shows; the value of the context key {@link VIEW_CONTEXT}, which picks the welcome text. */
 export const VIEW_STATES = [
@@ -75,6 +83,12 @@ export const FILTERED_CONTEXT = `${EXTENSION}.filtered`;
 /** The context key that is true for somebody whose word others may wait for: the view "Approvals" is theirs. */
 export const APPROVES_CONTEXT = `${EXTENSION}.approves`;
 
+/** The context key that is true for somebody whom policy lets read the audit trail: the view "Audit" is theirs. */
+export const AUDITS_CONTEXT = `${EXTENSION}.audits`;
+
+/** The context key that is true while the view "Audit" shows what was searched for. */
+export const AUDIT_SEARCHED_CONTEXT = `${EXTENSION}.auditSearched`;
+
 /** The context key that is true for somebody who leads a team: the view "Team" is theirs. */
 export const LEADS_CONTEXT = `${EXTENSION}.leads`;
 
@@ -93,6 +107,9 @@ export const USE_KEYCHAIN = 'useKeychain';
 
 /** The setting whether an approver is told of each request that comes. */
 export const APPROVAL_NOTICES = 'approvalNotifications';
+
+/** The scheme of documents that show what was read of the audit trail. */
+export const AUDIT_SCHEME = 'databricks-ml-oam-audit';
 
 /** The scheme of documents that show a request. */
 export const REQUEST_SCHEME = 'databricks-ml-oam-request';

@@ -10,6 +10,7 @@ import { LineMarks } from './access-view/line-marks.ts';
 import { grantTone } from './access-view/node-words.ts';
 import { ApprovalTree } from './approvals/approval-tree.ts';
 import { stateWords } from './approvals/request-link.ts';
+import { createAuditView } from './audit/audit-view.ts';
 import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
 import {
@@ -147,6 +148,7 @@ export function createViews(container: Container): Views {
     watch(teamView, TEAM_VIEW),
     teamView.onDidChangeVisibility(({ visible }) => team.watched('view', visible)),
     team.onDidChange(redraw),
+    createAuditView({ model, trail: container.auditTrail, clock }),
     connection.onDidChange(redraw),
     model.onDidChange(redraw),
     handled.onDidHandle((request) => {

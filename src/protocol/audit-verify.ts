@@ -1,6 +1,7 @@
 import { type ChainReport, createChainVerifier } from '../domain/audit-chain.ts';
-import type { ChainAnchor } from '../domain/audit-findings.ts';
+import type { ChainAnchor, Finding } from '../domain/audit-findings.ts';
 import { type AuditExportEnd, AuditLine, auditRecordOf } from './audit.ts';
+import type { AnchorProblem, CheckedAnchors } from './audit-anchors.ts';
 
 /** What a look at an export found. */
 export interface TrailReport {
@@ -13,6 +14,40 @@ export interface TrailReport {
   readonly end: 'said' | 'missing' | 'differs';
   /** The store that the export says it is of. */
   readonly epoch: string | undefined;
+}
+
+/** What is said about a trail in the end. */
+export interface Judgement {
+  readonly holds: boolean;
+  readonly rows: number;
+  readonly lastSequence: number;
+  readonly unchained: number;
+  /** Good anchors that counted. */
+  readonly anchors: number;
+  readonly anchoredTo: number;
+  readonly findings: readonly Finding[];
+  readonly anchorProblems: readonly AnchorProblem[];
+  readonly end: TrailReport['end'];
+  /** True where trail and anchors are of the same store, as far as both say. */
+  readonly sameStore: boolean;
+}
+
+/** Puts together what was found in the rows and in the anchors. */
+export function judge({ chain, end, epoch }: TrailReport, checked: CheckedAnchors): Judgement {
+  const sameStore = epoch === undefined || checked.epoch === undefined || epoch === checked.epoch;
+  const goodAnchors = checked.problems.every(({ kind }) => kind === 'unreadable');
+  return {
+    holds: chain.findings.length === 0 && end === 'said' && sameStore && goodAnchors,
+    rows: chain.rows,
+    lastSequence: chain.head.sequence,
+    unchained: chain.unchained,
+    anchors: checked.anchors.length,
+    anchoredTo: chain.anchoredTo,
+    findings: chain.findings,
+    anchorProblems: checked.problems,
+    end,
+    sameStore,
+  };
 }
 
 /**

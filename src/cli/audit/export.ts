@@ -2,11 +2,11 @@ import { open, rename, rm } from 'node:fs/promises';
 
 import { OamError } from '../../domain/errors.ts';
 import { AuditExportEnd, AuditExportRow } from '../../protocol/audit.ts';
+import { ocsfMapper } from '../../protocol/audit-ocsf.ts';
 import type { Connection } from '../connection/connect.ts';
 import { UsageError } from '../failure.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { wholeNumber } from './list.ts';
-import { ocsfMapper } from './ocsf.ts';
 
 /** What `oam audit export` takes. */
 export interface ExportFlags {

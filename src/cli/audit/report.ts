@@ -1,40 +1,6 @@
 import type { Finding } from '../../domain/audit-findings.ts';
-import type { AnchorProblem, CheckedAnchors } from '../../protocol/audit-anchors.ts';
-import type { TrailReport } from '../../protocol/audit-verify.ts';
-
-/** What is said about a trail in the end. */
-export interface Judgement {
-  readonly holds: boolean;
-  readonly rows: number;
-  readonly lastSequence: number;
-  readonly unchained: number;
-  /** Good anchors that counted. */
-  readonly anchors: number;
-  readonly anchoredTo: number;
-  readonly findings: readonly Finding[];
-  readonly anchorProblems: readonly AnchorProblem[];
-  readonly end: TrailReport['end'];
-  /** True where trail and anchors are of the same store, as far as both say. */
-  readonly sameStore: boolean;
-}
-
-/** Puts together what was found in the rows and in the anchors. */
-export function judge({ chain, end, epoch }: TrailReport, checked: CheckedAnchors): Judgement {
-  const sameStore = epoch === undefined || checked.epoch === undefined || epoch === checked.epoch;
-  const goodAnchors = checked.problems.every(({ kind }) => kind === 'unreadable');
-  return {
-    holds: chain.findings.length === 0 && end === 'said' && sameStore && goodAnchors,
-    rows: chain.rows,
-    lastSequence: chain.head.sequence,
-    unchained: chain.unchained,
-    anchors: checked.anchors.length,
-    anchoredTo: chain.anchoredTo,
-    findings: chain.findings,
-    anchorProblems: checked.problems,
-    end,
-    sameStore,
-  };
-}
+import type { AnchorProblem } from '../../protocol/audit-anchors.ts';
+import type { Judgement } from '../../protocol/audit-verify.ts';
 
 /** The judgement for a person, the worst first. */
 export function describeReport(judgement: Judgement): string[] {

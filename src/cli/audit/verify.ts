@@ -6,11 +6,11 @@ import { createInterface } from 'node:readline';
 import { OamError } from '../../domain/errors.ts';
 import { AuditKeys } from '../../protocol/audit.ts';
 import { type CheckedAnchors, checkAnchors } from '../../protocol/audit-anchors.ts';
-import { verifyTrail } from '../../protocol/audit-verify.ts';
+import { judge, verifyTrail } from '../../protocol/audit-verify.ts';
 import type { Connection } from '../connection/connect.ts';
 import { UsageError } from '../failure.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
-import { describeReport, judge } from './report.ts';
+import { describeReport } from './report.ts';
 
 /** What `oam audit verify` takes. */
 export interface VerifyFlags {

@@ -20,7 +20,7 @@ import { stateWords } from './request-link.ts';
 /** What a yes would give, in plain words. */
 export function gainLines({ l10n }: Reader, { role }: RequestView): string[] {
   return [
-    l10n.t('It gives: {0}', role.gives),
+    role.gives,
     l10n.t('Workspace: {0}', role.workspace),
     sensitivityWords(l10n, role.sensitivity),
     role.credential === 'member'
@@ -73,17 +73,17 @@ export function requestLines(reader: Reader, request: RequestView, background?: 
     ...(request.actingFor === null
       ? []
       : [l10n.t('You decide for {0}, who named you as their delegate.', request.actingFor.displayName)]),
+    ...(background === undefined ? [] : [requesterLines(reader, background).join(' · ')]),
     ...request.approvals.map((approval) => l10n.t('Approved by {0}', speakerWords(l10n, approval))),
     l10n.t('Purpose: {0}', request.purpose),
     ...ticketLines(reader, request),
     ...windowLines(reader, request),
-    ...gainLines(reader, request),
+    l10n.t('It gives: {0}', request.role.gives),
+    ...gainLines(reader, request).slice(1),
     ...codeLines(reader, request),
     l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
     ...request.because,
-    ...(background === undefined
-      ? []
-      : [...requesterLines(reader, background), ...historyLines(reader, background)]),
+    ...(background === undefined ? [] : historyLines(reader, background)),
   ];
 }
 

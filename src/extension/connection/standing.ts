@@ -1,7 +1,11 @@
 import { OamError } from '../../domain/errors.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
 import { type Accounts, principalOf, type Session } from '../../identity/index.ts';
-import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
+import {
+  type CallerOptions,
+  type ControlPlaneClient,
+  createControlPlaneClient,
+} from '../../protocol/client.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { PinnedTrust } from './pinned-trust.ts';
 
@@ -27,6 +31,8 @@ export interface SignedInState {
   readonly session: Session;
   /** Acts as this one person: after a sign-in of somebody else it refuses with `principal_changed`. */
   readonly client: ControlPlaneClient;
+  /** The same person, for clients of other kinds. */
+  readonly caller: CallerOptions;
 }
 
 /** The accounts at one control plane, as whom it was agreed to be. */
@@ -53,11 +59,12 @@ export function standing(
   const before = state.kind === 'signedIn' && state.trust === trust ? state : undefined;
   if (before?.session === session) return before;
   const person = principalOf(session);
-  const client =
-    before !== undefined && samePrincipal(principalOf(before.session), person)
-      ? before.client
-      : clientOf({ url, accounts }, person, transport);
-  return { kind: 'signedIn', url, trust, session, client };
+  if (before !== undefined && samePrincipal(principalOf(before.session), person)) {
+    return { ...before, session };
+  }
+  const caller = callerOf({ url, accounts }, person);
+  const client = createControlPlaneClient({ ...caller, transport });
+  return { kind: 'signedIn', url, trust, session, client, caller };
 }
 
 /** Nobody is signed in, or nobody who acts. */
@@ -65,19 +72,14 @@ export function notSignedIn(): OamError {
   return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
 }
 
-/** The control plane for one person: it refuses to ask as anybody else, and for nobody who does not act. */
-function clientOf(
-  { url, accounts }: Pick<Keeping, 'url' | 'accounts'>,
-  person: PrincipalKey,
-  transport: HttpTransport,
-): ControlPlaneClient {
-  return createControlPlaneClient({
+/** One person, as whom the control plane is asked: never as anybody else, and for nobody who does not act. */
+function callerOf({ url, accounts }: Pick<Keeping, 'url' | 'accounts'>, person: PrincipalKey): CallerOptions {
+  return {
     baseUrl: url,
     accessToken: async () => {
       const { acting } = accounts;
       if (acting === undefined) throw notSignedIn();
       return acting.accessToken(undefined, person);
     },
-    transport,
-  });
+  };
 }

@@ -166,8 +166,10 @@ export function overlooked(members: readonly TeamMemberView[], nowMs: EpochMs): 
     .filter(({ waitingSince }) => waitingSince !== null)
     .sort((a, b) => (a.waitingSince ?? '').localeCompare(b.waitingSince ?? ''));
   const without = members.filter(
-    ({ waitingSince, lastApprovedAt, openGrants }) =>
+    ({ waitingSince, lastApprovedAt, openGrants, duty }) =>
       waitingSince === null &&
+      // Who leads needs no access to do so.
+      duty !== 'lead' &&
       openGrants === 0 &&
       (lastApprovedAt === null || nowMs - Date.parse(lastApprovedAt) >= LONG_MS),
   );

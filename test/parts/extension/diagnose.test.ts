@@ -28,7 +28,7 @@ import {
 } from '../../../src/sandbox/identity-provider/index.ts';
 import { fakeControlPlane } from '../../unit/extension/control-plane.ts';
 import { english } from '../../unit/extension/localise.ts';
-import { aMe, PROD } from '../../unit/extension/views.ts';
+import { aMe, NOBODY, PROD } from '../../unit/extension/views.ts';
 import { configurationOf, discover, signIn } from '../identity/sign-in.ts';
 
 const URL_OF_OAM = 'https://oam.example.com';
@@ -86,6 +86,7 @@ describe('Diagnose', () => {
     trust,
     session,
     client: fakeControlPlane({ getMe: () => aMe() }).client,
+    caller: NOBODY,
   });
   const signedIn = (): ConnectionState => signedInState();
   const run = async (changes: Partial<DiagnoseParts> = {}, signal = new AbortController().signal) => {
@@ -190,7 +191,7 @@ describe('Diagnose', () => {
       trust: { ...hostTrust([]), isTrusted: () => false },
       state: () => ({
         ...{ kind: 'signedIn', url: URL_OF_OAM, session: { ...session, idToken: session.accessToken } },
-        ...{ trust, client: fakeControlPlane({ getMe: () => aMe() }).client },
+        ...{ trust, client: fakeControlPlane({ getMe: () => aMe() }).client, caller: NOBODY },
       }),
     });
     assert.equal(outcomes(findings)['Whom you trust'], 'warning');

@@ -11,7 +11,7 @@ import type { Session } from '../../../src/identity/index.ts';
 import type { ControlPlaneClient } from '../../../src/protocol/client.ts';
 import type { HttpTransport } from '../../../src/protocol/transport.ts';
 import { fakeControlPlane } from './control-plane.ts';
-import { aGrant, aMe, ANA_SESSION, aRole, LENA, PROD, TRUST } from './views.ts';
+import { aGrant, aMe, ANA_SESSION, aRole, LENA, NOBODY, PROD, TRUST } from './views.ts';
 
 const LENA_SESSION: Session = { ...ANA_SESSION, subject: 'lena', userName: LENA.userName };
 
@@ -32,7 +32,14 @@ describe('what is known of a person’s access', () => {
 
   function become(session: Session, client: ControlPlaneClient): void {
     signedIn = session;
-    state = { kind: 'signedIn', url: 'https://oam.example.com', trust: TRUST, session, client };
+    state = {
+      kind: 'signedIn',
+      url: 'https://oam.example.com',
+      trust: TRUST,
+      session,
+      client,
+      caller: NOBODY,
+    };
     changes.fire(state);
   }
 

@@ -112,7 +112,7 @@ describe('the document of a request', () => {
       'Waits for your word.',
       'Data scientist',
       'Member of the team recsys',
-      'It gives: MANAGE on prod.recsys.ranker.',
+      'MANAGE on prod.recsys.ranker.',
       '> promote version 7',
       'Ticket: ML-7, which nobody verified',
       'For 1 hour, from the moment it works',

@@ -12,6 +12,7 @@ import {
   ACCESS_VIEW,
   APPROVAL_NOTICES,
   APPROVALS_VIEW,
+  AUDIT_VIEW,
   COMMANDS,
   commandId,
   CONTROL_PLANE_URL,
@@ -109,7 +110,10 @@ describe('the manifest of the extension', () => {
 
   it('has its views, each with an icon that is there', () => {
     const views = Object.values(contributes.views).flat();
-    assert.deepEqual(views.map(({ id }) => id).sort(), [ACCESS_VIEW, APPROVALS_VIEW, TEAM_VIEW].sort());
+    assert.deepEqual(
+      views.map(({ id }) => id).sort(),
+      [ACCESS_VIEW, APPROVALS_VIEW, TEAM_VIEW, AUDIT_VIEW].sort(),
+    );
     for (const { icon } of views) assert(existsSync(path.join(root, icon)));
     assert(existsSync(path.join(root, manifest.icon)));
   });

@@ -102,6 +102,7 @@ describe('what a lead sees', () => {
     const members = [
       aMember({ person: { ...ANA, sub: 'served' }, lastApprovedAt: at(-DAY_MS) }),
       aMember({ person: { ...ANA, sub: 'holds' }, openGrants: 1 }),
+      aMember({ person: { ...ANA, sub: 'leads' }, duty: 'lead' }),
       aMember({ person: { ...ANA, sub: 'never' } }),
       aMember({ person: { ...ANA, sub: 'waits' }, waitingSince: at(-HOUR_MS) }),
       aMember({ person: { ...ANA, sub: 'waits long' }, waitingSince: at(-3 * DAY_MS) }),

@@ -1,7 +1,14 @@
 import type { PinnedTrust } from '../../../src/extension/connection/pinned-trust.ts';
 import type { Session } from '../../../src/identity/index.ts';
+import type { CallerOptions } from '../../../src/protocol/client.ts';
 import type { StageView } from '../../../src/protocol/approvers.ts';
 import type { GrantView, Me, PersonView, RequestView, RoleView } from '../../../src/protocol/schemas.ts';
+
+/** Somebody whose clients of other kinds nobody uses. */
+export const NOBODY: CallerOptions = {
+  baseUrl: 'https://oam.example.com',
+  accessToken: () => Promise.resolve(undefined),
+};
 
 /** What the control plane tells of people, roles, requests and grants, with the usual values. */
 

@@ -11,7 +11,7 @@ import { createChannelLogger } from '../../../src/extension/logging/log-channel.
 import { statusWords } from '../../../src/extension/status-bar/status-words.ts';
 import { ControlPlaneError } from '../../../src/protocol/client.ts';
 import { english } from './localise.ts';
-import { aGrant, ANA_SESSION, PROD, TRUST } from './views.ts';
+import { aGrant, ANA_SESSION, NOBODY, PROD, TRUST } from './views.ts';
 
 describe('errors', () => {
   it('are a sentence with the next step, then what differs, and a button', () => {
@@ -112,6 +112,7 @@ describe('the status bar', () => {
       trust: TRUST,
       session: ANA_SESSION,
       client: { call: () => assert.fail('not called') },
+      caller: NOBODY,
     };
     const active = { kind: 'active', workspace: PROD } as const;
     const later = aGrant({ id: 'g2', endsAt: '2026-11-23T12:00:00.000Z' });

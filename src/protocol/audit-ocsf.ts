@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
-import type { AuditExportRow } from '../../protocol/audit.ts';
-import { PersonView } from '../../protocol/schemas.ts';
+import type { AuditExportRow } from './audit.ts';
+import { PersonView } from './schemas.ts';
 
 /** The version of the Open Cybersecurity Schema Framework whose classes are used. */
 const OCSF_VERSION = '1.8.0';

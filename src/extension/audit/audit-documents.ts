@@ -1,0 +1,50 @@
+import * as vscode from 'vscode';
+
+import { AUDIT_SCHEME } from '../product.ts';
+
+/** So many documents stay readable; older ones are made anew by the command that made them. */
+const KEPT = 20;
+
+/** What was read of the trail, as documents to read: they say what was so when they were made, and do not change. */
+export class AuditDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #texts = new Map<string, string>();
+  readonly #registration: vscode.Disposable;
+  #number = 0;
+
+  constructor() {
+    this.#registration = vscode.workspace.registerTextDocumentContentProvider(AUDIT_SCHEME, this);
+  }
+
+  provideTextDocumentContent(uri: vscode.Uri): string {
+    return (
+      this.#texts.get(uri.toString()) ??
+      vscode.l10n.t('This was read in an earlier window. Look at it again from the view “Audit”.')
+    );
+  }
+
+  /** Shows Markdown as a page. */
+  async showPage(title: string, text: string): Promise<void> {
+    await vscode.commands.executeCommand('markdown.showPreview', this.#keep(`${title}.md`, text));
+  }
+
+  /** Shows a text as it is. */
+  async showText(name: string, text: string): Promise<void> {
+    const document = await vscode.workspace.openTextDocument(this.#keep(name, text));
+    await vscode.window.showTextDocument(document, { preview: true });
+  }
+
+  dispose(): void {
+    this.#registration.dispose();
+    this.#texts.clear();
+  }
+
+  #keep(name: string, text: string): vscode.Uri {
+    this.#number += 1;
+    const path = `/${name.replaceAll(/[/\\?#]/g, ' ')}`;
+    const uri = vscode.Uri.from({ scheme: AUDIT_SCHEME, path, query: String(this.#number) });
+    this.#texts.set(uri.toString(), text);
+    const [oldest] = this.#texts.keys();
+    if (this.#texts.size > KEPT && oldest !== undefined) this.#texts.delete(oldest);
+    return uri;
+  }
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+
+import { axiosTransport } from '../../src/protocol/transport.ts';
+import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
+import { DAY_MS } from '../../src/domain/time.ts';
+import { SEED } from '../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { editors } from './editors.ts';
+import { picture, pictures } from './pictures.ts';
+
+const QUERY_ROLE = 'Query the recsys ranker';
+const PROMOTE_ROLE = 'Promote the recsys ranker';
+
+const DAY_SECONDS = DAY_MS / 1_000;
+
+describe('a lead in the editor', () => {
+  const there = editors();
+  before(() => {
+    there().stage.databricks.personalAccessToken('prod', PEOPLE.ana.userName, {
+      ...{ comment: 'laptop of last year', ageSeconds: 400 * DAY_SECONDS, lifetimeSeconds: undefined },
+    });
+  });
+
+  /** Somebody who works without a window, for what has to be there already. */
+  function elsewhere(who: {
+    sub: string;
+    userName: string;
+    displayName: string;
+    groups: readonly string[];
+    duty: string;
+  }): ControlPlaneClient {
+    const { identityProvider, controlPlane } = there().stage;
+    const { sub, userName, displayName, groups, duty } = who;
+    return createControlPlaneClient({
+      baseUrl: controlPlane.url,
+      transport: axiosTransport(),
+      accessToken: () =>
+        identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
+    });
+  }
+
+  it('reads who asks and what was before, shortens the window, and sees what others settled', async () => {
+    const ana = elsewhere(PEOPLE.ana);
+    const second = elsewhere({
+      ...PEOPLE.lena,
+      sub: 'second-lead',
+      userName: 'max@example.com',
+      displayName: 'Max Weber',
+    });
+    const before = await ana.call('createRequest', {
+      body: { roleId: 'recsys-model-promote', purpose: 'Promote version 16', minutes: 30 },
+    });
+    await second.call('denyRequest', {
+      params: { id: before.id },
+      version: before.version,
+      body: { reason: 'The evaluation still runs' },
+    });
+    const lena = await there().open('lena-approves', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.approvals.waitFor();
+    const asked = await ana.call('createRequest', {
+      body: {
+        roleId: 'recsys-model-promote',
+        purpose: 'Promote version 17, which wins the evaluation by 2 % [look](command:workbench.action.quit)',
+        ticket: 'ML-2071',
+        minutes: 60,
+        codeContext: {
+          repository: 'git@github.com:example/ranker.git',
+          branch: 'release/17',
+          commit: 'abcdef0123',
+        },
+      },
+    });
+    const arrival = lena.workbench.notification(`Ana Silva asks for ${PROMOTE_ROLE}`);
+    await arrival.waitFor();
+    assert.equal(await arrival.getByRole('link', { name: 'look' }).count(), 0);
+    await pictures(lena, 'approvals-arrival');
+    await arrival.getByRole('button', { name: 'Show', exact: true }).click();
+    const page = await lena.workbench.frameWith('h1');
+    for (const text of [
+      `Ana Silva asks for ${PROMOTE_ROLE}`,
+      'Data scientist',
+      'ML-2071, which nobody verified',
+      'Branch: release/17',
+      'The evaluation still runs',
+      '1 denied',
+    ]) {
+      await page.getByText(text).first().waitFor();
+    }
+    await pictures(lena, 'approvals-request');
+
+    const line = lena.workbench.row(lena.approvals, /Ana Silva.*Promote/).first();
+    await line.hover();
+    await line.getByRole('button', { name: 'Approve' }).click();
+    const dialog = lena.workbench.dialog(`Approve ${PROMOTE_ROLE} for Ana Silva?`);
+    await dialog.waitFor();
+    await picture(lena, 'approvals-dialog');
+    await dialog.getByRole('button', { name: 'Approve for Less Time…' }).click();
+    await lena.workbench.answer('For how long?', '20m');
+    await line.waitFor({ state: 'detached' });
+    const approved = await ana.call('getRequest', { params: { id: asked.id } });
+    assert.deepEqual([approved.state, approved.approvedMinutes], ['approved', 20]);
+
+    const other = await ana.call('createRequest', {
+      body: { roleId: 'recsys-deployer', purpose: 'Roll back to version 16', minutes: 30 },
+    });
+    const waiting = lena.workbench.row(lena.approvals, /Ana Silva.*Deploy/).first();
+    await waiting.waitFor();
+    await second.call('denyRequest', {
+      params: { id: other.id },
+      version: other.version,
+      body: { reason: 'Version 17 stays' },
+    });
+    await waiting.waitFor({ state: 'detached' });
+    const handled = lena.workbench.row(lena.approvals, 'Lately handled');
+    await handled.waitFor();
+    await handled.locator('.monaco-tl-twistie').click();
+    await lena.workbench.row(lena.approvals, /denied by Max Weber/).waitFor();
+    await pictures(lena, 'approvals-handled');
+  });
+
+  it('reviews an emergency where its notification is', async () => {
+    const ana = elsewhere(PEOPLE.ana);
+    const lena = await there().open('lena-reviews', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.approvals.waitFor();
+    const taken = await ana.call('createRequest', {
+      body: {
+        ...{ roleId: 'recsys-endpoint-query', purpose: 'The ranker answers nonsense', minutes: 30 },
+        ...{ ticket: 'INC-7', breakGlass: true },
+      },
+    });
+    const notice = lena.workbench.notification('in an emergency, without approval');
+    await notice.waitFor();
+    await pictures(lena, 'review-notice');
+    await notice.getByRole('button', { name: 'Review…' }).click();
+    await lena.workbench.pick('They said: The ranker answers nonsense', 'It was right');
+    await lena.workbench.answer('Why do you think so?', 'Agreed on the phone');
+    await lena.workbench.notification('was right to take').waitFor();
+    const grant = await ana.call('getGrant', { params: { id: taken.grantId ?? '' } });
+    assert.deepEqual([grant.review?.state, grant.review?.reviewer?.sub], ['ok', PEOPLE.lena.sub]);
+    await ana.call('returnGrant', { params: { id: grant.id } });
+  });
+
+  it('sees what their people hold and how long, and ends it from the picture', async () => {
+    const { stage } = there();
+    const ana = elsewhere(PEOPLE.ana);
+    await ana.call('createRequest', {
+      body: { roleId: 'recsys-endpoint-query', purpose: 'Compare the rankers', minutes: 90 },
+    });
+    const lena = await there().open('lena-team', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.workbench.widenSideBar(420);
+    const line = await lena.teamLine('Ana Silva', new RegExp(`${QUERY_ROLE}.*left`));
+    await lena.workbench.row(lena.team, /without an end, made 400 days ago/).waitFor();
+    await pictures(lena, 'team');
+    await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
+    const page = await lena.workbench.frameWith('section.picture');
+    const bar = page.locator('rect[data-row]').first();
+    await bar.waitFor();
+    assert.match((await bar.getAttribute('aria-label')) ?? '', /^Access, Ana Silva: /);
+    await pictures(lena, 'timeline');
+    // By keys alone: to the bar, to its line, to its button.
+    await bar.focus();
+    await bar.press('Enter');
+    assert.equal(await page.locator('tr.chosen').count(), 1);
+    await page.getByRole('button', { name: `Revoke ${QUERY_ROLE} of Ana Silva` }).press('Enter');
+    await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The comparison is done');
+    await line.waitFor({ state: 'detached' });
+    assert.deepEqual(stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
+  });
+
+  it('shows Team to nobody who leads nobody', async () => {
+    const ana = await there().open('ana-no-team', { trusted: false, signedInAs: PEOPLE.ana });
+    assert.equal(await ana.team.count(), 0);
+  });
+});
