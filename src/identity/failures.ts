@@ -70,6 +70,15 @@ export function signInTimedOut(): OamError {
   return new OamError('sign_in_timed_out', 'Nobody finished the sign-in in time. Start it again.');
 }
 
+/** A token that was just issued is of another time than this machine's. */
+function clockOff(claim: string | undefined): OamError {
+  return new OamError(
+    'clock_off',
+    'The clock of this machine and that of the identity provider differ by minutes. Set this one by the network, and sign in again.',
+    claim === undefined ? {} : { detail: `the ID token's ${claim}` },
+  );
+}
+
 /** Somebody else than the configured issuer answers there. */
 export function wrongIssuer(detail: string): OamError {
   return new OamError(
@@ -169,6 +178,7 @@ function ofClientError(error: oidc.ClientError, moment: Moment): OamError {
       );
     }
   }
+  if (code === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return clockOff(claimOf(cause));
   if (moment === 'discovery') return wrongIssuer(error.message);
   return refused(error.message);
 }

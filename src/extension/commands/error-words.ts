@@ -82,6 +82,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   sign_in_denied: 'signIn',
   sign_in_timed_out: 'signIn',
   state_mismatch: 'signIn',
+  clock_off: 'diagnose',
   unreachable: 'retry',
   timed_out: 'retry',
   identity_provider_unavailable: 'retry',

@@ -23,6 +23,7 @@ describe('oam, in a workspace that wants a sign-in of its own', function () {
   let databricks: RunningSandboxDatabricks;
   let plane: Server;
   let env: Record<string, string>;
+  let audience = OAM_AUDIENCE;
 
   before(async () => {
     idp = await startIdentityProvider({ devicePollSeconds: 0.05 });
@@ -39,7 +40,7 @@ describe('oam, in a workspace that wants a sign-in of its own', function () {
         JSON.stringify({
           ...{ product: 'databricks-ml-oam', version: '1' },
           identity: {
-            ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience: OAM_AUDIENCE },
+            ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience },
             ...{ scopes: EDITOR_SCOPES, databricksAttribute: 'externalId' },
           },
           workspaces: [
@@ -96,6 +97,18 @@ describe('oam, in a workspace that wants a sign-in of its own', function () {
     assert.deepEqual([run.code, run.stdout], [1, '']);
     assert.match(run.stderr, /not a Databricks host that you trust/);
     assert.doesNotMatch(run.stderr, /sign in to Databricks, open/);
+  });
+
+  it('signs nobody in where one token would open both doors', async () => {
+    audience = EDITOR_CLIENT_ID;
+    try {
+      const run = await oam([...exec, 'ml-prod', ...whoAmI], { env, person: PEOPLE.ana });
+      assert.deepEqual([run.code, run.stdout], [1, '']);
+      assert.match(run.stderr, /must give OAM and Databricks tokens with different audiences/);
+      assert.doesNotMatch(run.stderr, /confirm the code/);
+    } finally {
+      audience = OAM_AUDIENCE;
+    }
   });
 
   it('exchanges ID tokens in the others, where Databricks says what is missing', async () => {

@@ -5,8 +5,14 @@ import { generateKeyPair, SignJWT } from 'jose';
 import { exchangeSubjectToken, hostTrust } from '../../../../src/databricks/index.ts';
 import { hasCode } from '../../../../src/domain/errors.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
+import {
+  databricksCallbackPlace,
+  signInToDatabricks,
+  startCallbackServer,
+} from '../../../../src/identity/index.ts';
 import { Problem } from '../../../../src/protocol/problem.ts';
 import { axiosTransport } from '../../../../src/protocol/transport.ts';
+import { signInAtDatabricks } from '../../../../src/sandbox/databricks/index.ts';
 import {
   EDITOR_CLIENT_ID,
   OAM_AUDIENCE,
@@ -79,6 +85,49 @@ describe('the doors of the control plane', function () {
     );
     assert.equal(await codeOf(await world.token('omar', { nonce: 'n' })), 'wrong_token_kind');
     assert.deepEqual((await refusalsOf(PEOPLE.omar.sub)).sort(), ['wrong_audience', 'wrong_token_kind']);
+  });
+
+  it("stays shut to the token of a person's own sign-in at Databricks (U2M)", async () => {
+    const { host } = world.databricks.workspaces.prod;
+    const place = {
+      ...{ host, clientId: 'databricks-cli', trust: hostTrust([host]), transport: axiosTransport() },
+      clock: { nowMs: () => Date.now() },
+    };
+    const own = await signInToDatabricks(
+      place,
+      { subject: PEOPLE.ana.sub, databricksAttribute: 'externalId' },
+      {
+        listen: (state) => startCallbackServer(state, databricksCallbackPlace('databricks-cli')),
+        openBrowser: (url) => void signInAtDatabricks(url, PEOPLE.ana),
+      },
+    );
+    for (const token of [own.accessToken, own.refreshToken ?? '']) {
+      assert.match(await codeOf(token), /^(?:wrong_issuer|not_signed_in)$/);
+    }
+    // Nor does it open the workspace's token endpoint, where identity tokens are exchanged.
+    await assert.rejects(exchangeSubjectToken({ ...place, subjectToken: own.accessToken }), (error) =>
+      hasCode(error, 'databricks_token_refused'),
+    );
+  });
+
+  it('stays shut to tokens that are cut, changed or of the future', async () => {
+    const good = await world.token('ana');
+    const [header = '', claims = '', signature = ''] = good.split('.');
+    const seconds = Math.floor(Date.now() / 1_000);
+    const bad: Readonly<Record<string, string>> = {
+      truncated: good.slice(0, -20),
+      'truncated in its claims': `${header}.${claims.slice(0, -10)}.${signature}`,
+      'without its signature': `${header}.${claims}.`,
+      'with the signature of another token': `${header}.${claims}.${(await world.token('lena')).split('.')[2] ?? ''}`,
+      'of the future': await world.token('ana', { nbf: seconds + 600, exp: seconds + 900 }),
+      'said to be issued an hour from now': await world.token('ana', {
+        iat: seconds + 3_600,
+        exp: seconds + 3_900,
+      }),
+    };
+    for (const [what, token] of Object.entries(bad)) {
+      assert.match(await codeOf(token), /^(?:not_signed_in|session_expired|wrong_token_kind)$/, what);
+    }
   });
 
   it('says that a session has expired, by the time of the store', async () => {
