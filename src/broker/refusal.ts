@@ -106,6 +106,7 @@ const STATUS_OF_SOURCE_CODE: Readonly<Record<string, number>> = {
   databricks_sign_in_ended: 401,
   wrong_audience: 401,
   untrusted_host: 403,
+  workspace_not_agreed: 403,
   untrusted_token_endpoint: 403,
   databricks_token_refused: 403,
   databricks_permission_denied: 403,

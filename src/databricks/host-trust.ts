@@ -4,6 +4,8 @@ import { OamError } from '../domain/errors.ts';
 export interface HostTrust {
   /** True for an origin (`https://host[:port]`, no path) that is Databricks' or was named by the person. */
   isTrusted(host: string): boolean;
+  /** True for a workspace to which the person agreed; absent where that is not what the host comes from. */
+  readonly isAgreed?: (host: string) => boolean;
 }
 
 /** Databricks' own domains, by cloud. Source: databricks-sdk-py `environments.py`. */
@@ -43,6 +45,20 @@ export function hostTrust(extraHosts: readonly string[]): HostTrust {
   };
 }
 
+/**
+ * Trust in those workspaces alone that the control plane named when the person agreed to it. Anybody can have a host of
+ * Databricks' own domains, so a control plane that names another one later, in a role or a grant, is not believed.
+ *
+ * @param agreed the origins of those workspaces; asked each time, because the person may agree to a change.
+ */
+export function trustAmong(trust: HostTrust, agreed: () => readonly string[]): HostTrust {
+  const isAgreed = (host: string): boolean => {
+    const origin = asOrigin(host)?.origin;
+    return origin !== undefined && agreed().some((known) => asOrigin(known)?.origin === origin);
+  };
+  return { isAgreed, isTrusted: (host) => isAgreed(host) && trust.isTrusted(host) };
+}
+
 /** True for a workspace of Azure Databricks, which makes no tokens on behalf of service principals. */
 export function isAzureHost(host: string): boolean {
   const hostname = URL.parse(host)?.hostname ?? '';
@@ -52,10 +68,17 @@ export function isAzureHost(host: string): boolean {
 /**
  * Passes a trusted host through as a normalised origin.
  *
- * @throws {OamError} `untrusted_host`.
+ * @throws {OamError} `untrusted_host`; `workspace_not_agreed`.
  */
 export function requireTrusted(trust: HostTrust, host: string): string {
   const url = asOrigin(host);
+  if (trust.isAgreed?.(host) === false) {
+    throw new OamError(
+      'workspace_not_agreed',
+      'The control plane did not name this workspace when you agreed to it, so no sign-in was sent there. Ask the administrator of OAM.',
+      { detail: host },
+    );
+  }
   if (url === undefined || !trust.isTrusted(host)) {
     throw new OamError(
       'untrusted_host',

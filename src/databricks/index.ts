@@ -1,5 +1,5 @@
 export { DatabricksError } from './errors.ts';
-export { hostTrust, type HostTrust, isAzureHost, requireTrusted } from './host-trust.ts';
+export { hostTrust, type HostTrust, isAzureHost, requireTrusted, trustAmong } from './host-trust.ts';
 export type { BoundedRetry, RetryPolicy } from './retry.ts';
 export type { BearerToken, RenewableToken } from './oauth.ts';
 export {

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import * as vscode from 'vscode';
 
 import { type PersonTokenOptions, personTokenSource, type Refusal, startBroker } from '../broker/index.ts';
-import { type HostTrust, hostTrust } from '../databricks/index.ts';
+import { type HostTrust, hostTrust, trustAmong } from '../databricks/index.ts';
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
 import type { PrincipalKey } from '../domain/principal.ts';
@@ -237,18 +237,18 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     clock,
   });
 
+  const workspaces = () => connection.pinned?.workspaces ?? [];
   const signInAt = (host: string, principal: PrincipalKey): PersonTokenOptions => ({
     host,
     session: { subjectToken: (signal) => connection.subjectToken(signal) },
     ownSignIn: () => ownSignIns.at(host),
-    trust: trust(),
+    trust: trustAmong(trust(), () => workspaces().map((workspace) => workspace.host)),
     transport,
     clock,
     redactor,
     principal,
   });
 
-  const workspaces = () => connection.pinned?.workspaces ?? [];
   const runAndTell = (work: () => Promise<void>): void => {
     work().catch((error: unknown) => void showError(error, logger));
   };

@@ -1,5 +1,5 @@
 import type { PersonTokenOptions } from '../../broker/index.ts';
-import { hostTrust, type UserSignInPlace } from '../../databricks/index.ts';
+import { type HostTrust, hostTrust, requireTrusted, trustAmong, type UserSignInPlace } from '../../databricks/index.ts';
 import { hasCode } from '../../domain/errors.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import {
@@ -10,6 +10,7 @@ import {
   signInWorkspaceAt,
   startCallbackServer,
 } from '../../identity/index.ts';
+import type { Configuration } from '../../protocol/schemas.ts';
 import type { Invocation } from '../invocation.ts';
 import { trustedHosts } from './address.ts';
 import type { Connection } from './connect.ts';
@@ -23,7 +24,8 @@ export async function personAt(
   /** Whose word it is that the person is signed in: held to the company's limits, or not where a grant is there. */
   word: Connection['withinLimits'] = connection.session,
 ): Promise<PersonTokenOptions> {
-  const workspace = signInWorkspaceAt((await connection.configuration()).workspaces, host);
+  const { workspaces } = await connection.configuration();
+  const workspace = signInWorkspaceAt(workspaces, host);
   return {
     ...{ host, session: word, transport, clock, redactor },
     ...(workspace !== undefined && {
@@ -33,9 +35,15 @@ export async function personAt(
           (await connection.session.databricks()).token(workspace, person, signal),
       }),
     }),
-    trust: hostTrust(trustedHosts(env)),
+    trust: trustIn(workspaces, env),
     principal: principalOf(session),
   };
+}
+
+/** Whatever host a role or a grant names: a sign-in goes to the workspaces of the configuration, which is pinned. */
+function trustIn(workspaces: Configuration['workspaces'], env: Invocation['env']): HostTrust {
+  const agreed = workspaces.map(({ host }) => host);
+  return trustAmong(hostTrust(trustedHosts(env)), () => agreed);
 }
 
 /**
@@ -43,6 +51,7 @@ export async function personAt(
  *
  * @returns until when there will be tokens without another sign-in, in epoch milliseconds (`Infinity` where they can be
  *   renewed); undefined where ID tokens are exchanged.
+ * @throws {OamError} `untrusted_host`, `workspace_not_agreed` before anything is sent.
  */
 export async function ensureSignedInAt(
   host: string,
@@ -51,11 +60,13 @@ export async function ensureSignedInAt(
   invocation: Invocation,
 ): Promise<EpochMs | undefined> {
   const { identity, workspaces } = await connection.configuration();
+  const trust = trustIn(workspaces, invocation.env);
+  requireTrusted(trust, host);
   const workspace = signInWorkspaceAt(workspaces, host);
   if (workspace === undefined) return undefined;
   const databricks = await connection.session.databricks();
   const person = principalOf(session);
-  const { transport, clock, signals, note, notePage, env } = invocation;
+  const { transport, clock, signals, note, notePage } = invocation;
   try {
     await databricks.token(workspace, person, signals.stop);
   } catch (error) {
@@ -63,7 +74,7 @@ export async function ensureSignedInAt(
       hasCode(error, code),
     );
     if (!isToSignIn) throw error;
-    const place: UserSignInPlace = { ...workspace, trust: hostTrust(trustedHosts(env)), transport, clock };
+    const place: UserSignInPlace = { ...workspace, trust, transport, clock };
     const token = await signInToDatabricks(
       place,
       { subject: session.subject, databricksAttribute: identity.databricksAttribute ?? 'externalId' },

@@ -1,4 +1,4 @@
-import type { HostTrust } from '../../databricks/index.ts';
+import { type HostTrust, trustAmong } from '../../databricks/index.ts';
 import { CancelledError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import type { Redactor } from '../../domain/redaction.ts';
@@ -120,10 +120,15 @@ export class AccessModel implements Stoppable {
     this.#changes.fire();
   }
 
-  #begin({ client, session }: SignedInState): Following {
+  #begin({ client, session, trust }: SignedInState): Following {
     const { clock, logger, later, isWatched } = this.#options;
     const feed = new AccessFeed({ client, clock, logger, later, isWatched });
-    const entitlements = new PersonEntitlements({ ...this.#options, principal: principalOf(session) });
+    const agreed = trust.workspaces.map(({ host }) => host);
+    const entitlements = new PersonEntitlements({
+      ...this.#options,
+      trust: () => trustAmong(this.#options.trust(), () => agreed),
+      principal: principalOf(session),
+    });
     let liveBefore = '';
     feed.onDidChange(() => {
       const live = liveGrants(feed.data);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { hostTrust } from '../../../src/databricks/index.ts';
+import { hostTrust, requireTrusted, trustAmong } from '../../../src/databricks/index.ts';
+import { hasCode } from '../../../src/domain/errors.ts';
 
 describe('trust in hosts', () => {
   for (const host of [
@@ -54,6 +55,31 @@ describe('trust in hosts', () => {
       fc.property(fc.webUrl({ withQueryParameters: true }), (url) => {
         assert.equal(hostTrust([]).isTrusted(url), false);
       }),
+    );
+  });
+
+  it('is given to workspaces that the person agreed to, and to no other one of Databricks', () => {
+    const [prod, foreign] = ['https://prod.cloud.databricks.com', 'https://other.cloud.databricks.com'];
+    let agreed = [`${prod}/`, 'http://db.corp.example'];
+    const trust = trustAmong(hostTrust([]), () => agreed);
+    assert.equal(requireTrusted(trust, prod), prod);
+    assert.throws(
+      () => requireTrusted(trust, foreign),
+      (error) => hasCode(error, 'workspace_not_agreed') && error.detail === foreign,
+    );
+    // Agreed to is not trusted yet.
+    assert.throws(
+      () => requireTrusted(trust, 'http://db.corp.example'),
+      (error) => hasCode(error, 'workspace_not_agreed') || hasCode(error, 'untrusted_host'),
+    );
+    agreed = [foreign, 'https://db.corp.example'];
+    assert.deepEqual(
+      [prod, foreign, 'https://db.corp.example'].map((host) => trust.isTrusted(host)),
+      [false, true, false],
+    );
+    assert.throws(
+      () => requireTrusted(trust, 'https://db.corp.example'),
+      (error) => hasCode(error, 'untrusted_host'),
     );
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { hostTrust } from '../../../src/databricks/index.ts';
+import { hasCode } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import { AccessModel } from '../../../src/extension/access-view/access-model.ts';
@@ -116,6 +117,16 @@ describe('what is known of a person’s access', () => {
     await model.reload();
     become({ ...ANA_SESSION, accessToken: 'another-one' }, client);
     assert.equal(model.data?.grants.length, 1);
+  });
+
+  it('is not read in a workspace that only a grant names: no sign-in is sent there', async () => {
+    const foreign = 'https://foreign.cloud.databricks.com';
+    const { role } = aGrant();
+    const grant = { ...aGrant(), role: { ...role, workspace: { name: 'ml-new', host: foreign } } };
+    become(ANA_SESSION, planeOf({ listGrants: () => ({ items: [grant], nextCursor: null }) }));
+    await model.reload();
+    await assert.rejects(model.assets(foreign, 'models'), (error) => hasCode(error, 'workspace_not_agreed'));
+    assert.deepEqual(exchanged, []);
   });
 
   it('is not shown to the next person when it was on its way', async () => {

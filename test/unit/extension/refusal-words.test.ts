@@ -42,6 +42,7 @@ const SOURCE_CODES: Readonly<Record<string, Remedy>> = {
   not_the_control_plane: 'openSettings',
   // Nobody but the authors, of OAM or of who answers in its place, can mend these.
   untrusted_token_endpoint: 'showLog',
+  workspace_not_agreed: 'showLog',
   wrong_grant: 'showLog',
 };
 
