@@ -44,7 +44,7 @@ describe('oam: a control plane that names a foreign workspace in a grant', () =>
     });
     const env = { OAM_URL: 'https://oam.example', XDG_STATE_HOME: '/dev/null', HOME: '/dev/null' };
     const { invocation } = fakeInvocation({ transport, env });
-    const flags = { keychain: false, json: false };
+    const flags = { keychain: false };
     const connection = await connect(invocation, flags);
     await connection.session.accept(ANA);
     return { connection, invocation, flags, calls };
