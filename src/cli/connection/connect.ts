@@ -1,6 +1,7 @@
 import { hostTrust } from '../../databricks/index.ts';
 import {
   Accounts,
+  type AccountStores,
   cancellable,
   createDatabricksSignIns,
   createSessionKeeper,
@@ -28,7 +29,7 @@ import type { Configuration } from '../../protocol/schemas.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { controlPlaneUrl, trustedHosts } from './address.ts';
-import { checkPin, pinnedIdentity } from './pins.ts';
+import { checkPin, type PinnedIdentity, pinnedIdentity } from './pins.ts';
 import { type CommandSession, commandSession } from './session.ts';
 
 /** A control plane, and the session in which it is spoken to. */
@@ -50,6 +51,7 @@ export interface Connection {
 }
 
 type Parties = Parameters<KeychainSessions['stores']>[1];
+type IdentityProviderOf = () => Promise<DiscoveredIdentityProvider>;
 
 /** Connects to the control plane that the flags or the environment name. Nothing is sent yet. */
 export async function connect(
@@ -65,7 +67,8 @@ export async function connect(
     const open = createControlPlaneClient({ baseUrl: url, accessToken: nobody, transport });
     const said = await open.call('getConfiguration', { signal: signals.stop });
     const acceptChange = flags.acceptChange === true;
-    await checkPin({ folder, controlPlaneUrl: url, configuration: said, acceptChange });
+    const former = await checkPin({ folder, controlPlaneUrl: url, configuration: said, acceptChange });
+    if (former !== undefined) await signOutAt(former);
     return said;
   });
   const identityProvider = once(async (): Promise<DiscoveredIdentityProvider> =>
@@ -80,20 +83,33 @@ export async function connect(
   const inProcess = processRefreshLock();
   const lock = (account?: string): RefreshLock =>
     keychain === undefined ? inProcess : keychainLock(folder, account);
-  const accounts = new Accounts({
-    ...{ stores, lock: lock(), logger },
-    databricks: (account) =>
-      createDatabricksSignIns({
-        ...{ store: stores.databricks(account), lock: lock(databricksKey(account)) },
-        trust: () => hostTrust(trustedHosts(invocation.env)),
-        ...{ transport, clock, logger, redactor },
-      }),
-    keeper: (account) =>
-      createSessionKeeper({
-        ...{ store: stores.session(account), lock: lock(account) },
-        ...{ identityProvider, clock, logger, redactor },
-      }),
-  });
+  const accountsIn = (stores: AccountStores, identityProvider: IdentityProviderOf): Accounts =>
+    new Accounts({
+      ...{ stores, lock: lock(), logger },
+      databricks: (account) =>
+        createDatabricksSignIns({
+          ...{ store: stores.databricks(account), lock: lock(databricksKey(account)) },
+          trust: () => hostTrust(trustedHosts(invocation.env)),
+          ...{ transport, clock, logger, redactor },
+        }),
+      keeper: (account) =>
+        createSessionKeeper({
+          ...{ store: stores.session(account), lock: lock(account) },
+          ...{ identityProvider, clock, logger, redactor },
+        }),
+    });
+  /** Sessions at somebody who is not named any more are found by nobody, so they do not stay. */
+  const signOutAt = async (former: PinnedIdentity): Promise<void> => {
+    if (keychain === undefined) return;
+    const identity = { ...former, scopes: [] };
+    using gone = accountsIn(
+      keychain.stores(url, former),
+      once(() => discoverIdentityProvider(identity)),
+    );
+    await gone.reload();
+    for (const { key } of gone.known) await (await gone.signOut(key)).atProvider;
+  };
+  const accounts = accountsIn(stores, identityProvider);
   const session = commandSession({ accounts, lastUse: keychain?.lastUse ?? lastUseHere(), clock });
   if (keychain !== undefined) {
     watchKeychainSessions(folder, () => {
@@ -132,9 +148,9 @@ export async function connect(
     configuration,
     signIn,
     async signedIn() {
-      if ((await session.current()) !== undefined) {
-        await session.hold((await configuration()).sessions, true);
-      }
+      // Before a session is looked for: whom it has to be of may have changed.
+      const { sessions } = await configuration();
+      if ((await session.current()) !== undefined) await session.hold(sessions, true);
       const ended = session.ended();
       if (ended !== undefined) invocation.note(ended.message);
       return (await session.current()) ?? signIn();

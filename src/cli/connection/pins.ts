@@ -20,6 +20,11 @@ const Pin = z.object({
 });
 type Pin = z.infer<typeof Pin>;
 
+/** For whom a session is good. */
+const PARTIES = ['issuer', 'clientId', 'audience'] as const;
+/** The identity provider and the client that a control plane named. */
+export type PinnedIdentity = Pick<Pin, (typeof PARTIES)[number]>;
+
 const Pins = z.record(z.string(), Pin);
 
 /** What {@link checkPin} needs. */
@@ -35,9 +40,11 @@ export interface PinCheck {
  * Holds a control plane to what it said when it was first used: whom to sign in at, as which client, and which
  * workspaces there are. Somebody who takes it over cannot quietly send sign-ins elsewhere.
  *
- * @throws {OamError} `configuration_changed`, with old and new, unless the change is accepted.
+ * @returns whom it named before, where the person agreed that it is somebody else now.
+ * @throws {OamError} `configuration_changed`, with old and new, unless the change is accepted; `workspaces_ambiguous`.
  */
-export async function checkPin(check: PinCheck): Promise<void> {
+export async function checkPin(check: PinCheck): Promise<PinnedIdentity | undefined> {
+  refuseAmbiguous(check.configuration);
   const pins = await readPins(check.folder);
   const now = pinOf(check.configuration);
   const before = pins[check.controlPlaneUrl];
@@ -52,13 +59,26 @@ export async function checkPin(check: PinCheck): Promise<void> {
   if (before === undefined || changes.length > 0) {
     await writePins(check.folder, { ...pins, [check.controlPlaneUrl]: now });
   }
+  return before !== undefined && PARTIES.some((party) => before[party] !== now[party]) ? before : undefined;
+}
+
+/** Workspaces are pinned and chosen by name: a second one of the same name would hide behind the first. */
+function refuseAmbiguous({ workspaces }: Configuration): void {
+  const names = workspaces.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new OamError(
+    'workspaces_ambiguous',
+    'The control plane gives two workspaces the same name, so nothing was sent. Tell the administrator of OAM.',
+    { detail: oneLine(twice) },
+  );
 }
 
 /** Whom a control plane named for sign-in when it was first used, without asking it; undefined before that. */
 export async function pinnedIdentity(
   folder: string,
   controlPlaneUrl: string,
-): Promise<Pick<Pin, 'issuer' | 'clientId' | 'audience'> | undefined> {
+): Promise<PinnedIdentity | undefined> {
   return (await readPins(folder))[controlPlaneUrl];
 }
 

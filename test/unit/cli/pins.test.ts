@@ -6,8 +6,17 @@ import { join } from 'node:path';
 import { connect } from '../../../src/cli/connection/connect.ts';
 import { checkPin } from '../../../src/cli/connection/pins.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
+import { HOUR_MS } from '../../../src/domain/time.ts';
+import {
+  type AccountStores,
+  type KeychainSessions,
+  lastUseHere,
+  memoryAccountStores,
+  type Session,
+} from '../../../src/identity/index.ts';
 import type { Configuration } from '../../../src/protocol/schemas.ts';
-import { fakeControlPlane, fakeInvocation, ok } from './fake-control-plane.ts';
+import { storeOf } from '../extension/account-stores.ts';
+import { fakeControlPlane, fakeInvocation, NOW, ok } from './fake-control-plane.ts';
 
 const SAID: Configuration = {
   product: 'databricks-ml-oam',
@@ -87,6 +96,18 @@ describe('oam: what a control plane said first', () => {
     });
   }
 
+  it('is one host for each name: a second one of the same name would hide behind the first', async () => {
+    await check(SAID);
+    const hidden = { name: 'ml-prod', host: 'https://x.cloud.databricks.com' };
+    for (const acceptChange of [false, true]) {
+      await assert.rejects(
+        check({ ...SAID, workspaces: [hidden, ...SAID.workspaces] }, acceptChange),
+        (error) => hasCode(error, 'workspaces_ambiguous') && error.detail === 'ml-prod',
+      );
+    }
+    await check(SAID);
+  });
+
   it('is one thing for each control plane', async () => {
     await check(SAID);
     await check({ ...SAID, workspaces: [] }, false, 'https://other.example');
@@ -129,5 +150,53 @@ describe('oam: what a control plane said first', () => {
     });
     await assert.rejects(connection.signedIn(), (error) => hasCode(error, 'configuration_changed'));
     assert.deepEqual(notes, []);
+  });
+
+  it('ends with the sessions that were begun for it, once the person agrees to somebody else', async () => {
+    const said = { ...SAID, identity: { ...SAID.identity, issuer: 'http://127.0.0.1:9' } };
+    const ana: Session = {
+      ...{ issuer: said.identity.issuer, subject: 'ana', userName: 'ana@example.com', displayName: 'Ana' },
+      ...{ accessToken: 'access-token-1', accessTokenExpiresAtMs: NOW + HOUR_MS },
+      ...{ idToken: 'id-token-1', idTokenExpiresAtMs: NOW + HOUR_MS },
+    };
+    const kept = new Map<string, AccountStores>();
+    const keychain: KeychainSessions = {
+      stores(url, { issuer, clientId, audience }) {
+        const key = JSON.stringify([url, issuer, clientId, audience]);
+        const stores = kept.get(key) ?? memoryAccountStores();
+        kept.set(key, stores);
+        return stores;
+      },
+      lastUse: lastUseHere(),
+    };
+    const env = {
+      OAM_URL: 'https://oam.example',
+      XDG_STATE_HOME: folder,
+      HOME: folder,
+      LOCALAPPDATA: folder,
+    };
+    const command = (said: Configuration, acceptChange: boolean) => {
+      const { transport } = fakeControlPlane({ 'GET /configuration': [ok(said)] });
+      const { invocation } = fakeInvocation({ transport, env });
+      return connect(invocation, { keychain: true, ...(acceptChange && { acceptChange }) }, () =>
+        Promise.resolve(keychain),
+      );
+    };
+    const first = await command(said, false);
+    await first.configuration();
+    await first.session.accept(ana);
+    assert.equal((await first.signedIn()).subject, 'ana');
+
+    const moved = { ...SAID, identity: { ...SAID.identity, issuer: 'http://127.0.0.1:1' } };
+    await assert.rejects((await command(moved, false)).signedIn(), (error) =>
+      hasCode(error, 'configuration_changed'),
+    );
+    const before = keychain.stores('https://oam.example', said.identity);
+    assert.notEqual(await storeOf(before, ana).read(), undefined);
+    // A sign-in at the new one is begun, which is not there.
+    await assert.rejects((await command(moved, true)).signedIn(), (error) =>
+      hasCode(error, 'identity_provider_unavailable'),
+    );
+    assert.deepEqual([await before.list.read(), await storeOf(before, ana).read()], [undefined, undefined]);
   });
 });
