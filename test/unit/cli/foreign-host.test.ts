@@ -52,7 +52,7 @@ describe('oam: a control plane that names a foreign workspace in a grant', () =>
   const isNotAgreed = (error: unknown): boolean => hasCode(error, 'workspace_not_agreed');
   const program = {
     ...{ command: process.execPath, args: ['-e', '0'], roleId: 'ranker-query', purpose: 'A check' },
-    ...{ ticket: undefined, minutes: undefined, workspace: undefined },
+    ...{ ticket: undefined, minutes: undefined, workspace: undefined, fileOidc: false },
   };
 
   for (const credential of ['member', 'assume'] as const) {
