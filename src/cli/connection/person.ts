@@ -1,5 +1,11 @@
 import type { PersonTokenOptions } from '../../broker/index.ts';
-import { type HostTrust, hostTrust, requireTrusted, trustAmong, type UserSignInPlace } from '../../databricks/index.ts';
+import {
+  type HostTrust,
+  hostTrust,
+  requireTrusted,
+  trustAmong,
+  type UserSignInPlace,
+} from '../../databricks/index.ts';
 import { hasCode } from '../../domain/errors.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import {
