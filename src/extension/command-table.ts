@@ -6,7 +6,6 @@ import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
-import { auditCommands } from './audit/audit-commands.ts';
 import { reviewAccess } from './approvals/reviews.ts';
 import { grantOf, hostOf, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
@@ -22,7 +21,7 @@ import { untrustedHost } from './injection/folder-questions.ts';
 import { showPlaces } from './places/show-places.ts';
 import { ACCESS_VIEW } from './product.ts';
 import type { OwnAccess } from './requests/own-access.ts';
-import { exportTeam, teamNow } from './team/team-commands.ts';
+import { teamNow } from './team/team-now.ts';
 import type { Views } from './views.ts';
 
 /** What every command does. */
@@ -35,6 +34,20 @@ export function commandTable(
   const { channel, clock, client, connection, injection, logger, model, signIn, team, terminals, trust } =
     container;
   const decide = decisions(client, model, () => teamNow(team), clock, logger);
+
+  const audit = async () => {
+    const { auditCommands } = await import('./audit/audit-commands.ts');
+    return auditCommands({
+      trail: container.auditTrail,
+      documents: container.auditDocuments,
+      kept: container.keptAnchors,
+      signedIn: () => {
+        if (connection.state.kind === 'signedIn') return connection.state;
+        throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+      },
+      clock,
+    });
+  };
 
   const chooseFolder = (): Promise<Folder> => {
     const folders = editorFolders();
@@ -120,17 +133,17 @@ export function commandTable(
       const { showTimeline } = await import('./team/timeline.ts');
       await showTimeline({ team, clock, extensionUri: container.extensionUri });
     },
-    exportTeam: () => exportTeam(team, clock),
-    ...auditCommands({
-      trail: container.auditTrail,
-      documents: container.auditDocuments,
-      kept: container.keptAnchors,
-      signedIn: () => {
-        if (connection.state.kind === 'signedIn') return connection.state;
-        throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
-      },
-      clock,
-    }),
+    async exportTeam() {
+      const { exportTeam } = await import('./team/export-team.ts');
+      await exportTeam(team, clock);
+    },
+    searchAudit: async () => (await audit()).searchAudit(),
+    clearAuditSearch: async () => (await audit()).clearAuditSearch(),
+    moreAuditRows: async () => (await audit()).moreAuditRows(),
+    showAuditRow: async (argument) => (await audit()).showAuditRow(argument),
+    followGrant: async (argument) => (await audit()).followGrant(argument),
+    verifyAudit: async () => (await audit()).verifyAudit(),
+    exportAudit: async () => (await audit()).exportAudit(),
     async useInFolder() {
       const { pinned } = connection;
       if (pinned === undefined) throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');

@@ -10,20 +10,20 @@ import { LineMarks } from './access-view/line-marks.ts';
 import { grantTone } from './access-view/node-words.ts';
 import { ApprovalTree } from './approvals/approval-tree.ts';
 import { stateWords } from './approvals/request-link.ts';
-import { createAuditView } from './audit/audit-view.ts';
+import { Changes } from './changes.ts';
 import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
+import { LateView } from './late-view.ts';
 import {
   ACCESS_VIEW,
   APPROVALS_VIEW,
   APPROVES_CONTEXT,
   FILTERED_CONTEXT,
+  AUDITS_CONTEXT,
   LEADS_CONTEXT,
-  TEAM_VIEW,
   VIEW_CONTEXT,
   type ViewState,
 } from './product.ts';
-import { TeamTree } from './team/team-tree.ts';
 import { momentWords } from './time-words.ts';
 
 /** What the rest of the extension asks of the views. */
@@ -55,12 +55,6 @@ export function createViews(container: Container): Views {
     showCollapseAll: true,
   });
   const approvals = vscode.window.createTreeView(APPROVALS_VIEW, { treeDataProvider: approvalTree });
-  const teamTree = new TeamTree(team, clock);
-  const teamView = vscode.window.createTreeView(TEAM_VIEW, {
-    treeDataProvider: teamTree,
-    showCollapseAll: true,
-  });
-  let shownLeads: boolean | undefined;
   let shownState: ViewState | undefined;
   let shownApproves: boolean | undefined;
   let reading: PromiseWithResolvers<void> | undefined;
@@ -93,6 +87,26 @@ export function createViews(container: Container): Views {
           };
   };
 
+  const watch = (view: vscode.TreeView<unknown>, id: string): vscode.Disposable => {
+    const look = (isVisible: boolean): void => {
+      if (isVisible) watching.add(id);
+      else watching.delete(id);
+      model.attentionChanged();
+    };
+    look(view.visible);
+    return view.onDidChangeVisibility(({ visible }) => look(visible));
+  };
+
+  const redrawn = new Changes<void>();
+  const teamView = new LateView(LEADS_CONTEXT, async () => {
+    const { createTeamView } = await import('./team/team-view.ts');
+    return createTeamView({ team, clock, watch, onRedraw: redrawn.on });
+  });
+  const auditView = new LateView(AUDITS_CONTEXT, async () => {
+    const { createAuditView } = await import('./audit/audit-view.ts');
+    return createAuditView({ model, trail: container.auditTrail, clock });
+  });
+
   const redraw = (): void => {
     const state = viewState(container);
     if (state !== shownState) {
@@ -104,11 +118,9 @@ export function createViews(container: Container): Views {
       shownApproves = mayApprove;
       void vscode.commands.executeCommand('setContext', APPROVES_CONTEXT, mayApprove);
     }
-    const leads = model.data !== undefined && leadsTeam(model.data.me);
-    if (leads !== shownLeads) {
-      shownLeads = leads;
-      void vscode.commands.executeCommand('setContext', LEADS_CONTEXT, leads);
-    }
+    const me = model.data?.me;
+    teamView.showIf(me !== undefined && leadsTeam(me));
+    auditView.showIf(me?.readsAudit === true);
     const signedIn = connection.state.kind === 'signedIn' ? connection.state : undefined;
     access.description = signedIn?.session.userName ?? '';
     access.message = messageOf(container, accessTree.filter);
@@ -126,29 +138,14 @@ export function createViews(container: Container): Views {
                 ? vscode.l10n.t('1 request waits for your word')
                 : vscode.l10n.t('{0} requests wait for your word', waiting),
           };
-    teamView.message = teamTrouble(container);
     accessTree.redraw();
     approvalTree.redraw();
-    teamTree.redraw();
-  };
-
-  const watch = (view: vscode.TreeView<unknown>, id: string): vscode.Disposable => {
-    const look = (isVisible: boolean): void => {
-      if (isVisible) watching.add(id);
-      else watching.delete(id);
-      model.attentionChanged();
-    };
-    look(view.visible);
-    return view.onDidChangeVisibility(({ visible }) => look(visible));
+    redrawn.fire();
   };
 
   const parts = vscode.Disposable.from(
     watch(access, ACCESS_VIEW),
     watch(approvals, APPROVALS_VIEW),
-    watch(teamView, TEAM_VIEW),
-    teamView.onDidChangeVisibility(({ visible }) => team.watched('view', visible)),
-    team.onDidChange(redraw),
-    createAuditView({ model, trail: container.auditTrail, clock }),
     connection.onDidChange(redraw),
     model.onDidChange(redraw),
     handled.onDidHandle((request) => {
@@ -162,9 +159,9 @@ export function createViews(container: Container): Views {
     accessTree,
     approvalTree,
     teamView,
-    teamTree,
+    auditView,
+    redrawn,
   );
-  team.watched('view', teamView.visible);
   redraw();
   const revealRequest = async (id: string): Promise<void> => {
     const request = model.data?.toApprove.find((candidate) => candidate.id === id);
@@ -237,15 +234,6 @@ function messageOf({ connection, model }: Container, filter: AccessFilter): stri
 
 function isNothingOpen({ roles, requests, grants }: AccessData): boolean {
   return roles.length + grants.length === 0 && !requests.some(isOpenRequest);
-}
-
-/** A line above the team, where it could not be read. */
-function teamTrouble({ team }: Container): string {
-  const { state } = team;
-  if (state.kind === 'failed') return errorWords(vscode.l10n, state.error).message;
-  return state.kind === 'known' && state.stale !== undefined
-    ? vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, state.stale).message)
-    : '';
 }
 
 /** An approver's word counts only on fresh facts: it is said before they decide, not after. */

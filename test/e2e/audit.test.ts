@@ -6,7 +6,7 @@ import { type ControlPlaneClient, createControlPlaneClient } from '../../src/pro
 import { axiosTransport } from '../../src/protocol/transport.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { editors } from './editors.ts';
-import { pictures } from './pictures.ts';
+import { picture, pictures } from './pictures.ts';
 
 const ROLE = 'recsys-endpoint-query';
 
@@ -47,7 +47,7 @@ describe('an auditor in the editor', () => {
     await aude.audit.getByText(`event grant.*, by ${PEOPLE.ana.userName}`).waitFor();
     const row = aude.workbench.row(aude.audit, /grant\.\w+.*Ana Silva/).first();
     await row.waitFor();
-    assert.equal(await aude.workbench.row(aude.audit, 'session.seen').count(), 0);
+    await aude.workbench.row(aude.audit, 'session.seen').first().waitFor({ state: 'detached' });
     await row.hover();
     await row.getByRole('button', { name: 'Follow Grant' }).click();
     const story = await aude.workbench.frameWith('table');
@@ -101,7 +101,7 @@ describe('an auditor in the editor', () => {
       await aude.workbench.answer('The id of the role', ROLE);
       await aude.workbench.pick('A row has to meet all of it', 'Search');
       await aude.audit.getByText(/could not be reached/).waitFor();
-      await pictures(aude, 'audit-away');
+      await picture(aude, 'audit-away');
     } finally {
       await there().stage.controlPlane.restart();
     }

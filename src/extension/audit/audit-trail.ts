@@ -10,6 +10,8 @@ const PAGE_ROWS = 50;
 /** What is shown of the trail. */
 export type TrailState =
   | { readonly kind: 'unread' }
+  /** The first page is on its way: rows of another question are not shown as the answer to this one. */
+  | { readonly kind: 'reading' }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'read'; readonly rows: readonly AuditRowView[]; readonly nextCursor: string | null };
 
@@ -66,6 +68,8 @@ export class AuditTrail implements Stoppable {
 
   /** Reads the first page anew. Never throws: what went wrong is in the state. */
   async read(): Promise<void> {
+    if (this.#client === undefined) return;
+    this.#become({ kind: 'reading' });
     await this.#page(undefined, []);
   }
 

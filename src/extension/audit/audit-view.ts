@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { errorWords } from '../commands/error-words.ts';
 import type { Clock } from '../../domain/time.ts';
-import { AUDIT_SEARCHED_CONTEXT, AUDIT_VIEW, AUDITS_CONTEXT } from '../product.ts';
+import { AUDIT_SEARCHED_CONTEXT, AUDIT_VIEW } from '../product.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import { AuditTree } from './audit-tree.ts';
 import { filterWords } from './audit-words.ts';
@@ -19,18 +19,14 @@ export interface AuditViewParts {
 export function createAuditView({ model, trail, clock }: AuditViewParts): vscode.Disposable {
   const tree = new AuditTree(trail, clock);
   const view = vscode.window.createTreeView(AUDIT_VIEW, { treeDataProvider: tree });
-  const shown = new Map<string, boolean>();
-
-  const setContext = (key: string, value: boolean): void => {
-    if (shown.get(key) === value) return;
-    shown.set(key, value);
-    void vscode.commands.executeCommand('setContext', key, value);
-  };
+  let isSearched: boolean | undefined;
 
   const redraw = (): void => {
-    setContext(AUDITS_CONTEXT, model.data?.me.readsAudit === true);
     const words = filterWords(vscode.l10n, trail.filter);
-    setContext(AUDIT_SEARCHED_CONTEXT, words !== '');
+    if (isSearched !== (words !== '')) {
+      isSearched = words !== '';
+      void vscode.commands.executeCommand('setContext', AUDIT_SEARCHED_CONTEXT, isSearched);
+    }
     view.description = words;
     view.message = trail.state.kind === 'failed' ? errorWords(vscode.l10n, trail.state.error).message : '';
     tree.redraw();
@@ -42,15 +38,13 @@ export function createAuditView({ model, trail, clock }: AuditViewParts): vscode
   };
 
   redraw();
+  open();
   return vscode.Disposable.from(
     trail.onDidChange(() => {
       redraw();
       open();
     }),
-    model.onDidChange(() => {
-      setContext(AUDITS_CONTEXT, model.data?.me.readsAudit === true);
-      open();
-    }),
+    model.onDidChange(open),
     view.onDidChangeVisibility(open),
     view,
     tree,

@@ -36,7 +36,6 @@ export async function showTimeline({ team, clock, extensionUri }: TimelineParts)
     { enableScripts: true, localResourceRoots: [folder] },
   );
   shown = panel;
-  panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'activity-bar.svg');
   const { webview } = panel;
   const draw = (): void => {
     webview.html = timelinePage(

@@ -18,7 +18,7 @@ import {
   overlooked,
   type TeamData,
 } from '../../../src/extension/team/team-data.ts';
-import { teamCsv } from '../../../src/extension/team/team-export.ts';
+import { teamCsv } from '../../../src/extension/team/team-csv.ts';
 import { TeamModel } from '../../../src/extension/team/team-model.ts';
 import { factWords, memberWords, personWords, unreadWords } from '../../../src/extension/team/team-words.ts';
 import { timelinePage } from '../../../src/extension/team/timeline-page.ts';
