@@ -1,4 +1,4 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -41,9 +41,25 @@ export async function buildKernelStandIn(folder: string): Promise<string> {
   return target;
 }
 
-/** The same, packed. */
-export async function packKernelStandIn(folder: string, signal?: AbortSignal): Promise<string> {
+/**
+ * The same, packed.
+ *
+ * @param as another id: the Jupyter extension's for the tests of what asks that one for its kernels.
+ */
+export async function packKernelStandIn(
+  folder: string,
+  o: {
+    readonly signal?: AbortSignal;
+    readonly as?: { readonly publisher: string; readonly name: string };
+  } = {},
+): Promise<string> {
+  const { signal, as } = o;
   const built = await buildKernelStandIn(folder);
+  if (as !== undefined) {
+    const file = join(built, 'package.json');
+    const manifest = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+    await writeFile(file, JSON.stringify({ ...manifest, ...as }));
+  }
   const vsix = join(folder, 'python-kernel-stand-in.vsix');
   const vsce = join(dirname(createRequire(import.meta.url).resolve('@vscode/vsce/package.json')), 'vsce');
   await run({

@@ -38,7 +38,7 @@ export async function windowMaker(stage: Stage, tools: Tools): Promise<WindowMak
       `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'src/cli/main.ts')}' "$@"\n`,
       { mode: 0o755 },
     );
-    return Promise.all([packProduct(stage.folder, signal), packKernelStandIn(stage.folder, signal)]);
+    return Promise.all([packProduct(stage.folder, signal), packKernelStandIn(stage.folder, { signal })]);
   });
 
   return {

@@ -9,6 +9,7 @@ import type { ConnectionState } from './connection/connection.ts';
 import { registerDebugPointers } from './debugging/debug-pointers.ts';
 import { tellOfDatabricksExtension } from './injection/databricks-extension.ts';
 import { editorFolders } from './injection/editor-folders.ts';
+import { watchRunningKernels } from './kernels/running-kernels.ts';
 import { personOf } from './injection/person.ts';
 import { CONTROL_PLANE_URL, EXTENSION, USE_KEYCHAIN } from './product.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
@@ -86,6 +87,7 @@ export function wireReactions(
   return vscode.Disposable.from(
     statusBar,
     registerDebugPointers({ folders: editorFolders, injection, memory }),
+    watchRunningKernels({ folders: editorFolders, injection, memory, logger }),
     { dispose: () => clearInterval(tick) },
     connection.onDidChange((state) => void onConnection(state)),
     model.onDidChange(() => {
@@ -96,7 +98,7 @@ export function wireReactions(
     injection.onDidChange(drawStatus),
     injection.onDidMove(({ folder, kernels }) => {
       void vscode.window.showWarningMessage(
-        kernels
+        kernels && memory.mayChangeKernels(folder.uri) !== true
           ? vscode.l10n.t(
               'Terminals and notebook kernels of {0} that run already get no credentials any more. Restart the kernels and open new terminals.',
               folder.name,

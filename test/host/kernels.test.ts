@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 
 import { skipAloud } from '../reporting/skip.ts';
 import { hostFacts } from './facts.ts';
+import { openNotebook, runCell } from './notebook.ts';
 
 const NAME = 'OAM_TEST_POINTER';
 
@@ -39,42 +40,3 @@ describe('a notebook kernel', () => {
     assert.match(await runCell(notebook, 0), /ValueError.*no such model/s);
   });
 });
-
-async function openNotebook(code: string): Promise<vscode.NotebookDocument> {
-  const cell = new vscode.NotebookCellData(vscode.NotebookCellKind.Code, code, 'python');
-  const notebook = await vscode.workspace.openNotebookDocument(
-    'jupyter-notebook',
-    new vscode.NotebookData([cell]),
-  );
-  await vscode.window.showNotebookDocument(notebook);
-  return notebook;
-}
-
-/** Runs a cell and returns what it printed. */
-async function runCell(notebook: vscode.NotebookDocument, index: number): Promise<string> {
-  const cell = notebook.cellAt(index);
-  const before = cell.executionSummary?.timing?.endTime;
-  const ended = new Promise<void>((resolve) => {
-    const listener = vscode.workspace.onDidChangeNotebookDocument((change) => {
-      const end = cell.executionSummary?.timing?.endTime;
-      if (change.notebook === notebook && end !== undefined && end !== before) {
-        listener.dispose();
-        resolve();
-      }
-    });
-  });
-  await vscode.commands.executeCommand('notebook.selectKernel', {
-    id: 'python',
-    extension: 'databricks-ml-oam-demo.python-kernel-stand-in',
-  });
-  await vscode.commands.executeCommand('notebook.cell.execute', {
-    ranges: [{ start: index, end: index + 1 }],
-    document: notebook.uri,
-  });
-  await ended;
-  return cell.outputs
-    .flatMap((output) => output.items)
-    .map((item) => new TextDecoder().decode(item.data))
-    .join('')
-    .trim();
-}

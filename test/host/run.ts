@@ -26,6 +26,9 @@ import { noKeyring, startKeyring } from '../parts/identity/keyring.ts';
 import { FACTS_FILE, LINES_FILE, type WindowKind, WINDOWS } from './names.ts';
 import { makeProject } from './project.ts';
 
+/** Under this id the extension asks it for its kernels; the real one cannot be had without a marketplace. */
+const JUPYTER = { publisher: 'ms-toolsai', name: 'jupyter' };
+
 const TIME_LIMIT_MS = 5 * 60_000;
 
 const log = (line: string): void => {
@@ -49,7 +52,7 @@ async function main(): Promise<number> {
   const company = await startCompany(cleanup, log);
   const { folder } = company.stage;
   const extensions = [
-    await packKernelStandIn(folder),
+    await packKernelStandIn(folder, { as: JUPYTER }),
     await packContextExtension(folder),
     await packDebuggerExtension(folder),
   ];

@@ -2,7 +2,7 @@
  * The variables with which a person or a project says by itself where Databricks is and who signs in. Where one is
  * set, it wins: OAM leaves everything as it is and says so.
  */
-const SIGN_IN_VARIABLE =
+export const SIGN_IN_VARIABLE =
   /^(?:DATABRICKS_(?:HOST|TOKEN|CONFIG_PROFILE|CONFIG_FILE|AUTH_TYPE|METADATA_SERVICE_URL|CLIENT_ID|CLIENT_SECRET|ACCOUNT_ID|USERNAME|PASSWORD|OIDC_TOKEN|OIDC_TOKEN_ENV|OIDC_TOKEN_FILEPATH|OIDC_TOKEN_FILE|TOKEN_AUDIENCE|AZURE_RESOURCE_ID)|SPARK_REMOTE)$/;
 
 /** Where a variable was found. */

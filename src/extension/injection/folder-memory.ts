@@ -65,6 +65,16 @@ export class FolderMemory {
     await this.#answers.update(`told:${this.#machine}:${what}`, true);
   }
 
+  /** Whether kernels that run may be pointed; undefined where the person has not said. */
+  mayChangeKernels(folderUri: string): boolean | undefined {
+    const kept = this.#answers.get(`kernels:${this.#machine}:${folderUri}`);
+    return typeof kept === 'boolean' ? kept : undefined;
+  }
+
+  async setMayChangeKernels(folderUri: string, may: boolean): Promise<void> {
+    await this.#answers.update(`kernels:${this.#machine}:${folderUri}`, may);
+  }
+
   place(folderUri: string): Place | undefined {
     const parsed = Place.safeParse(this.#places.get(`place:${folderUri}`));
     return parsed.success ? parsed.data : undefined;

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import type { PointerEnvironment } from '../../../src/broker/index.ts';
+import { silentLogger } from '../../../src/domain/logger.ts';
+import { Changes } from '../../../src/extension/changes.ts';
+import { kernelCode, kernelWish, readOutcome } from '../../../src/extension/kernels/kernel-code.ts';
+import { KernelRepair, type NotebookKernel } from '../../../src/extension/kernels/kernel-repair.ts';
+import { skipAloud } from '../../reporting/skip.ts';
+
+const pointerAt = (path: string): PointerEnvironment => ({
+  DATABRICKS_HOST: 'https://prod.cloud.databricks.com',
+  DATABRICKS_AUTH_TYPE: 'metadata-service',
+  DATABRICKS_METADATA_SERVICE_URL: `http://127.0.0.1:4000/${path}`,
+});
+const FOLDER = { uri: 'file:///one', name: 'one' };
+
+class FakeKernel implements NotebookKernel {
+  language = 'python';
+  status = 'idle';
+  readonly ran: string[] = [];
+  says: () => Promise<string> = () => Promise.resolve('oam-pointer:set');
+  readonly #changes = new Changes<string>();
+  readonly onDidChangeStatus = this.#changes.on;
+
+  run(code: string): Promise<string> {
+    this.ran.push(code);
+    return this.says();
+  }
+
+  become(...statuses: string[]): void {
+    for (const status of statuses) {
+      this.status = status;
+      this.#changes.fire(status);
+    }
+  }
+}
+
+class World {
+  kernel: FakeKernel | undefined = new FakeKernel();
+  pointer: PointerEnvironment | undefined;
+  atStart: PointerEnvironment | undefined;
+  may = true;
+  asked = 0;
+  isLeft = false;
+  laid = new Map<string, string>();
+  left: string[] = [];
+  told: string[] = [];
+  readonly repair = new KernelRepair({
+    notebooks: () => [{ uri: 'file:///one/a.ipynb', folder: FOLDER }],
+    kernelOf: () => Promise.resolve(this.kernel),
+    pointer: () => this.pointer,
+    kernelPointer: () => this.atStart,
+    isLeft: () => this.isLeft,
+    mayChange: () => {
+      this.asked += 1;
+      return this.may;
+    },
+    lay: (text) => {
+      const file = `/tmp/${this.laid.size}`;
+      this.laid.set(file, text);
+      return Promise.resolve({ file, remove: () => Promise.resolve(void this.left.push(file)) });
+    },
+    tell: (_folder, outcome) => void this.told.push(outcome),
+    logger: silentLogger,
+  });
+
+  get runs(): number {
+    return this.kernel?.ran.length ?? 0;
+  }
+
+  async point(path: string | undefined, atStart = true): Promise<void> {
+    this.pointer = path === undefined ? undefined : pointerAt(path);
+    this.atStart = atStart ? this.pointer : undefined;
+    await this.repair.look();
+  }
+}
+
+describe('kernels that run', () => {
+  it('are left alone where they began with their pointer, and nobody is asked', async () => {
+    const world = new World();
+    const { kernel } = world;
+    world.kernel = undefined;
+    await world.point('a');
+    world.kernel = kernel;
+    await world.repair.look();
+    kernel?.become('restarting', 'idle');
+    await world.repair.look();
+    assert.deepEqual([world.runs, world.asked], [0, 0]);
+  });
+
+  it('get the pointer that came after them, once, in a file that goes at once', async () => {
+    const world = new World();
+    await world.repair.look();
+    assert.equal(world.runs, 0);
+    await world.point('a');
+    await world.repair.look();
+    assert.equal(world.runs, 1);
+    assert.deepEqual([...world.laid.keys()], world.left);
+    assert(!world.kernel?.ran[0]?.includes('127.0.0.1'));
+    assert.deepEqual(world.told, ['set']);
+    // It begins with it from now on.
+    world.kernel?.become('restarting', 'busy', 'idle');
+    await world.repair.look();
+    assert.equal(world.runs, 1);
+  });
+
+  it('get it after every restart where the folders disagree, or another extension may hold the old one', async () => {
+    const world = new World();
+    await world.point('a', false);
+    world.kernel?.become('restarting', 'idle');
+    await world.repair.look();
+    assert.equal(world.runs, 2);
+    const moved = new World();
+    await moved.point('a');
+    await moved.point('b');
+    assert.equal(moved.runs, 2);
+    assert.match([...moved.laid.values()][1] ?? '', /"ours":\["http:\/\/127\.0\.0\.1:4000\/a"/);
+    moved.kernel?.become('restarting', 'idle');
+    await moved.repair.look();
+    assert.equal(moved.runs, 3);
+  });
+
+  it('are waited for while a cell runs', async () => {
+    const world = new World();
+    assert(world.kernel);
+    world.kernel.status = 'busy';
+    await world.point('a', false);
+    assert.deepEqual([world.runs, world.asked], [0, 0]);
+    world.kernel.become('idle');
+    await world.repair.look();
+    assert.equal(world.runs, 1);
+  });
+
+  it('are not touched without consent, in another language, or where they are left to another extension', async () => {
+    const world = new World();
+    world.may = false;
+    await world.point('a', false);
+    assert.deepEqual([world.runs, world.asked], [0, 1]);
+    world.may = true;
+    world.isLeft = true;
+    await world.repair.look();
+    world.isLeft = false;
+    assert(world.kernel);
+    world.kernel.language = 'r';
+    await world.repair.look();
+    assert.equal(world.runs, 0);
+  });
+
+  it('are not tried again and again where that is not allowed, or they sign in by themselves', async () => {
+    const world = new World();
+    assert(world.kernel);
+    world.kernel.says = () => Promise.reject(new Error('not allowed'));
+    await world.point('a', false);
+    await world.repair.look();
+    assert.deepEqual([world.runs, world.told.length], [1, 0]);
+    world.kernel.says = () => Promise.resolve('oam-pointer:own');
+    await world.point('b', false);
+    await world.repair.look();
+    assert.equal(world.runs, 2);
+    assert.deepEqual(world.told, ['own']);
+    assert.deepEqual([...world.laid.keys()], world.left);
+  });
+});
+
+describe('the code in a kernel', () => {
+  const run = promisify(execFile);
+  let folder: string;
+  let python: string | undefined;
+  before(async function () {
+    this.timeout(20_000);
+    folder = await mkdtemp(join(tmpdir(), 'oam-code-'));
+    python = await run('python3', ['-c', 'pass']).then(
+      () => 'python3',
+      () => undefined,
+    );
+    if (python === undefined) skipAloud(this, 'there is no python3');
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  async function inKernel(env: Record<string, string>): Promise<{ outcome: unknown; url: string }> {
+    const file = join(folder, 'wish "quoted" \\ .json');
+    await writeFile(file, kernelWish(pointerAt('new'), [pointerAt('old').DATABRICKS_METADATA_SERVICE_URL]));
+    const code = `${kernelCode(file)}
+import os
+assert "_oam_point" not in globals()
+print(os.environ.get("DATABRICKS_METADATA_SERVICE_URL"))`;
+    const { stdout } = await run(python ?? '', ['-c', code], {
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+    });
+    return { outcome: readOutcome(stdout), url: stdout.trim().split('\n').at(-1) ?? '' };
+  }
+
+  it('sets a pointer, in the place of one of ours, and never over what is somebody else’s', async () => {
+    const { DATABRICKS_METADATA_SERVICE_URL: now } = pointerAt('new');
+    assert.deepEqual(await inKernel({}), { outcome: 'set', url: now });
+    assert.deepEqual(await inKernel({ ...pointerAt('old') }), { outcome: 'set', url: now });
+    assert.deepEqual(await inKernel({ ...pointerAt('new') }), { outcome: 'same', url: now });
+    const { DATABRICKS_METADATA_SERVICE_URL: foreign } = pointerAt('foreign');
+    assert.deepEqual(await inKernel({ ...pointerAt('foreign') }), { outcome: 'own', url: foreign });
+    assert.deepEqual(await inKernel({ DATABRICKS_TOKEN: 'dapi1' }), { outcome: 'own', url: 'None' });
+    assert.deepEqual(await inKernel({ DATABRICKS_HOST: 'https://mine' }), { outcome: 'own', url: 'None' });
+    assert.equal((await inKernel({ DATABRICKS_CLUSTER_ID: '1' })).outcome, 'set');
+  });
+
+  it('knows that it runs elsewhere', async () => {
+    const { stdout } = await run(python ?? '', ['-c', kernelCode(join(folder, 'not-here'))]);
+    assert.equal(readOutcome(stdout), 'elsewhere');
+    assert.equal(readOutcome('oam-pointer:nonsense'), undefined);
+    assert.equal(readOutcome(''), undefined);
+  });
+});
