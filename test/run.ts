@@ -84,6 +84,7 @@ const mocha = join(dirname(createRequire(import.meta.url).resolve('mocha/package
 
 async function runSuite(suite: Suite, cleanup: Cleanup): Promise<Counts> {
   const folder = await temporaryFolder('counts');
+  cleanup.add(() => folder.remove());
   const file = join(folder.path, 'counts.json');
   const running = startProcess({
     name: suite.name,

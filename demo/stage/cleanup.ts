@@ -66,17 +66,49 @@ export class Cleanup {
 }
 
 /**
- * Runs `cleanup` on Ctrl-C, SIGTERM and a closed terminal, then ends the process as the signal would have.
- * A second Ctrl-C does not interrupt the cleaning: half of it would leave servers behind.
+ * Runs `cleanup` on Ctrl-C, SIGTERM and a closed terminal, then ends the process as the signal would have; also where
+ * they stopped the npm that started it. A second Ctrl-C does not interrupt the cleaning: half of it would leave servers
+ * behind.
  */
 export function cleanUpOnSignals(cleanup: Cleanup, onSignal: () => void = () => undefined): void {
-  const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-  for (const [signal, code] of Object.entries(codes)) {
+  const end = (code: number): void => {
+    onSignal();
+    void cleanup.run().then(() => {
+      process.exit(code);
+    });
+  };
+  for (const [signal, code] of Object.entries(CODES)) {
     process.on(signal, () => {
-      onSignal();
-      void cleanup.run().then(() => {
-        process.exit(code);
-      });
+      end(code);
     });
   }
+  whenOrphaned(() => {
+    end(CODES.SIGTERM);
+  });
+}
+
+/** With what a process ends that a signal stops. */
+export const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+const ORPHANED_AFTER_MS = 500;
+
+/**
+ * Tells when the process that started this one is gone. npm runs scripts in a shell, which passes no signal on: where
+ * npm is stopped, nobody tells the script. What others started may well outlive them.
+ */
+export function whenOrphaned(tell: () => void): Disposable {
+  const parent = process.ppid;
+  const watch =
+    process.env['npm_lifecycle_event'] === undefined
+      ? undefined
+      : setInterval(() => {
+          if (process.ppid === parent) return;
+          clearInterval(watch);
+          tell();
+        }, ORPHANED_AFTER_MS).unref();
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(watch);
+    },
+  };
 }

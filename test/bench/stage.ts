@@ -1,28 +1,16 @@
 import { join } from 'node:path';
 
 import type { Cleanup } from '../../demo/stage/cleanup.ts';
-import { type RunningControlPlane, startControlPlane } from '../../demo/stage/controlPlane.ts';
-import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
+import type { RunningControlPlane } from '../../demo/stage/controlPlane.ts';
 import { loadPolicy } from '../../src/control-plane/policy/publish.ts';
 import type { PolicyVersion } from '../../src/control-plane/policy/version.ts';
 import { startEmbeddedPostgres } from '../../src/control-plane/store/embedded/server.ts';
 import { openStore, type Store } from '../../src/control-plane/store/store.ts';
 import { silentLogger } from '../../src/domain/logger.ts';
 import type { Role, Sensitivity } from '../../src/domain/role.ts';
-import {
-  type RunningSandboxDatabricks,
-  type SandboxJitGroup,
-  SEED,
-  startSandboxDatabricks,
-} from '../../src/sandbox/databricks/index.ts';
-import {
-  EDITOR_CLIENT_ID,
-  EDITOR_SCOPES,
-  OAM_AUDIENCE,
-  PEOPLE,
-  type RunningIdentityProvider,
-  startIdentityProvider,
-} from '../../src/sandbox/identity-provider/index.ts';
+import type { RunningSandboxDatabricks, SandboxJitGroup } from '../../src/sandbox/databricks/index.ts';
+import type { RunningIdentityProvider } from '../../src/sandbox/identity-provider/index.ts';
+import { setKillableStage } from '../faults/stage.ts';
 import { type GivenGrant, giveGrants } from '../parts/control-plane/many-grants.ts';
 
 /** How long the stand-in takes for every answer, in milliseconds. */
@@ -42,68 +30,40 @@ export interface Stage {
 
 /** Sets a {@link Stage} up. Databricks limits nothing there until it is told to. */
 export async function setStage(cleanup: Cleanup, jitGroups: readonly SandboxJitGroup[] = []): Promise<Stage> {
-  const folder = await cleanup.start(
-    () => temporaryFolder('bench'),
-    (made) => made.remove(),
-  );
+  const killable = await setKillableStage(cleanup, {
+    name: 'bench',
+    jitGroups,
+  });
+  const { folder, policyFolder, identityProvider, databricks } = killable;
   const server = await cleanup.start(
-    () => startEmbeddedPostgres({ dataFolder: join(folder.path, 'postgresql'), logger: silentLogger }),
+    () => startEmbeddedPostgres({ dataFolder: join(folder, 'postgresql'), logger: silentLogger }),
     (running) => running.close(),
   );
   const { user, password, host } = server.connection;
   const databaseUrl = `postgres://${user}:${password}@/postgres?host=${encodeURIComponent(host)}`;
   const store = await cleanup.start(
-    () => openStore({ dataFolder: folder.path, databaseUrl, logger: silentLogger }),
+    () => openStore({ dataFolder: folder, databaseUrl, logger: silentLogger }),
     (opened) => opened.close(),
-  );
-  const identityProvider = await cleanup.start(
-    () => startIdentityProvider(),
-    (running) => running.close(),
-  );
-  const databricks = await cleanup.start(
-    () =>
-      startSandboxDatabricks({
-        identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-        people: Object.values(PEOPLE),
-        jitGroups,
-      }),
-    (running) => running.close(),
   );
   databricks.tune({
     answerDelayMs: ANSWER_MS,
     limits: { 'account-scim-write': null, 'account-scim-read': null, 'workspace-scim-write': null },
   });
   const { prod, dev } = databricks.workspaces;
-  const policyFolder = join(ROOT, 'demo/policy');
   return {
-    folder: folder.path,
+    folder,
     store,
     policy: await loadPolicy(policyFolder, { OAM_WORKSPACE_PROD: prod.host, OAM_WORKSPACE_DEV: dev.host }),
     identityProvider,
     databricks,
     serve: (configuration = {}) =>
-      cleanup.start(
-        (signal) =>
-          startControlPlane({
-            folder: folder.path,
-            policyFolder,
-            identity: {
-              issuer: identityProvider.issuer,
-              clientId: EDITOR_CLIENT_ID,
-              audience: OAM_AUDIENCE,
-              scopes: [...EDITOR_SCOPES],
-            },
-            databricks: { accountId: SEED.accountId, ...databricks.coreCredentials },
-            workspaces: { prod: prod.host, dev: dev.host },
-            configuration: {
-              databaseUrl,
-              limits: { requestsPerMinute: 1_000_000, streams: 100 },
-              ...configuration,
-            },
-            signal,
-          }),
-        (running) => running.close(),
-      ),
+      killable.serve({
+        configuration: {
+          databaseUrl,
+          limits: { requestsPerMinute: 1_000_000, streams: 100 },
+          ...configuration,
+        },
+      }),
   };
 }
 

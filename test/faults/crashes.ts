@@ -1,28 +1,13 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Cleanup } from '../../demo/stage/cleanup.ts';
-import { type RunningControlPlane, startControlPlane } from '../../demo/stage/controlPlane.ts';
-import { ROOT } from '../../demo/stage/folders.ts';
-import { hasCode } from '../../src/domain/errors.ts';
-import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
-import type { GrantView, RequestView } from '../../src/protocol/schemas.ts';
-import { axiosTransport } from '../../src/protocol/transport.ts';
-import {
-  type RunningSandboxDatabricks,
-  SEED,
-  startSandboxDatabricks,
-} from '../../src/sandbox/databricks/index.ts';
-import {
-  EDITOR_CLIENT_ID,
-  EDITOR_SCOPES,
-  OAM_AUDIENCE,
-  PEOPLE,
-  type RunningIdentityProvider,
-  startIdentityProvider,
-} from '../../src/sandbox/identity-provider/index.ts';
+import type { ControlPlaneClient } from '../../src/protocol/client.ts';
+import type { GrantView } from '../../src/protocol/schemas.ts';
+import { type RunningSandboxDatabricks, SEED } from '../../src/sandbox/databricks/index.ts';
+import type { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { clientOf, insist, obtain, PATIENCE_MS, setKillableStage } from './stage.ts';
 
 /** What is killed with kill -9. */
 export type Victim = 'server' | 'database' | 'both';
@@ -58,8 +43,6 @@ export interface CrashOptions {
 
 const LATEST_KILL_MS = 900;
 
-const PATIENCE_MS = 60_000;
-
 const WAYS = [
   { roleId: 'recsys-endpoint-query', group: SEED.jitGroups.endpointQuery.id, member: SEED.users.ana.id },
   { roleId: 'recsys-model-promote', group: SEED.jitGroups.modelPromote.id, member: SEED.users.ana.id },
@@ -72,9 +55,6 @@ const WAYS = [
 
 const GIVEN = ['grant.scheduled', 'grant.provisioning', 'grant.active'] as const;
 const TAKEN = ['grant.revoking', 'grant.ended'] as const;
-
-/** What a client is told when the other side dies under its call. */
-const NO_ANSWER = ['unreachable', 'timed_out', 'store_unavailable', 'internal'] as const;
 
 /**
  * Lets people ask for access and give it back, run after run, and kills the control plane, its database or both in the
@@ -144,42 +124,13 @@ interface CrashStage {
 }
 
 async function setStage(cleanup: Cleanup): Promise<CrashStage> {
-  const folder = await cleanup.start(
-    () => mkdtemp(path.join(tmpdir(), 'oam-crash-')),
-    (made) => rm(made, { recursive: true, force: true }),
-  );
-  const identityProvider = await cleanup.start(
-    () => startIdentityProvider(),
-    (running) => running.close(),
-  );
-  const databricks = await cleanup.start(
-    () =>
-      startSandboxDatabricks({
-        identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-        people: Object.values(PEOPLE),
-      }),
-    (running) => running.close(),
-  );
+  const stage = await setKillableStage(cleanup, { name: 'crash' });
+  const { folder, identityProvider, databricks } = stage;
   databricks.tune({ membershipLagMs: 150, limits: { 'account-scim-write': null } });
-  const controlPlane = await cleanup.start(
-    (signal) =>
-      startControlPlane({
-        folder,
-        policyFolder: path.join(ROOT, 'demo/policy'),
-        identity: {
-          issuer: identityProvider.issuer,
-          clientId: EDITOR_CLIENT_ID,
-          audience: OAM_AUDIENCE,
-          scopes: [...EDITOR_SCOPES],
-        },
-        databricks: { accountId: SEED.accountId, ...databricks.coreCredentials },
-        workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
-        absenceConfirmMs: 300,
-        configuration: { effects: { absenceConfirmMs: 300 }, limits: { requestsPerMinute: 1_000_000 } },
-        signal,
-      }),
-    (running) => running.close(),
-  );
+  const controlPlane = await stage.serve({
+    absenceConfirmMs: 300,
+    configuration: { effects: { absenceConfirmMs: 300 }, limits: { requestsPerMinute: 1_000_000 } },
+  });
   const client = (who: keyof typeof PEOPLE) => clientOf(identityProvider, controlPlane, who);
   const databaseFolder = path.join(folder, 'data/database/data');
   const state = async (id: string): Promise<GrantView['state']> =>
@@ -196,25 +147,7 @@ async function setStage(cleanup: Cleanup): Promise<CrashStage> {
       }
       return killedAtMs;
     },
-    async obtain(roleId, key) {
-      const asked = await insist<RequestView>(() =>
-        client('ana').call('createRequest', {
-          body: { roleId, purpose: 'Survive', minutes: 60 },
-          idempotencyKey: `ask-${roleId}-${key}`,
-        }),
-      );
-      if (asked.grantId !== null) return asked.grantId;
-      const approved = await insist(() =>
-        client('lena').call('approveRequest', {
-          params: { id: asked.id },
-          version: asked.version,
-          body: {},
-          idempotencyKey: `approve-${asked.id}`,
-        }),
-      );
-      if (approved.grantId === null) throw new Error(`The request is ${approved.state}.`);
-      return approved.grantId;
-    },
+    obtain: (roleId, key) => obtain({ ana: client('ana'), lena: client('lena') }, roleId, key),
     async giveBack(id) {
       await insist(() =>
         client('ana').call('returnGrant', { params: { id }, idempotencyKey: `return-${id}` }),
@@ -250,20 +183,6 @@ async function setStage(cleanup: Cleanup): Promise<CrashStage> {
   };
 }
 
-function clientOf(
-  identityProvider: RunningIdentityProvider,
-  controlPlane: RunningControlPlane,
-  who: keyof typeof PEOPLE,
-): ControlPlaneClient {
-  const { sub, userName, displayName, groups, duty } = PEOPLE[who];
-  return createControlPlaneClient({
-    baseUrl: controlPlane.url,
-    accessToken: () =>
-      identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
-    transport: axiosTransport(),
-  });
-}
-
 async function allGrants(client: ControlPlaneClient): Promise<string[]> {
   const ids: string[] = [];
   let cursor: string | null | undefined;
@@ -275,20 +194,6 @@ async function allGrants(client: ControlPlaneClient): Promise<string[]> {
     cursor = page.nextCursor;
   } while (cursor !== null);
   return ids;
-}
-
-/** As a client does that got no answer: the same wish with the same key, until there is one. */
-async function insist<T>(call: () => Promise<T>): Promise<T> {
-  const start = performance.now();
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      const isNoAnswer = NO_ANSWER.some((code) => hasCode(error, code));
-      if (!isNoAnswer || performance.now() - start > PATIENCE_MS) throw error;
-      await delay(100);
-    }
-  }
 }
 
 /** Kills the server of the database and all that it started, as a power failure does. */

@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { type RunningControlPlane, startControlPlane } from '../../demo/stage/controlPlane.ts';
-import { ROOT } from '../../demo/stage/folders.ts';
-import { hasCode } from '../../src/domain/errors.ts';
-import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
-import type { GrantView, RequestView } from '../../src/protocol/schemas.ts';
-import { axiosTransport } from '../../src/protocol/transport.ts';
-import {
-  type RunningSandboxDatabricks,
-  SEED,
-  startSandboxDatabricks,
-} from '../../src/sandbox/databricks/index.ts';
-import {
-  EDITOR_CLIENT_ID,
-  EDITOR_SCOPES,
-  OAM_AUDIENCE,
-  PEOPLE,
-  type RunningIdentityProvider,
-  startIdentityProvider,
-} from '../../src/sandbox/identity-provider/index.ts';
+import { Cleanup } from '../../demo/stage/cleanup.ts';
+import type { RunningControlPlane } from '../../demo/stage/controlPlane.ts';
+import type { GrantView } from '../../src/protocol/schemas.ts';
+import { SEED } from '../../src/sandbox/databricks/index.ts';
+import type { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { randomFrom } from './crashes.ts';
+import { clientOf, insist, type KillableStage, obtain, setKillableStage } from './stage.ts';
 
 /** Kills in the middle of asking, approving, provisioning and revoking. `OAM_KILLS` plays more. */
 const KILLS = Number(process.env['OAM_KILLS'] ?? '8');
@@ -31,20 +15,9 @@ const KILLS = Number(process.env['OAM_KILLS'] ?? '8');
 const LATEST_KILL_MS = 900;
 
 const WAYS = [
+  { roleId: 'recsys-endpoint-query', group: SEED.jitGroups.endpointQuery.id, member: SEED.users.ana.id },
+  { roleId: 'recsys-model-promote', group: SEED.jitGroups.modelPromote.id, member: SEED.users.ana.id },
   {
-    who: 'ana',
-    roleId: 'recsys-endpoint-query',
-    group: SEED.jitGroups.endpointQuery.id,
-    member: SEED.users.ana.id,
-  },
-  {
-    who: 'ana',
-    roleId: 'recsys-model-promote',
-    group: SEED.jitGroups.modelPromote.id,
-    member: SEED.users.ana.id,
-  },
-  {
-    who: 'ana',
     roleId: 'recsys-deployer',
     group: SEED.jitGroups.deployer.id,
     member: SEED.servicePrincipals.recsysDeployer.id,
@@ -61,94 +34,24 @@ describe('a control plane that is killed with kill -9', function () {
   this.timeout(300_000);
   const seed = Number(process.env['OAM_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   const random = randomFrom(seed);
-  let folder: string;
-  let identityProvider: RunningIdentityProvider;
-  let databricks: RunningSandboxDatabricks;
+  const cleanup = new Cleanup();
+  let stage: KillableStage;
   let controlPlane: RunningControlPlane;
 
   before(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'oam-faults-'));
-    identityProvider = await startIdentityProvider();
-    databricks = await startSandboxDatabricks({
-      identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-      people: Object.values(PEOPLE),
-    });
-    databricks.tune({ membershipLagMs: 150 });
-    controlPlane = await startControlPlane({
-      folder,
-      policyFolder: path.join(ROOT, 'demo/policy'),
-      identity: {
-        issuer: identityProvider.issuer,
-        clientId: EDITOR_CLIENT_ID,
-        audience: OAM_AUDIENCE,
-        scopes: [...EDITOR_SCOPES],
-      },
-      databricks: { accountId: SEED.accountId, ...databricks.coreCredentials },
-      workspaces: {
-        prod: databricks.workspaces.prod.host,
-        dev: databricks.workspaces.dev.host,
-      },
-      absenceConfirmMs: 300,
-    });
+    stage = await setKillableStage(cleanup, { name: 'faults' });
+    stage.databricks.tune({ membershipLagMs: 150 });
+    controlPlane = await stage.serve({ absenceConfirmMs: 300 });
   });
-  after(async () => {
-    await controlPlane.close();
-    await databricks.close();
-    await identityProvider.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  after(() => cleanup.run());
 
-  const client = (who: keyof typeof PEOPLE): ControlPlaneClient => {
-    const { sub, userName, displayName, groups, duty } = PEOPLE[who];
-    return createControlPlaneClient({
-      baseUrl: controlPlane.url,
-      accessToken: () =>
-        identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
-      transport: axiosTransport(),
-    });
-  };
-
-  /** As a client does that got no answer: the same wish with the same key, until there is one. */
-  const insist = async <T>(call: () => Promise<T>): Promise<T> => {
-    for (;;) {
-      try {
-        return await call();
-      } catch (error) {
-        if (
-          !['unreachable', 'timed_out', 'store_unavailable', 'internal'].some((code) => hasCode(error, code))
-        ) {
-          throw error;
-        }
-        await delay(100);
-      }
-    }
-  };
+  const client = (who: keyof typeof PEOPLE) => clientOf(stage.identityProvider, controlPlane, who);
 
   const killOnce = async (meanwhile?: () => Promise<void>): Promise<void> => {
     await delay(random() * LATEST_KILL_MS);
     await controlPlane.kill();
     await meanwhile?.();
     await controlPlane.restart();
-  };
-
-  const obtain = async (way: (typeof WAYS)[number], key: string): Promise<string> => {
-    const asked = await insist<RequestView>(() =>
-      client(way.who).call('createRequest', {
-        body: { roleId: way.roleId, purpose: 'Survive', minutes: 60 },
-        idempotencyKey: `ask ${way.roleId} ${key}`.replaceAll(' ', '-'),
-      }),
-    );
-    if (asked.grantId !== null) return asked.grantId;
-    const approved = await insist(() =>
-      client('lena').call('approveRequest', {
-        params: { id: asked.id },
-        version: asked.version,
-        body: {},
-        idempotencyKey: `approve-${asked.id}`,
-      }),
-    );
-    assert.ok(approved.grantId, approved.state);
-    return approved.grantId;
   };
 
   const until = async (id: string, state: GrantView['state']): Promise<GrantView> => {
@@ -182,11 +85,15 @@ describe('a control plane that is killed with kill -9', function () {
         last ? async () => delay(Math.max(0, Date.parse(endsAt) - Date.now() + 500)) : undefined,
       );
       if (round % 2 === 0) {
-        held = await Promise.all(WAYS.map((way) => obtain(way, String(round))));
+        held = await Promise.all(
+          WAYS.map(({ roleId }) =>
+            obtain({ ana: client('ana'), lena: client('lena') }, roleId, String(round)),
+          ),
+        );
         await killed;
         await Promise.all(held.map((id) => until(id, 'active')));
         for (const way of WAYS) {
-          assert.deepEqual(databricks.members(way.group), [way.member], `seed ${seed}, round ${round}`);
+          assert.deepEqual(stage.databricks.members(way.group), [way.member], `seed ${seed}, round ${round}`);
         }
         grants.push(...held);
       } else {
@@ -200,14 +107,14 @@ describe('a control plane that is killed with kill -9', function () {
         await killed;
         await Promise.all(held.map((id) => until(id, 'ended')));
         for (const way of WAYS) {
-          assert.deepEqual(databricks.members(way.group), [], `seed ${seed}, round ${round}`);
+          assert.deepEqual(stage.databricks.members(way.group), [], `seed ${seed}, round ${round}`);
         }
       }
     }
 
     const expired = await until(expiring.grantId, 'ended');
     assert.equal(expired.endReason, 'expired');
-    assert.deepEqual(databricks.members(EXPIRING.group), []);
+    assert.deepEqual(stage.databricks.members(EXPIRING.group), []);
 
     const all = await client('ana').call('listGrants', { query: { limit: 200 } });
     assert.deepEqual(all.items.map((grant) => grant.id).sort(), [...grants].sort(), `seed ${seed}`);

@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import * as z from 'zod/mini';
 
-import { startControlPlane } from '../../demo/stage/controlPlane.ts';
-import { ROOT } from '../../demo/stage/folders.ts';
-import { createControlPlaneClient } from '../../src/protocol/client.ts';
-import { axiosTransport } from '../../src/protocol/transport.ts';
-import { SEED, startSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
-import {
-  EDITOR_CLIENT_ID,
-  EDITOR_SCOPES,
-  OAM_AUDIENCE,
-  PEOPLE,
-  startIdentityProvider,
-} from '../../src/sandbox/identity-provider/index.ts';
+import { Cleanup } from '../../demo/stage/cleanup.ts';
 import { SECRET, startChat } from '../parts/control-plane/notices/chat.ts';
+import { clientOf, setKillableStage } from './stage.ts';
 
 const ROLES = ['recsys-model-promote', 'recsys-deployer'];
 
@@ -31,27 +18,11 @@ describe('notices of a control plane that is killed with kill -9', function () {
 
   it('all arrive, each by one id however often it is sent', async () => {
     await using stack = new AsyncDisposableStack();
-    const folder = await mkdtemp(path.join(tmpdir(), 'oam-faults-'));
-    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    const cleanup = new Cleanup();
     const chat = stack.use(await startChat());
-    const identityProvider = await startIdentityProvider();
-    stack.defer(() => identityProvider.close());
-    const databricks = await startSandboxDatabricks({
-      identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-      people: Object.values(PEOPLE),
-    });
-    stack.defer(() => databricks.close());
-    const controlPlane = await startControlPlane({
-      folder,
-      policyFolder: path.join(ROOT, 'demo/policy'),
-      identity: {
-        issuer: identityProvider.issuer,
-        clientId: EDITOR_CLIENT_ID,
-        audience: OAM_AUDIENCE,
-        scopes: [...EDITOR_SCOPES],
-      },
-      databricks: { accountId: SEED.accountId, ...databricks.coreCredentials },
-      workspaces: { prod: databricks.workspaces.prod.host, dev: databricks.workspaces.dev.host },
+    stack.defer(() => cleanup.run());
+    const stage = await setKillableStage(cleanup, { name: 'faults' });
+    const controlPlane = await stage.serve({
       notices: {
         section: {
           webhooks: [{ name: 'recsys', url: 'env:HOOK_URL', secret: 'env:HOOK_SECRET' }],
@@ -60,14 +31,7 @@ describe('notices of a control plane that is killed with kill -9', function () {
         environment: { HOOK_URL: chat.origin + HOOK, HOOK_SECRET: SECRET },
       },
     });
-    stack.defer(() => controlPlane.close());
-    const { sub, userName, displayName, groups, duty } = PEOPLE.ana;
-    const ana = createControlPlaneClient({
-      baseUrl: controlPlane.url,
-      accessToken: () =>
-        identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
-      transport: axiosTransport(),
-    });
+    const ana = clientOf(stage.identityProvider, controlPlane, 'ana');
 
     // Taken, and killed before the answer; not answered, and killed; killed before it is sent at all.
     chat.answers(HOOK, 'hang', 'lost');

@@ -172,6 +172,8 @@ class SupervisedServer implements EmbeddedPostgres {
       ['-D', cluster.dataFolder, ...settings(socketFolder)],
       ['ignore', log.fd, log.fd],
     );
+    // Before anything is waited for: whoever ends this process meanwhile ends it too.
+    this.#child = child;
     let ended = false;
     const end = new Promise<void>((resolve) => {
       const settle = (): void => {
@@ -182,7 +184,6 @@ class SupervisedServer implements EmbeddedPostgres {
       child.once('error', settle);
     });
     await log.close();
-    this.#child = child;
     const deadline = performance.now() + START_PATIENCE_MS;
     while (!(await this.#answers())) {
       if (ended) {
