@@ -206,6 +206,13 @@ export async function runCommandLine(
           exitCode = await execClean(options, invocation);
           return;
         }
+        const { workloadIdentity } = await import('./workload/identity.ts');
+        const identity = workloadIdentity(invocation.env, invocation.transport);
+        if (identity !== undefined && (invocation.env['OAM_HAND_OVER'] ?? '') === '') {
+          const { execAsWorkload } = await import('./workload/exec.ts');
+          exitCode = await execAsWorkload(options, flags, identity, invocation);
+          return;
+        }
         await talk(flags, async (connection) => {
           const { exec } = await import('./exec/exec.ts');
           exitCode = await exec(options, connection, invocation);

@@ -12,6 +12,7 @@ import { oneLine } from '../table.ts';
 import { obtainRole } from './access.ts';
 import { HAND_OVER } from './child-environment.ts';
 import { assertLasts, assertWithinLimits, worksAlone } from './lasting.ts';
+import { release } from './release.ts';
 import { type ExecPlace, runProgram } from './running.ts';
 import { type RunnerSession, startRunner } from './runner-session.ts';
 import { removeLeftTokenFiles, tokenFolder } from './token-file.ts';
@@ -147,16 +148,4 @@ function noOwnSignIn(): UsageError {
   return new UsageError(
     'With --file-oidc the program has your own sign-in, and this role works as somebody else. Leave --file-oidc out, or ask for a role of the kind pat or member.',
   );
-}
-
-/** Gives back to the end, whoever presses Ctrl-C meanwhile: it takes seconds, and the access would stay otherwise. */
-async function release(work: () => Promise<void>, invocation: Invocation): Promise<void> {
-  const taken = invocation.signals.take(() => {
-    invocation.note('Returning the access; one moment.');
-  });
-  try {
-    await work();
-  } finally {
-    taken[Symbol.dispose]();
-  }
 }

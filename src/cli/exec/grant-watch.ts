@@ -18,6 +18,8 @@ export interface GrantWatch {
   readonly onEnding: (grant: GrantView, leftMs: number) => void;
   /** Called once, when the grant is seen to be over, whoever ended it. */
   readonly onOver: () => void;
+  /** When a grant ends by itself, in epoch milliseconds; at its `endsAt` unless given. */
+  readonly endOf?: (grant: GrantView) => EpochMs;
   /** Between two looks, in milliseconds; five seconds unless given. */
   readonly everyMs?: number;
 }
@@ -52,7 +54,8 @@ export function watchGrant(watch: GrantWatch): Disposable {
   /** Also where the control plane is away: the end that was seen last comes all the same. */
   const warn = (): void => {
     if (typeof seen?.endsAt !== 'string') return;
-    const leftMs = Date.parse(seen.endsAt) - watch.clock.nowMs();
+    const endsAtMs = watch.endOf?.(seen) ?? Date.parse(seen.endsAt);
+    const leftMs = endsAtMs - watch.clock.nowMs();
     if (dueWarning(leftMs)) watch.onEnding(seen, leftMs);
   };
 

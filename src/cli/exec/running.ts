@@ -11,6 +11,7 @@ import {
 } from '../../broker/index.ts';
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import { hasOwnPath } from '../../domain/role.ts';
+import type { EpochMs } from '../../domain/time.ts';
 import { stateFolder } from '../../identity/index.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
@@ -29,7 +30,15 @@ export interface ExecPlace {
   /** Absent where nobody is signed in. */
   readonly person?: PersonTokenOptions;
   /** The grant that the program works under, and who asks after it; absent where it has the person's everyday access only. */
-  readonly held: { readonly grant: GrantView; readonly client: ControlPlaneClient } | undefined;
+  readonly held: HeldGrant | undefined;
+}
+
+/** The grant that a program works under. */
+export interface HeldGrant {
+  readonly grant: GrantView;
+  readonly client: ControlPlaneClient;
+  /** When the access ends by itself; at the grant's end unless given. */
+  readonly endOf?: (grant: GrantView) => EpochMs;
 }
 
 /** What is run, and how it gets at its access. */
@@ -128,12 +137,13 @@ async function runInPlace(
 
 /** Warns of a grant's end, and ends a role's path with it. A person's path stays: it answers as the person, who has less now. */
 function watchWhileRunning(
-  { grant, client }: NonNullable<ExecPlace['held']>,
+  { grant, client, endOf }: HeldGrant,
   path: BrokerPath | undefined,
   { clock, note }: Pick<Invocation, 'clock' | 'note'>,
 ): Disposable {
   return watchGrant({
     ...{ grantId: grant.id, client, clock },
+    ...(endOf && { endOf }),
     onEnding(ending, leftMs) {
       note(`oam: ${endingWords(ending, leftMs, clock.nowMs())}`);
     },

@@ -299,7 +299,8 @@ function faultOfWorkloadAudience({
   databricks,
 }: ServerConfigurationFile): string | undefined {
   const taken = [...[identity.audience, identity.clientId, ...identity.otherClientIds], databricks.accountId];
-  return workloads !== undefined && taken.includes(workloads.audience)
+  const audiences = workloads && [workloads.audience, ...workloads.issuers.map(({ audience }) => audience)];
+  return audiences?.some((audience) => audience !== undefined && taken.includes(audience)) === true
     ? 'must be of its own: else a token that is meant for another door would open this one.'
     : undefined;
 }

@@ -28,6 +28,8 @@ export const WorkloadsFile = z.strictObject({
         profile: z.enum(PROFILE_NAMES),
         issuer: z.optional(Text),
         jwksUri: z.optional(Text),
+        /** In the place of the common one, where an issuer gives no other. */
+        audience: z.optional(Text),
         claims: z._default(z.record(Name, z.union([Text, z.array(Text).check(z.minLength(1))])), {}),
         only: z._default(z.record(Name, z.array(Text).check(z.minLength(1))), {}),
         run: z.optional(
@@ -49,6 +51,8 @@ export interface WorkloadIssuer {
   readonly name: string;
   readonly issuer: string;
   readonly jwksUri: string | undefined;
+  /** What its tokens must be issued for. */
+  readonly audience: string;
   readonly claims: Readonly<Record<string, ClaimPath>>;
   /** Claims that must have one of these values, whatever the rules say. */
   readonly only: Readonly<Record<string, readonly string[]>>;
@@ -57,7 +61,6 @@ export interface WorkloadIssuer {
 
 /** The workloads that may come. */
 export interface WorkloadTrust {
-  readonly audience: string;
   readonly issuers: readonly WorkloadIssuer[];
 }
 
@@ -101,6 +104,7 @@ export function toWorkloadTrust(file: WorkloadsFile, complain: Complain): Worklo
       name: row.name,
       issuer: issuer ?? '',
       jwksUri: row.jwksUri,
+      audience: row.audience ?? profile.audience ?? file.audience,
       claims,
       only: row.only,
       run: runClaims && {
@@ -109,5 +113,5 @@ export function toWorkloadTrust(file: WorkloadsFile, complain: Complain): Worklo
       },
     };
   });
-  return { audience: file.audience, issuers };
+  return { issuers };
 }

@@ -4,6 +4,8 @@ import type { ClaimPath } from '../authentication/claim-path.ts';
 export interface WorkloadProfile {
   /** Where there is one issuer for everybody. */
   readonly issuer: string | undefined;
+  /** Where its tokens are issued for nothing else. */
+  readonly audience?: string;
   readonly claims: Readonly<Record<string, ClaimPath>>;
   /** The claims that together name one run; undefined where its workloads are no runs. */
   readonly run: readonly string[] | undefined;
@@ -50,6 +52,7 @@ export const WORKLOAD_PROFILES = {
   },
   'azure-devops': {
     issuer: undefined,
+    audience: 'api://AzureADTokenExchange',
     claims: top('org_id', 'prj_id', 'def_id', 'run_id', 'rpo_id', 'rpo_uri', 'rpo_ver', 'rpo_ref'),
     run: ['org_id', 'run_id'],
   },

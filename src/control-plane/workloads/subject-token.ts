@@ -46,7 +46,7 @@ export function createSubjectTokenVerifier(
         throw refused('Its issuer is none that this control plane trusts. Ask your administrator to add it.');
       }
       const keys = await issuer.keys().catch(unavailable);
-      const claims = await check(token, keys, issuer.row.issuer, trust.audience, nowMs);
+      const claims = await check(token, keys, issuer.row.issuer, issuer.row.audience, nowMs);
       return principalOf(claims, issuer.row);
     },
   };

@@ -20,6 +20,7 @@ export function issuerOf(
     name,
     issuer: url,
     jwksUri: undefined,
+    audience: profile.audience ?? AUDIENCE,
     claims: profile.claims,
     only: {},
     run: profile.run && { claims: profile.run, graceMinutes: 10 },
@@ -28,7 +29,7 @@ export function issuerOf(
 }
 
 export function trustIn(...issuers: WorkloadIssuer[]): WorkloadTrust {
-  return { audience: AUDIENCE, issuers };
+  return { issuers };
 }
 
 /** What a job of GitHub Actions says of itself. */

@@ -33,6 +33,7 @@ const SHAPES = {
   'azure-devops': [
     {
       sub: 'p://acme/recsys/deploy',
+      aud: 'api://AzureADTokenExchange',
       org_id: '5e0bb1c8-8b4a-4e0b-9c1e-2f0a6d9b7c11',
       prj_id: '9a2b6c3d-1111-4a11-9b1e-0a0a0a0a0001',
       def_id: '12',
@@ -102,7 +103,7 @@ describe("a workload's own token", function () {
   for (const profile of PROFILES) {
     it(`of the shape of ${profile} opens the control plane, and is known by its claims`, async () => {
       const [claims, known] = SHAPES[profile];
-      const token = await issuerAt(profile).sign(await freshly(world, { ...claims, aud: AUDIENCE }));
+      const token = await issuerAt(profile).sign(await freshly(world, { aud: AUDIENCE, ...claims }));
       const client = await signedIn(world, token);
       const me = await client.call('getMe', {});
       assert.equal(me.iss, `urn:oam:workload:${profile}`);
