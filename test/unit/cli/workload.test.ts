@@ -124,7 +124,8 @@ describe('oam exec in a pipeline: its way to the control plane', () => {
     });
     return { session, clock, exchanged, redactor };
   }
-  const good = (call: number) => json(200, { access_token: `oamw_a-token-of-a-job-${String(call)}`, expires_in: 900 });
+  const good = (call: number) =>
+    json(200, { access_token: `oamw_a-token-of-a-job-${String(call)}`, expires_in: 900 });
   const look = { params: { id: 'g1' } };
 
   it('is opened by an exchange and renewed ahead of its end, with a fresh token of the job each time', async () => {
