@@ -22,6 +22,11 @@ export function unavailable(detail: string, cause?: unknown): OamError {
   );
 }
 
+/** Nobody is signed in, or nobody who acts. */
+export function notSignedIn(): OamError {
+  return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+}
+
 /** The session is over at the identity provider. */
 export function sessionExpired(detail?: string): OamError {
   return new OamError(
@@ -121,6 +126,9 @@ function reasonIn(description: string | undefined): string | undefined {
   return /\bAADSTS\d{1,10}\b/.exec(description ?? '')?.[0];
 }
 
+/** Entra ID's numbers for what a company's Conditional Access forbids, which also come as `invalid_grant`. */
+const CONDITIONAL_ACCESS = /^AADSTS530?\d{3}$/;
+
 function ofErrorCode(
   code: string,
   status: number | undefined,
@@ -142,7 +150,9 @@ function ofErrorCode(
     case 'expired_token':
       return signInTimedOut();
     case 'invalid_grant':
-      return moment === 'refresh' ? sessionExpired(reason) : signInTimedOut();
+      if (moment === 'refresh') return sessionExpired(reason);
+      if (reason === undefined || !CONDITIONAL_ACCESS.test(reason)) return signInTimedOut();
+      return moment === 'device-code' ? deviceCodeDenied(reason) : signInDenied(reason);
     case 'login_required':
     case 'interaction_required':
     case 'consent_required':

@@ -40,7 +40,7 @@ export {
   type DiscoveredIdentityProvider,
   type DiscoveryOptions,
 } from './discovery.ts';
-export { sessionExpired } from './failures.ts';
+export { notSignedIn, sessionExpired } from './failures.ts';
 export {
   type Keychain,
   keychainLock,
@@ -53,13 +53,9 @@ export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
 export { type LockedAccounts, moveAccounts } from './move-accounts.ts';
 export { revokeSession } from './refresh.ts';
 export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
-export {
-  createSessionKeeper,
-  type SessionKeeper,
-  type SessionKeeperOptions,
-  type SessionState,
-} from './session-keeper.ts';
-export { overLimit } from './session-limits.ts';
+export { createSessionKeeper, type SessionKeeper, type SessionKeeperOptions } from './session-keeper.ts';
+export type { SessionState } from './session-state.ts';
+export { overLimit, refuseOldSignIn } from './session-limits.ts';
 export {
   ensureSealingKey,
   sealedAccountStores,

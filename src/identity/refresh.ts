@@ -1,9 +1,10 @@
+import { samePrincipal } from '../domain/principal.ts';
 import { SECOND_MS } from '../domain/time.ts';
 import { resourceParameter } from './configuration.ts';
 import type { DiscoveredIdentityProvider } from './discovery.ts';
 import { asIdentityFailure, sessionExpired, wrongIssuer } from './failures.ts';
 import { receivedTokens } from './received-tokens.ts';
-import type { Session } from './session.ts';
+import { principalOf, type Session } from './session.ts';
 import { sessionOf } from './tokens.ts';
 
 /** Signing out does not wait longer than this for the provider. */
@@ -50,6 +51,16 @@ export async function revokeSession(
       () => false,
     );
   return Promise.race([revoked, elapsed(REVOCATION_TIMEOUT_MS)]);
+}
+
+/** Ends what a refresh brought too late, unless that would end the same person's new session too. */
+export async function revokeUnlessSamePerson(
+  idp: DiscoveredIdentityProvider,
+  late: Session,
+  present: Session | undefined,
+): Promise<void> {
+  if (present && samePrincipal(principalOf(present), principalOf(late))) return;
+  await revokeSession(idp, late);
 }
 
 function elapsed(ms: number): Promise<false> {

@@ -2,12 +2,20 @@ import { OamError, hasCode } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
 import { type PrincipalKey, samePrincipal } from '../domain/principal.ts';
 import type { Redactor } from '../domain/redaction.ts';
-import { MINUTE_MS, SECOND_MS, type Clock, type EpochMs } from '../domain/time.ts';
+import { SECOND_MS, type Clock, type EpochMs } from '../domain/time.ts';
 import { cancellable } from './cancellation.ts';
 import type { DiscoveredIdentityProvider } from './discovery.ts';
-import { databricksSignInNeeded, isUnavailable, principalChanged, sessionExpired } from './failures.ts';
+import {
+  databricksSignInNeeded,
+  isUnavailable,
+  notSignedIn,
+  principalChanged,
+  sessionExpired,
+} from './failures.ts';
+import { type Door, refreshMoments, tokenFor } from './due-refresh.ts';
 import type { RefreshLock } from './refresh-lock.ts';
-import { refreshSession, revokeSession } from './refresh.ts';
+import { refreshSession, revokeSession, revokeUnlessSamePerson } from './refresh.ts';
+import { maskSessions } from './session-masks.ts';
 import {
   parseSession,
   principalOf,
@@ -16,7 +24,7 @@ import {
   type SessionStore,
   type SubjectToken,
 } from './session.ts';
-import { lifeOf } from './tokens.ts';
+import { type SessionState, sessionIn } from './session-state.ts';
 
 /** What the keeper needs. */
 export interface SessionKeeperOptions {
@@ -85,23 +93,6 @@ export interface SessionKeeper {
   onDidChange(listener: (session: Session | undefined) => void): Disposable;
 }
 
-type Door = 'access' | 'subject';
-
-/** Where a session stands. */
-export type SessionState =
-  /** The store was not read yet. */
-  | { readonly kind: 'unread' }
-  | { readonly kind: 'signed-out' }
-  /** It was ended by others than the person: by the provider, or by what their company allows. */
-  | { readonly kind: 'expired'; readonly reason: OamError }
-  | { readonly kind: 'signed-in'; readonly session: Session };
-
-/** Tokens are refreshed this long before they end, or half their life before if that is less. */
-const REFRESH_AHEAD_MS = MINUTE_MS;
-
-/** Up to so much earlier, in each window by another while, so that they do not all ask in the same second. */
-const JITTER_MS = MINUTE_MS / 2;
-
 /** A token with less left than this is not handed out: it would run out on its way. */
 const MINIMUM_LEFT_MS = 5 * SECOND_MS;
 
@@ -118,7 +109,7 @@ const MINIMUM_LEFT_MS = 5 * SECOND_MS;
 export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
   const { store, lock, clock, logger } = options;
   const listeners = new Set<(session: Session | undefined) => void>();
-  const masks = createMasks(options.redactor);
+  const masks = maskSessions(options.redactor);
   let state: SessionState = { kind: 'unread' };
   const refreshing = new Map<Door, Promise<Session>>();
   /** Set while the store holds an older session than the memory does, because it could not be written. */
@@ -165,12 +156,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   };
   const sessionKind = (): SessionState['kind'] => state.kind;
 
-  const aheadMs = REFRESH_AHEAD_MS + (options.random ?? Math.random)() * JITTER_MS;
-
-  const dueAtMs = (session: Session, door: Door): EpochMs => {
-    const { token, expiresAtMs } = tokenFor(session, door);
-    return expiresAtMs - Math.min(aheadMs, (lifeOf(token) ?? Infinity) / 2);
-  };
+  const dueAtMs = refreshMoments(options.random ?? Math.random);
 
   /** The subject token that the provider did not renew: asking again for the same would only rotate the session. */
   let unrenewed: string | undefined;
@@ -200,13 +186,13 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     const stored = await readStore().catch(() => expected);
     if (generation !== begunIn) {
       const present = sessionIn(state);
-      await endUnlessSamePerson(idp, refreshed, present);
+      await revokeUnlessSamePerson(idp, refreshed, present);
       if (!present) throw notSignedIn();
       return present;
     }
     if (stored?.refreshToken !== expected.refreshToken) {
       // Another window ended or replaced the session while the provider was asked: what it brought must not undo that.
-      await endUnlessSamePerson(idp, refreshed, stored);
+      await revokeUnlessSamePerson(idp, refreshed, stored);
       behind = undefined;
       enter(stored ? { kind: 'signed-in', session: stored } : { kind: 'signed-out' });
       if (!stored) throw notSignedIn();
@@ -215,16 +201,6 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     enter({ kind: 'signed-in', session: refreshed });
     await write(refreshed, session);
     return refreshed;
-  };
-
-  /** Ends what a refresh brought too late, unless that would end the same person's new session too. */
-  const endUnlessSamePerson = async (
-    idp: DiscoveredIdentityProvider,
-    late: Session,
-    present: Session | undefined,
-  ): Promise<void> => {
-    if (present && samePrincipal(principalOf(present), principalOf(late))) return;
-    await revokeSession(idp, late);
   };
 
   const refresh = async (door: Door): Promise<Session> => {
@@ -415,38 +391,6 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   };
 }
 
-function sessionIn(state: SessionState): Session | undefined {
-  return state.kind === 'signed-in' ? state.session : undefined;
-}
-
-function tokenFor(session: Session, door: Door): { readonly token: string; readonly expiresAtMs: EpochMs } {
-  return door === 'access'
-    ? { token: session.accessToken, expiresAtMs: session.accessTokenExpiresAtMs }
-    : { token: session.idToken, expiresAtMs: session.idTokenExpiresAtMs };
-}
-
-function notSignedIn(): OamError {
-  return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
-}
-
 function codeOf(error: unknown): string {
   return error instanceof OamError ? error.code : error instanceof Error ? error.name : 'unknown';
-}
-
-/** Masks the tokens of the present session and of the one before it, which may still be on their way somewhere. */
-function createMasks(redactor: Redactor): { cover(session: Session): void } {
-  let present: Disposable[] = [];
-  let former: Disposable[] = [];
-  let covered: Session | undefined;
-  return {
-    cover(session) {
-      if (covered === session) return;
-      covered = session;
-      for (const mask of former) mask[Symbol.dispose]();
-      former = present;
-      present = [session.accessToken, session.idToken, session.refreshToken]
-        .filter((secret) => secret !== undefined)
-        .map((secret) => redactor.register(secret));
-    },
-  };
 }

@@ -32,3 +32,24 @@ export function overLimit(
   }
   return undefined;
 }
+
+/**
+ * Refuses a sign-in that is over the limit when it comes: a browser goes on with whoever it knows, and since when. Kept,
+ * it would be ended at once, and the next one too. It is left to run out, because many providers end a person's other
+ * tokens with it.
+ *
+ * @throws {OamError} `session_over_limit`.
+ */
+export function refuseOldSignIn(
+  limits: SessionLimits | undefined,
+  { beganAtMs }: { readonly beganAtMs?: EpochMs | undefined },
+  nowMs: EpochMs,
+): void {
+  const over = overLimit(limits ?? {}, { beganAtMs, usedAtMs: nowMs }, nowMs);
+  if (over === undefined) return;
+  throw new OamError(
+    'session_over_limit',
+    'Your company ends sessions after a while, and your browser went on with an older sign-in. Sign out at the identity provider there, then sign in again.',
+    over.detail === undefined ? {} : { detail: over.detail },
+  );
+}

@@ -14,8 +14,8 @@ import {
   memoryAccountStores,
   openedAccountStores,
   openKeychainSessions,
-  overLimit,
   processRefreshLock,
+  refuseOldSignIn,
   type RefreshLock,
   type Session,
   signInWithDeviceCode,
@@ -131,10 +131,7 @@ export async function connect(
         invocation.note(`(the code is good until ${describeMoment(prompt.expiresAtMs, clock.nowMs())}).`);
       },
     });
-    const { beganAtMs } = signedIn;
-    const nowMs = clock.nowMs();
-    const over = overLimit((await configuration()).sessions ?? {}, { beganAtMs, usedAtMs: nowMs }, nowMs);
-    if (over !== undefined) throw tooOld(over);
+    refuseOldSignIn((await configuration()).sessions, signedIn, clock.nowMs());
     await session.accept(signedIn);
     return signedIn;
   };
@@ -169,15 +166,6 @@ export async function connect(
 }
 
 const nobody = (): Promise<undefined> => Promise.resolve(undefined);
-
-/** A sign-in by code goes on with whoever the browser knows, and since when. */
-function tooOld({ code, detail }: OamError): OamError {
-  return new OamError(
-    code,
-    'Your company ends sessions after a while, and the browser knew you from an older sign-in. Sign out at the identity provider there, then sign in again.',
-    detail === undefined ? {} : { detail },
-  );
-}
 
 /** Remembers what succeeded; what failed is tried again at the next call. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {

@@ -1,9 +1,10 @@
-import { OamError } from '../../domain/errors.ts';
+import type { OamError } from '../../domain/errors.ts';
 import type { PrincipalKey } from '../../domain/principal.ts';
 import {
   type Accounts,
   type DatabricksSignIns,
   type LastUse,
+  notSignedIn,
   overLimit,
   type Session,
   type SessionKeeper,
@@ -66,7 +67,7 @@ export function commandSession({
     await ready();
     const present = account === undefined ? undefined : of(account);
     if (present !== undefined) return present;
-    throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+    throw notSignedIn();
   };
   const keeper = (): Promise<SessionKeeper> => mine((key) => accounts.keeperOf(key));
   const state = (): SessionKeeper['state'] | undefined =>

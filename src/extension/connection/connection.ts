@@ -15,7 +15,9 @@ import {
   discoverIdentityProvider,
   type DiscoveredIdentityProvider,
   type KnownAccount,
+  notSignedIn,
   type RefreshLock,
+  refuseOldSignIn,
   revokeSession,
   type Seat,
   type Session,
@@ -27,7 +29,7 @@ import type { SessionLimits } from '../../protocol/schemas.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import { controlPlaneOrigin } from './control-plane-address.ts';
 import { needsNewSession, type PinnedTrust, trustChanges } from './pinned-trust.ts';
-import { type ConnectionState, type Keeping, notSignedIn, standing } from './standing.ts';
+import { type ConnectionState, type Keeping, standing } from './standing.ts';
 import { agreedTrust, type TrustAgreement } from './trust-agreement.ts';
 
 export type { ConnectionState, SignedInState } from './standing.ts';
@@ -115,7 +117,7 @@ export class Connection implements Stoppable {
    * Signs in, anew if need be.
    *
    * @param seat Whether the new account takes the place of the one that acts.
-   * @throws {OamError} `not_configured`, and what the control plane's and the identity provider's clients throw.
+   * @throws {OamError} `not_configured`, `session_over_limit` where the sign-in is too old already, and what the control plane's and the identity provider's clients throw.
    * @throws {CancelledError} where the person does not agree to a change of whom they trust.
    */
   async signIn(perform: SignIn, signal: AbortSignal, seat: Seat = 'replaces'): Promise<Session> {
@@ -129,6 +131,7 @@ export class Connection implements Stoppable {
       void revokeSession(identityProvider, session);
       throw new CancelledError();
     }
+    refuseOldSignIn(trust.sessions, session, this.#options.clock.nowMs());
     await this.#options.pins.write(url, trust);
     const { accounts } = await this.#keepFor(url, trust, identityProvider);
     await accounts.accept(session, seat);

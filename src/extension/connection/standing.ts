@@ -1,6 +1,6 @@
-import { OamError } from '../../domain/errors.ts';
+import type { OamError } from '../../domain/errors.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
-import { type Accounts, principalOf, type Session } from '../../identity/index.ts';
+import { type Accounts, notSignedIn, principalOf, type Session } from '../../identity/index.ts';
 import {
   type CallerOptions,
   type ControlPlaneClient,
@@ -65,11 +65,6 @@ export function standing(
   const caller = callerOf({ url, accounts }, person);
   const client = createControlPlaneClient({ ...caller, transport });
   return { kind: 'signedIn', url, trust, session, client, caller };
-}
-
-/** Nobody is signed in, or nobody who acts. */
-export function notSignedIn(): OamError {
-  return new OamError('not_signed_in', 'You are not signed in. Sign in first.');
 }
 
 /** One person, as whom the control plane is asked: never as anybody else, and for nobody who does not act. */

@@ -300,6 +300,11 @@ describe('Diagnose', () => {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       stack.defer(() => void server.close());
       const { port } = server.address() as AddressInfo;
+      const identity = { ...trust.identity, issuer: `https://localhost:${port}` };
+      const provider = (await run({ transport: controlPlane({ configuration: { identity } }) })).find(
+        ({ what }) => what === 'Identity provider',
+      );
+      assert.match(provider?.words ?? '', /an authority that this machine does not know/);
       await shows(
         'The authority of the company is not known to this machine',
         await run({

@@ -213,6 +213,28 @@ describe('the connection', () => {
     }
   });
 
+  it('refuses a sign-in that is over the limit when it comes, in a sentence and without a loop', async () => {
+    const provider = await startIdentityProvider();
+    try {
+      const sessions = { absoluteHours: 8 };
+      const offered = { ...TRUST, identity: { ...TRUST.identity, issuer: provider.issuer }, sessions };
+      const { connection, stores, start } = connectionWith({ offered });
+      await start();
+      const since = (hours: number) => () =>
+        Promise.resolve({ ...ANA_SESSION, issuer: provider.issuer, beganAtMs: -hours * 3_600_000 });
+      await assert.rejects(
+        connection.signIn(since(9), AbortSignal.timeout(5_000)),
+        /session_over_limit|your browser went on with an older sign-in/,
+      );
+      assert.equal(connection.state.kind, 'signedOut');
+      assert.equal(await stores.list.read(), undefined);
+      await connection.signIn(since(7), AbortSignal.timeout(5_000));
+      assert.equal(connection.state.kind, 'signedIn');
+    } finally {
+      await provider.close();
+    }
+  });
+
   const LENA: Session = {
     ...ANA_SESSION,
     subject: 'lena',

@@ -34,6 +34,19 @@ describe('what an identity provider refuses', () => {
     assert.equal(ended.detail, 'AADSTS700082');
   });
 
+  it('is no lateness of the person where Entra ID’s Conditional Access forbids it, under whatever name', () => {
+    const blocked = { error: 'invalid_grant', error_description: 'AADSTS530036: blocked by policy. Trace' };
+    const byCode = answered(blocked, 'device-code');
+    assert.match(byCode.sentence, /your company does not allow/);
+    assert.equal(byCode.detail, 'AADSTS530036');
+    const other = { error: 'invalid_grant', error_description: 'AADSTS53003: blocked.' };
+    assert.equal(answered(other, 'sign-in').code, 'sign_in_denied');
+    assert.equal(answered(other, 'refresh').code, 'session_expired');
+    const late = { error: 'invalid_grant', error_description: 'AADSTS70008: The code has expired.' };
+    assert.equal(answered(late, 'sign-in').code, 'sign_in_timed_out');
+    assert.equal(answered({ error: 'invalid_grant' }, 'device-code').code, 'sign_in_timed_out');
+  });
+
   it('is no word about the session where the provider is only busy', () => {
     assert.equal(answered({ error: 'invalid_grant' }, 'refresh', 503).code, 'identity_provider_unavailable');
     assert.equal(
