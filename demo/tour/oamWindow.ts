@@ -17,18 +17,33 @@ export class OamWindow {
   readonly context: BrowserContext;
   readonly workbench: Workbench;
 
-  private constructor(context: BrowserContext, page: Page) {
+  /** Our own words in the window's language. */
+  readonly #say: (english: string) => string;
+
+  private constructor(context: BrowserContext, page: Page, say: (english: string) => string) {
     this.context = context;
     this.workbench = new Workbench(page);
+    this.#say = say;
   }
 
-  /** Opens a window on the sample project in a browser profile of its own: nobody is signed in there. */
-  static async open(browser: Browser, url: string): Promise<OamWindow> {
+  /**
+   * Opens a window on the sample project in a browser profile of its own: nobody is signed in there.
+   *
+   * @param language In which extensions are to speak; VS Code itself would need a language pack.
+   */
+  static async open(
+    browser: Browser,
+    url: string,
+    language?: { readonly id: string; readonly say: (english: string) => string },
+  ): Promise<OamWindow> {
     const context = await browser.newContext({
       viewport: VIEWPORT,
       permissions: ['clipboard-read', 'clipboard-write'],
     });
-    const window = new OamWindow(context, await context.newPage());
+    if (language !== undefined) {
+      await context.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = ${JSON.stringify(language.id)};`);
+    }
+    const window = new OamWindow(context, await context.newPage(), language?.say ?? ((english) => english));
     await window.workbench.open(url);
     // Until it shows its notebook, a window still takes the focus from who begins to work in it.
     await window.workbench.notebook('WorkspaceClient()').waitFor();
@@ -40,7 +55,7 @@ export class OamWindow {
   }
 
   get access(): Locator {
-    return this.workbench.view('My Access');
+    return this.workbench.view(this.#say('My Access'));
   }
 
   get approvals(): Locator {
@@ -83,11 +98,11 @@ export class OamWindow {
     who: Credentials,
     onPage: (page: Page) => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
-    await this.access.getByRole('button', { name: 'Sign In' }).click();
-    const dialog = this.workbench.dialog('Your sign-in code is');
-    const code = /code is ([A-Z]{4}-[A-Z]{4})/.exec(await dialog.innerText())?.[1];
+    await this.access.getByRole('button', { name: this.#say('Sign In') }).click();
+    const dialog = this.workbench.dialog(/[A-Z]{4}-[A-Z]{4}/);
+    const code = /([A-Z]{4}-[A-Z]{4})/.exec(await dialog.innerText())?.[1];
     const opened = this.context.waitForEvent('page');
-    await dialog.getByRole('button', { name: 'Copy Code and Open Page' }).click();
+    await dialog.getByRole('button', { name: this.#say('Copy Code and Open Page') }).click();
     const page = await this.#openedPage(opened);
 
     const shown = page.locator('.code-shown');
@@ -129,6 +144,21 @@ export class OamWindow {
       }
     }
     return line;
+  }
+
+  /** Opens the page that leads a new user through the first steps. */
+  async openWalkthrough(): Promise<void> {
+    await this.workbench.command('Welcome: Open Walkthrough');
+    await this.workbench.quickInput().row(this.#say('Get Started with Databricks ML OAM')).click();
+    await this.page.locator('.getting-started-step').first().waitFor();
+  }
+
+  /** Narrows the view to what matches; a line far down a long list is drawn only where somebody scrolls to it. */
+  async search(text: string): Promise<void> {
+    // The only view of a side bar shares its title.
+    await this.page.locator('.part.sidebar').getByRole('button', { name: 'Search My Access' }).click();
+    await this.workbench.answer('Search My Access', text);
+    await this.access.getByText(`Shown is only what matches “${text}”.`).waitFor();
   }
 
   /** What a screen reader says of a line of the tree. */

@@ -11,7 +11,7 @@ import { createRedactor } from '../domain/redaction.ts';
 import { type Clock } from '../domain/time.ts';
 import { stateFolder } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
-import { axiosTransport } from '../protocol/transport.ts';
+import { axiosStream, axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
 import { AuditDocuments } from './audit/audit-documents.ts';
 import { AuditTrail } from './audit/audit-trail.ts';
@@ -201,6 +201,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     ownSignIn: (host) => ownSignIns.at(host),
     trust,
     transport,
+    stream: axiosStream(),
     clock,
     logger,
     redactor,

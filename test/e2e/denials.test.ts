@@ -12,6 +12,7 @@ describe('asking for what is needed', () => {
 
   it('tells which role gives a level on a model, and what policy says to just that request', async () => {
     const ana = await there().open('ana-needs', { trusted: false, signedInAs: PEOPLE.ana });
+    await ana.search('prod.recsys.ranker');
     const model = await ana.line('ml-prod', 'What you can see now', 'Models', 'prod.recsys.ranker');
     await model.hover();
     await model.getByRole('button', { name: 'What Would Give Me This?' }).click();
@@ -30,6 +31,7 @@ describe('asking for what is needed', () => {
     await input.input.press('Enter');
     await ana.workbench.pick('It ends by itself', '2 hours');
     await input.row('Send Request').click();
+    await ana.page.locator('.part.sidebar').getByRole('button', { name: 'Clear Search' }).click();
     await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
 
     // The next time both are there, and the purpose can be chosen.

@@ -19,6 +19,7 @@ export interface Editors {
       trusted?: boolean;
       signedInAs?: Credentials;
       settings?: Readonly<Record<string, unknown>>;
+      language?: { readonly id: string; readonly say: (english: string) => string };
     },
   ): Promise<OamWindow>;
 }
@@ -47,8 +48,9 @@ export function editors(options: StageOptions = {}): () => Editors {
     const { stage, browser, windows } = scene ?? assert.fail('The scene is not set.');
     return {
       stage,
-      async open(name, { trusted = true, signedInAs, settings = {} } = {}) {
-        const window = await OamWindow.open(browser, (await windows.open(name, { settings })).url);
+      async open(name, { trusted = true, signedInAs, settings = {}, language } = {}) {
+        const { url } = await windows.open(name, { settings });
+        const window = await OamWindow.open(browser, url, language);
         opened.push(window);
         if (trusted) await window.workbench.trustFolder();
         await window.showSideBar();

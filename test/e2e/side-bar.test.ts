@@ -1,41 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 
-import { ROOT } from '../../demo/stage/folders.ts';
-import type { OamWindow } from '../../demo/tour/oamWindow.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { editors } from './editors.ts';
+import { picture, pictures } from './pictures.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
 const PROMOTE_ROLE = 'Promote the recsys ranker';
 const DEPLOY_ROLE = 'Deploy the recsys endpoints';
 const NOW_SECTION = 'What you can see now';
 
-const PICTURES = join(ROOT, '.vscode-test', 'pictures');
-
-/** Light, dark, and high contrast, by the names that VS Code has for them. */
-const THEMES = { 'Light Modern': 'vs', 'Dark Modern': 'vs-dark', 'Dark High Contrast': 'hc-black' } as const;
-type Theme = keyof typeof THEMES;
-const ALL_THEMES = Object.keys(THEMES) as Theme[];
-
 describe('the side bar', () => {
   const there = editors();
-
-  /** Leaves pictures of the side bar in each kind of colours, for people to look at. */
-  async function pictures(
-    window: OamWindow,
-    state: string,
-    themes: readonly Theme[] = ALL_THEMES,
-  ): Promise<void> {
-    await mkdir(PICTURES, { recursive: true });
-    for (const theme of themes) {
-      await window.workbench.theme(theme, THEMES[theme]);
-      await window.page.mouse.move(900, 400);
-      const file = join(PICTURES, `my-access-${state}-${theme.toLowerCase().replaceAll(' ', '-')}.png`);
-      await window.page.locator('.part.sidebar').screenshot({ path: file });
-    }
-  }
 
   it('shows what somebody holds, asked for, may ask for and can do, with where it comes from', async () => {
     const ana = await there().open('ana-normal', { trusted: false, signedInAs: PEOPLE.ana });
@@ -66,30 +41,27 @@ describe('the side bar', () => {
       /recsys-ranker-prod, CAN_QUERY until .*, CAN_VIEW through ml-recsys/,
     );
     await endpoint.locator('.monaco-decoration-itemBadge, [class*="itemBadge"]').first().waitFor();
-    await ana.line('ml-prod', NOW_SECTION, 'Models', /prod\.recsys\.ranker/);
-    await pictures(ana, 'normal');
+    await ana.line('ml-prod', NOW_SECTION, 'Models', /dev\.recsys\.ranker.*EXECUTE through ml-recsys/);
+    await pictures(ana, 'my-access-normal');
   });
 
   it('finds by typing, says what is shown, and shows everything again', async () => {
     const ana = await there().open('ana-search', { trusted: false, signedInAs: PEOPLE.ana });
     await ana.workbench.widenSideBar(480);
     await ana.line('ml-prod', 'Roles you can ask for', DEPLOY_ROLE);
-    // The only view of a side bar shares its title.
-    const titleBar = ana.page.locator('.part.sidebar');
-    await titleBar.getByRole('button', { name: 'Search My Access' }).click();
-    await ana.workbench.answer('Search My Access', 'ranker');
-    await ana.access.getByText('Shown is only what matches “ranker”.').waitFor();
+    await ana.search('ranker');
     await ana.line('ml-prod', NOW_SECTION, 'Models', 'prod.recsys.ranker');
     await ana.line('ml-prod', NOW_SECTION, 'Experiments', '/Shared/recsys/ranker-feature-ablation');
     assert.equal(await ana.workbench.row(ana.access, 'Groups').count(), 0);
     assert.equal(await ana.workbench.row(ana.access, DEPLOY_ROLE).count(), 0);
-    await pictures(ana, 'search', ['Dark Modern']);
-    await titleBar.getByRole('button', { name: 'Clear Search' }).click();
+    await picture(ana, 'my-access-search');
+    await ana.page.locator('.part.sidebar').getByRole('button', { name: 'Clear Search' }).click();
     await ana.line('ml-prod', 'Roles you can ask for', DEPLOY_ROLE);
   });
 
   it('copies a name by the keyboard', async () => {
     const ana = await there().open('ana-copies', { trusted: false, signedInAs: PEOPLE.ana });
+    await ana.search('prod.recsys.ranker');
     const model = await ana.line('ml-prod', NOW_SECTION, 'Models', 'prod.recsys.ranker');
     await model.click();
     await ana.page.keyboard.press('Control+c');
@@ -110,7 +82,7 @@ describe('the side bar', () => {
         .locator('.codicon-tree-item-loading, .monaco-progress-container.active')
         .first()
         .waitFor();
-      await pictures(ana, 'loading', ['Dark Modern']);
+      await picture(ana, 'my-access-loading');
     } finally {
       stage.databricks.tune({ answerDelayMs: 0 });
     }
@@ -118,7 +90,7 @@ describe('the side bar', () => {
     await ana.line('ml-prod', NOW_SECTION, 'Compute', 'Not visible to you');
     stage.databricks.tune({ failNext: { status: 400, count: 5, path: /experiments\/search/ } });
     await ana.line('ml-prod', NOW_SECTION, 'Experiments', 'Could not be read');
-    await pictures(ana, 'error');
+    await pictures(ana, 'my-access-error');
   });
 
   it('tells somebody to whom no role is offered whom to ask', async () => {
@@ -128,7 +100,7 @@ describe('the side bar', () => {
       const omar = await there().open('omar-empty', { trusted: false, signedInAs: PEOPLE.omar });
       await omar.workbench.widenSideBar(480);
       await omar.access.getByText('no role is offered to you').waitFor();
-      await pictures(omar, 'empty');
+      await pictures(omar, 'my-access-empty');
     } finally {
       identityProvider.setGroups(PEOPLE.omar.sub, PEOPLE.omar.groups);
     }
@@ -141,11 +113,20 @@ describe('the side bar', () => {
     });
     await fresh.workbench.widenSideBar(480);
     await fresh.access.getByRole('button', { name: 'Set Control Plane Address' }).waitFor();
-    await pictures(fresh, 'not-set-up');
+    await pictures(fresh, 'my-access-not-set-up');
     const out = await there().open('ana-out', { trusted: false });
     await out.workbench.widenSideBar(480);
     await out.access.getByRole('button', { name: 'Sign In' }).waitFor();
-    await pictures(out, 'signed-out');
+    await pictures(out, 'my-access-signed-out');
+  });
+
+  it('leads a new user through the first steps, with pictures', async () => {
+    const ana = await there().open('ana-new', { trusted: false });
+    await ana.openWalkthrough();
+    const steps = ana.page.locator('.getting-started-step');
+    await steps.filter({ hasText: 'Sign in with your company account' }).waitFor();
+    assert.equal(await steps.count(), 5);
+    await pictures(ana, 'walkthrough');
   });
 
   it('shows what it knew while the control plane is away, and says so', async () => {
@@ -156,11 +137,11 @@ describe('the side bar', () => {
     await stage.controlPlane.kill();
     try {
       await ana.access.getByText(/Not up to date/).waitFor();
-      await pictures(ana, 'offline');
+      await pictures(ana, 'my-access-offline');
       await ana.page.reload();
       await ana.access.waitFor();
       await ana.access.getByText('Your access could not be read.').waitFor();
-      await pictures(ana, 'unreachable', ['Dark Modern']);
+      await picture(ana, 'my-access-unreachable');
     } finally {
       await stage.controlPlane.restart();
     }

@@ -1,6 +1,7 @@
 import type { Logger } from '../../domain/logger.ts';
 import { type Clock, type EpochMs, SECOND_MS } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
+import type { EventsClient } from '../../protocol/event-stream.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import {
   type AccessData,
@@ -11,6 +12,7 @@ import {
   type Notice,
   noticesBetween,
 } from './access-data.ts';
+import { EventFollower } from './event-follower.ts';
 
 /** What is known of the person's access. */
 export type AccessState =
@@ -22,6 +24,8 @@ export type AccessState =
 /** What {@link AccessFeed} needs. */
 export interface AccessFeedOptions {
   readonly client: ControlPlaneClient;
+  /** Where there is none, or its stream breaks, events are asked for. */
+  readonly events?: EventsClient | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Does something later; `setTimeout` in the editor. */
@@ -52,9 +56,26 @@ export class AccessFeed implements Stoppable {
   /** What begins when {@link #loading} has ended. */
   #next: Promise<void> | undefined;
   #polling = false;
+  readonly #follower: EventFollower | undefined;
 
   constructor(options: AccessFeedOptions) {
     this.#options = options;
+    const { events } = options;
+    this.#follower =
+      events &&
+      new EventFollower({
+        ...options,
+        events,
+        onEvent: (cursor) => {
+          this.#cursor = cursor;
+          void this.reload();
+        },
+        onOver: (isBroken) => {
+          // What cannot be followed may be away: whoever looks is told.
+          if (isBroken) void this.#poll();
+          else this.#plan();
+        },
+      });
   }
 
   get state(): AccessState {
@@ -96,6 +117,7 @@ export class AccessFeed implements Stoppable {
 
   dispose(): void {
     this.#stopped.abort();
+    this.#follower?.dispose();
     this.#timer?.dispose();
     this.#changes.dispose();
     this.#notices.dispose();
@@ -133,10 +155,15 @@ export class AccessFeed implements Stoppable {
     this.#timer = undefined;
     if (this.#stopped.signal.aborted || this.#polling || this.#loading !== undefined) return;
     const delayMs = this.#delayMs();
+    if (delayMs === undefined || this.#isStale) this.#follower?.dispose();
+    else if (this.#cursor !== undefined && this.#follower?.mayFollow === true)
+      this.#follower.follow(this.#cursor);
+    if (this.#follower?.isFollowing === true) return;
     if (delayMs !== undefined) this.#timer = this.#options.later(() => void this.#poll(), delayMs);
   }
 
   async #poll(): Promise<void> {
+    if (this.#polling || this.#stopped.signal.aborted) return;
     this.#polling = true;
     try {
       const query = this.#cursor === undefined ? {} : { after: this.#cursor };
@@ -145,8 +172,7 @@ export class AccessFeed implements Stoppable {
         signal: this.#stopped.signal,
       });
       this.#cursor = nextCursor;
-      const isStale = this.#state.kind !== 'known' || this.#state.stale !== undefined;
-      if (items.length > 0 || isStale) await this.reload();
+      if (items.length > 0 || this.#isStale) await this.reload();
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
       this.#options.logger.debug('Events could not be read', { error: String(error) });
@@ -157,6 +183,10 @@ export class AccessFeed implements Stoppable {
       this.#polling = false;
       this.#plan();
     }
+  }
+
+  get #isStale(): boolean {
+    return this.#state.kind !== 'known' || this.#state.stale !== undefined;
   }
 
   /** When to ask again, in milliseconds; undefined where nobody would notice. */

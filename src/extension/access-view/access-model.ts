@@ -4,7 +4,8 @@ import type { Logger } from '../../domain/logger.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import type { Clock } from '../../domain/time.ts';
 import { principalOf } from '../../identity/index.ts';
-import type { HttpTransport } from '../../protocol/transport.ts';
+import { createEventsClient } from '../../protocol/event-stream.ts';
+import type { HttpStream, HttpTransport } from '../../protocol/transport.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import type { Connection, SignedInState } from '../connection/connection.ts';
 import type { AccessData, Notice } from './access-data.ts';
@@ -20,6 +21,8 @@ export interface AccessModelOptions {
   readonly ownSignIn: PersonEntitlementOptions['ownSignIn'];
   readonly trust: () => HostTrust;
   readonly transport: HttpTransport;
+  /** Carries events as they happen; left out where they are to be asked for. */
+  readonly stream?: HttpStream;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly redactor: Redactor;
@@ -120,9 +123,10 @@ export class AccessModel implements Stoppable {
     this.#changes.fire();
   }
 
-  #begin({ client, session, trust }: SignedInState): Following {
-    const { clock, logger, later, isWatched } = this.#options;
-    const feed = new AccessFeed({ client, clock, logger, later, isWatched });
+  #begin({ caller, client, session, trust }: SignedInState): Following {
+    const { clock, logger, later, isWatched, stream } = this.#options;
+    const events = stream && createEventsClient({ ...caller, stream });
+    const feed = new AccessFeed({ client, events, clock, logger, later, isWatched });
     const agreed = trust.workspaces.map(({ host }) => host);
     const entitlements = new PersonEntitlements({
       ...this.#options,
