@@ -35,7 +35,7 @@ describe('asking for what is needed', () => {
     await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
 
     // The next time both are there, and the purpose can be chosen.
-    const request = await ana.line('ml-prod', 'Waiting for approval', PROMOTE_ROLE);
+    const request = await ana.line('ml-prod', 'Waiting for approval', /Promote the recsys ranker.*waits for/);
     await request.hover();
     await request.getByRole('button', { name: 'Cancel Request' }).click();
     await request.waitFor({ state: 'detached' });

@@ -126,6 +126,12 @@ describe('the side bar', () => {
     const steps = ana.page.locator('.getting-started-step');
     await steps.filter({ hasText: 'Sign in with your company account' }).waitFor();
     assert.equal(await steps.count(), 5);
+    // The address is set, so that step is ticked off.
+    await steps
+      .filter({ hasText: 'Say where your control plane is' })
+      .locator('.complete, .codicon-getting-started-step-checked')
+      .first()
+      .waitFor({ state: 'attached' });
     await pictures(ana, 'walkthrough');
   });
 
