@@ -1,5 +1,6 @@
 import type { BackgroundView } from '../../protocol/background.ts';
 import type { GrantView, RequestView } from '../../protocol/schemas.ts';
+import { isOpenRequest } from '../access-view/access-data.ts';
 import { canBeReturned } from '../access-view/node-capabilities.ts';
 import {
   credentialWords,
@@ -53,7 +54,9 @@ export function windowLines({ l10n, locale, nowMs }: Reader, request: RequestVie
     ...(request.startsAt === null
       ? []
       : [l10n.t('From {0} on', momentWords(locale, Date.parse(request.startsAt), nowMs))]),
-    l10n.t('Without an answer it lapses {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs)),
+    ...(isOpenRequest(request)
+      ? [l10n.t('Without an answer it lapses {0}', momentWords(locale, Date.parse(request.lapsesAt), nowMs))]
+      : []),
   ];
 }
 
@@ -144,15 +147,33 @@ export function approvalWords(reader: Reader, node: ApprovalNode): NodeWords {
     case 'handled': {
       const { request } = node;
       const label = request.requester.displayName;
-      const description = stateWords(l10n, request);
+      const description = l10n.t('{0} · {1}', outcomeWords(l10n, request), request.role.title);
+      const tooltip = [stateWords(l10n, request)];
       return {
         label,
         description,
-        tooltip: [description],
+        tooltip,
         icon: 'pass',
-        spoken: `${label}, ${description}`,
+        spoken: [label, description, ...tooltip].join(', '),
       };
     }
+  }
+}
+
+function outcomeWords(l10n: Localise, { state, approvals }: RequestView): string {
+  const last = approvals.findLast(({ verdict }) => verdict === state)?.approver.displayName;
+  switch (state) {
+    case 'approved':
+      return last === undefined ? l10n.t('approved') : l10n.t('approved by {0}', last);
+    case 'denied':
+      return last === undefined ? l10n.t('denied') : l10n.t('denied by {0}', last);
+    case 'cancelled':
+      return l10n.t('taken back');
+    case 'lapsed':
+      return l10n.t('unanswered');
+    case 'pending':
+    case 'awaiting_requester':
+      return l10n.t('waits for others');
   }
 }
 

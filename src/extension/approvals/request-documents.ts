@@ -85,8 +85,8 @@ export async function readBackground(
   }
 }
 
-/** The last part of the path is the title of the tab. */
+/** The last part of the path is the title of the tab; VS Code tells previews apart by the whole of it alone. */
 function uriOf({ id, requester, role }: RequestView): vscode.Uri {
   const title = `${requester.displayName} · ${role.title}`.replaceAll(/[/\\?#]/g, ' ');
-  return vscode.Uri.from({ scheme: REQUEST_SCHEME, path: `/${title}.md`, query: id });
+  return vscode.Uri.from({ scheme: REQUEST_SCHEME, path: `/${id}/${title}.md`, query: id });
 }

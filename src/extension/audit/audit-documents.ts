@@ -40,8 +40,9 @@ export class AuditDocuments implements vscode.TextDocumentContentProvider, vscod
 
   #keep(name: string, text: string): vscode.Uri {
     this.#number += 1;
-    const path = `/${name.replaceAll(/[/\\?#]/g, ' ')}`;
-    const uri = vscode.Uri.from({ scheme: AUDIT_SCHEME, path, query: String(this.#number) });
+    // VS Code tells previews apart by the path alone.
+    const path = `/${this.#number}/${name.replaceAll(/[/\\?#]/g, ' ')}`;
+    const uri = vscode.Uri.from({ scheme: AUDIT_SCHEME, path });
     this.#texts.set(uri.toString(), text);
     const [oldest] = this.#texts.keys();
     if (this.#texts.size > KEPT && oldest !== undefined) this.#texts.delete(oldest);

@@ -4,7 +4,7 @@ import type { GrantView } from '../../protocol/schemas.ts';
 import { grantStateWords, type NodeWords, outlivingWords, type Reader } from '../access-view/node-words.ts';
 import type { Localise } from '../localise.ts';
 import { forMarkdown } from '../plain-text.ts';
-import { instantWords, momentWords } from '../time-words.ts';
+import { momentWords } from '../time-words.ts';
 
 /** A row as a line of the view. */
 export function rowWords(reader: Reader, row: AuditRowView): NodeWords {
@@ -73,7 +73,7 @@ export function grantStory(reader: Reader, { grant, rows, leases }: GrantStory):
   const { l10n, locale, nowMs } = reader;
   const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
   const steps = rows.map((row) => {
-    const when = `${at(row.at)} (${instantWords(locale, Date.parse(row.at))})`;
+    const when = new Date(row.at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'medium' });
     const who = row.actor?.displayName ?? l10n.t('OAM itself');
     const place = row.sequence === null ? '' : String(row.sequence);
     return `| ${[when, row.event, who, detailWords(row), place].map(forMarkdown).join(' | ')} |`;
@@ -123,10 +123,15 @@ function detailWords({ detail }: AuditRowView): string {
   return Object.entries(detail)
     .flatMap(([name, value]) =>
       typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-        ? [`${name}: ${String(value).slice(0, DETAIL_CHARACTERS)}`]
+        ? [`${name}: ${shortened(String(value))}`]
         : [],
     )
     .join('; ');
 }
 
 const DETAIL_CHARACTERS = 160;
+
+/** Of a hash its beginning, by which it is told from others; the row itself has all of it. */
+function shortened(value: string): string {
+  return value.replace(/\b[0-9a-f]{64}\b/g, (hash) => `${hash.slice(0, 12)}…`).slice(0, DETAIL_CHARACTERS);
+}

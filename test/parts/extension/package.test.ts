@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import { bundle, KEYCHAIN_MACHINES } from '../../../build/bundle.ts';
+import { ACTIVATION_MAX_BYTES, bundle, KEYCHAIN_MACHINES } from '../../../build/bundle.ts';
 import { packageExtension } from '../../../build/package.ts';
 
 const run = promisify(execFile);
@@ -42,6 +42,75 @@ describe('the package of the extension', function () {
     assert(size <= VSIX_MAX_BYTES, `${size} bytes`);
   });
 
+  it('holds what runs, what is read and what is seen, and is packed without a warning', async () => {
+    const said: string[] = [];
+    const { log, warn } = console;
+    const listen = (...words: unknown[]): void => void said.push(words.join(' '));
+    Object.assign(console, { log: listen, warn: listen });
+    const vsix = await packageExtension(path.join(folder, 'listed.vsix')).finally(() =>
+      Object.assign(console, { log, warn }),
+    );
+    assert.deepEqual(
+      said.filter((line) => /warning|error/i.test(line)),
+      [],
+    );
+    const entries = entriesOf(await readFile(vsix)).map((entry) => entry.replace(/^extension\//, ''));
+    const bundled = (entry: string): boolean => /^dist\/extension\/[\w.-]+\.mjs$/.test(entry);
+    const native = (entry: string): boolean => entry.startsWith('dist/extension/node_modules/keytar/');
+    assert(entries.includes('dist/extension/extension.mjs'));
+    assert.deepEqual(entries.filter((entry) => !bundled(entry) && !native(entry)).sort(), [
+      'LICENSE.txt',
+      'SECURITY.md',
+      'SUPPORT.md',
+      '[Content_Types].xml',
+      'changelog.md',
+      'extension.vsixmanifest',
+      'l10n/bundle.l10n.de.json',
+      'l10n/bundle.l10n.json',
+      'media/activity-bar.svg',
+      'media/icon.png',
+      'media/timeline/timeline.css',
+      'media/timeline/timeline.js',
+      'media/walkthrough/address.svg',
+      'media/walkthrough/request.svg',
+      'media/walkthrough/return.svg',
+      'media/walkthrough/sign-in.svg',
+      'media/walkthrough/use.svg',
+      'package.json',
+      'package.nls.de.json',
+      'package.nls.json',
+      'readme.md',
+    ]);
+  });
+
+  it('reads the views of leads and auditors only when they are needed', async () => {
+    const entry = await bundle('extension', folder);
+    const read = new Set<string>();
+    const follow = async (file: string): Promise<void> => {
+      if (read.has(file)) return;
+      read.add(file);
+      const code = await readFile(path.join(path.dirname(entry), file), 'utf8');
+      for (const [, imported] of code.matchAll(/(?:from|import)\s*"\.\/([\w.-]+\.mjs)"/g)) {
+        if (imported !== undefined) await follow(imported);
+      }
+    };
+    await follow(path.basename(entry));
+    const bytes = await Promise.all(
+      [...read].map(async (file) => (await stat(path.join(path.dirname(entry), file))).size),
+    );
+    assert(bytes.reduce((sum, each) => sum + each, 0) <= ACTIVATION_MAX_BYTES);
+    const late = (await readdir(path.dirname(entry))).filter((file) =>
+      /^(?:team-view|timeline|export-team|audit-view|audit-commands|verify-trail|export-trail)-\w+\.mjs$/.test(
+        file,
+      ),
+    );
+    assert.equal(late.length, 7);
+    assert.deepEqual(
+      late.filter((file) => read.has(file)),
+      [],
+    );
+  });
+
   it('loads its native part where this machine has what that needs', async function () {
     const entry = await bundle('extension', folder);
     const ask = `import keytar from 'keytar'; process.stdout.write(typeof keytar.getPassword)`;
@@ -57,3 +126,16 @@ describe('the package of the extension', function () {
     assert.equal(said, 'function');
   });
 });
+
+/** The names in the directory of a ZIP archive (APPNOTE.TXT 4.3.12), without the help of what packed it. */
+function entriesOf(archive: Buffer): string[] {
+  const names: string[] = [];
+  const end = archive.lastIndexOf(Buffer.from('PK\u0005\u0006', 'latin1'));
+  let at = archive.readUInt32LE(end + 16);
+  for (let left = archive.readUInt16LE(end + 10); left > 0; left -= 1) {
+    const [name, extra, comment] = [28, 30, 32].map((offset) => archive.readUInt16LE(at + offset));
+    names.push(archive.toString('utf8', at + 46, at + 46 + (name ?? 0)));
+    at += 46 + (name ?? 0) + (extra ?? 0) + (comment ?? 0);
+  }
+  return names;
+}
