@@ -21,13 +21,16 @@ import {
 import { bundleHostSuite } from './bundle.ts';
 import { type Company, startCompany } from './company.ts';
 import { packContextExtension } from './context-extension.ts';
-import { packDebuggerExtension } from './debugger-extension.ts';
+import { packDebuggerExtension, packSilentExtension } from './other-extensions.ts';
 import { noKeyring, startKeyring } from '../parts/identity/keyring.ts';
 import { FACTS_FILE, LINES_FILE, type WindowKind, WINDOWS } from './names.ts';
 import { makeProject } from './project.ts';
 
 /** Under this id the extension asks it for its kernels; the real one cannot be had without a marketplace. */
 const JUPYTER = { publisher: 'ms-toolsai', name: 'jupyter' };
+
+/** Databricks' own extension, as far as others see it: it is there. */
+const DATABRICKS = { publisher: 'databricks', name: 'databricks' };
 
 const TIME_LIMIT_MS = 5 * 60_000;
 
@@ -55,6 +58,7 @@ async function main(): Promise<number> {
     await packKernelStandIn(folder, { as: JUPYTER }),
     await packContextExtension(folder),
     await packDebuggerExtension(folder),
+    await packSilentExtension(folder, DATABRICKS),
   ];
   let counts: Counts = { passed: 0, failed: 0, skipped: [] };
   for (const window of WINDOWS) {

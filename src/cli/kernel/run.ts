@@ -31,7 +31,7 @@ export interface KernelRun {
 }
 
 /** Between two looks at what the person holds. */
-const LOOK_EVERY_MS = 15 * SECOND_MS;
+const LOOK_EVERY_MS = 30 * SECOND_MS;
 
 /**
  * `oam kernel run`: starts a kernel at once, whatever becomes of sign-in and access. A cell that asks before there is
@@ -76,8 +76,7 @@ export async function runKernel(
     return await runChild({
       command: wish.command,
       args: wish.args,
-      // ipykernel ends with the process that it takes for its parent, which is this one.
-      env: { ...child.env, [ACCESS_FILE]: board.file, JPY_PARENT_PID: String(process.pid) },
+      env: { ...parentage(child.env), [ACCESS_FILE]: board.file },
       signals,
       // Jupyter signals the whole group; what reached us reached the kernel.
       atTerminal: true,
@@ -87,6 +86,12 @@ export async function runKernel(
     await broker.close();
     await board.close();
   }
+}
+
+/** ipykernel ends with the process that it takes for its parent, which is this one. On Windows that is a handle of Jupyter's, and not ours to pass on. */
+function parentage(env: Readonly<Record<string, string>>): Record<string, string> {
+  const rest = Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'JPY_PARENT_PID'));
+  return process.platform === 'win32' ? rest : { ...rest, JPY_PARENT_PID: String(process.pid) };
 }
 
 /** Tells the board when a token was to be had. */
@@ -150,12 +155,14 @@ async function heldRole(
 /** Keeps the board up to date while the kernel runs. What cannot be asked now is asked again. */
 async function watchAccess(
   { host, roleId }: KernelRun,
-  { client, session }: Connection,
+  { client, session, withinLimits }: Connection,
   board: AccessBoard,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
+      // A kernel that nobody uses must not hold a session open beyond the company's limits.
+      await withinLimits.person(signal);
       const person = await session.current();
       if (person !== undefined) {
         const query = { scope: 'mine', open: 'true' } as const;

@@ -9,24 +9,14 @@ import { vsceScript } from './context-extension.ts';
  * itself. Nothing of ours and no marketplace is asked.
  */
 export async function packDebuggerExtension(folder: string): Promise<string> {
-  const target = join(folder, 'debugger-extension');
-  await mkdir(target, { recursive: true });
-  await writeFile(
-    join(target, 'package.json'),
-    JSON.stringify({
+  return pack(
+    folder,
+    {
       name: 'debugger-stand-in',
       publisher: 'databricks-ml-oam-test',
-      version: '1.0.0',
-      engines: { vscode: '^1.105.0' },
-      main: './extension.cjs',
       activationEvents: ['onDebugResolve:debugpy'],
-      extensionKind: ['workspace'],
       contributes: { debuggers: [{ type: 'debugpy', label: 'Python', languages: ['python'] }] },
-    }),
-  );
-  await writeFile(join(target, '.vscodeignore'), '');
-  await writeFile(
-    join(target, 'extension.cjs'),
+    },
     `const vscode = require('vscode');
 exports.activate = (context) => {
   context.subscriptions.push(
@@ -37,7 +27,31 @@ exports.activate = (context) => {
 };
 `,
   );
-  const vsix = join(folder, 'debugger-extension.vsix');
+}
+
+/** Packs an extension that does nothing, under the id of another. */
+export function packSilentExtension(
+  folder: string,
+  id: { readonly publisher: string; readonly name: string },
+): Promise<string> {
+  return pack(folder, { ...id, activationEvents: [] }, 'exports.activate = () => undefined;\n');
+}
+
+async function pack(
+  folder: string,
+  manifest: { readonly name: string; readonly publisher: string; readonly [field: string]: unknown },
+  code: string,
+): Promise<string> {
+  const target = join(folder, `extension-${manifest.name}`);
+  await mkdir(target, { recursive: true });
+  const common = { version: '1.0.0', engines: { vscode: '^1.105.0' }, main: './extension.cjs' };
+  await writeFile(
+    join(target, 'package.json'),
+    JSON.stringify({ ...common, extensionKind: ['workspace'], ...manifest }),
+  );
+  await writeFile(join(target, '.vscodeignore'), '');
+  await writeFile(join(target, 'extension.cjs'), code);
+  const vsix = join(folder, `${manifest.name}.vsix`);
   await run({
     name: 'vsce',
     command: process.execPath,
