@@ -26,6 +26,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   not_signed_in: 'Sign in with: oam login',
   session_expired: 'Sign in with: oam login',
   session_over_limit: 'Sign in with: oam login',
+  databricks_sign_in_needed: 'Sign in with: oam login',
   sign_in_again: 'Sign in with: oam login',
   wrong_audience: 'The sign-in is for another service. Sign in with: oam login',
   unreachable: 'Is the control plane running, and is OAM_URL (or --url) its address?',

@@ -7,7 +7,7 @@ import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
 import { decisions } from './approvals/decisions.ts';
 import { reviewAccess } from './approvals/reviews.ts';
-import { grantOf, hostOf, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
+import { grantOf, hostOf, isAgain, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
 import { signalOf, withCancellableProgress } from './commands/progress.ts';
 import type { CommandTable } from './commands/register.ts';
@@ -62,8 +62,10 @@ export function commandTable(
   };
 
   return {
-    async signIn() {
-      const session = await signIn.run();
+    async signIn(argument) {
+      const { state } = connection;
+      const again = isAgain(argument) && state.kind === 'signedIn' ? state.session : undefined;
+      const session = await signIn.run(again && { again });
       vscode.window.setStatusBarMessage(vscode.l10n.t('Signed in as {0}', session.userName), 5_000);
       await vscode.commands.executeCommand(`${ACCESS_VIEW}.focus`);
     },

@@ -4,6 +4,7 @@ import type { DiscoveredIdentityProvider } from './discovery.ts';
 import { asIdentityFailure, wrongIssuer } from './failures.ts';
 import { whileWanted } from './granting.ts';
 import { receivedTokens } from './received-tokens.ts';
+import { revokeSession } from './refresh.ts';
 import type { Session } from './session.ts';
 import { sessionOf } from './tokens.ts';
 
@@ -14,6 +15,11 @@ export type Who = { readonly userName: string } | 'ask';
 export interface AuthorizationCodeOptions extends BrowserOptions {
   /** Who is to sign in; whoever the provider's page already knows unless told. */
   readonly who?: Who | undefined;
+  /**
+   * The person who is signed in here and is to be signed in anew, without being asked where the provider's page still
+   * knows them. Where it does not, or knows somebody else, they are asked in the same page.
+   */
+  readonly again?: { readonly subject: string; readonly userName: string } | undefined;
   /** The provider asks anew where the person showed who they are longer ago than this, in seconds. */
   readonly maxAgeSeconds?: number | undefined;
 }
@@ -29,6 +35,18 @@ export interface AuthorizationCodeOptions extends BrowserOptions {
 export async function signInWithAuthorizationCode(
   idp: DiscoveredIdentityProvider,
   options: AuthorizationCodeOptions,
+): Promise<Session> {
+  const { again, ...asked } = options;
+  if (again === undefined) return visitProvider(idp, asked);
+  const who = { userName: again.userName };
+  return visitProvider(idp, { ...asked, who, silently: true }, again.subject);
+}
+
+/** @param subject whose answer a silent visit is to bring; anybody else's is followed by a visit that asks. */
+async function visitProvider(
+  idp: DiscoveredIdentityProvider,
+  options: AuthorizationCodeOptions & { readonly silently?: boolean },
+  subject?: string,
 ): Promise<Session> {
   const { configuration, client, library } = idp;
   const pkceCodeVerifier = library.randomPKCECodeVerifier();
@@ -47,12 +65,19 @@ export async function signInWithAuthorizationCode(
           nonce: expectedNonce,
           ...resourceParameter(configuration),
           ...whoParameter(idp, options.who),
+          ...(options.silently === true && { prompt: 'none' }),
           ...(options.maxAgeSeconds !== undefined && { max_age: String(options.maxAgeSeconds) }),
         });
         return page.href;
       },
-      async take(answer, stop) {
+      async take(answer, stop, callback) {
         assertIssuer(idp, answer);
+        const ask = (): Promise<Session> =>
+          visitProvider(idp, {
+            ...{ ...options, silently: false, signal: stop },
+            openBrowser: callback.goOn ?? ((url) => options.openBrowser(url)),
+          });
+        if (options.silently === true && ASK_FIRST.has(answer.searchParams.get('error') ?? '')) return ask();
         const tokens = await whileWanted(
           idp,
           library.authorizationCodeGrant(
@@ -63,13 +88,25 @@ export async function signInWithAuthorizationCode(
           ),
           stop,
         );
-        return sessionOf(configuration, receivedTokens(tokens));
+        const session = sessionOf(configuration, receivedTokens(tokens));
+        if (subject === undefined || session.subject === subject) return session;
+        // The browser knows somebody else: nobody is to be changed for them without a word.
+        void revokeSession(idp, session);
+        return ask();
       },
     });
   } catch (error) {
     throw asIdentityFailure(library, error, 'sign-in');
   }
 }
+
+/** OpenID Connect Core §3.1.2.6: the provider cannot go on without a word of the person. */
+const ASK_FIRST: ReadonlySet<string> = new Set([
+  'login_required',
+  'interaction_required',
+  'consent_required',
+  'account_selection_required',
+]);
 
 /** RFC 9207: an answer from another provider than the one that was asked is a mix-up attack. */
 function assertIssuer(idp: DiscoveredIdentityProvider, answer: URL): void {

@@ -11,6 +11,8 @@ export interface Callback {
    * The address that the browser came back with. Rejects with `state_mismatch` where its state is not the expected one.
    */
   readonly answer: Promise<URL>;
+  /** Sends the browser on to another page, instead of telling how it ended. Absent where there is no page. */
+  readonly goOn?: (url: string) => void;
   /** Tells the person, where it can, how it ended, and takes no answer any more. */
   close(outcome: 'signed-in' | 'failed'): Promise<void>;
 }
@@ -33,7 +35,7 @@ export interface BrowserVisit<T> {
   /** The page's address. */
   page(redirectUri: string): Promise<string>;
   /** What becomes of the answer; the browser's page says whether it worked. */
-  take(answer: URL, stop: AbortSignal): Promise<T>;
+  take(answer: URL, stop: AbortSignal, callback: Callback): Promise<T>;
 }
 
 const DEFAULT_TIMEOUT_MS = 5 * MINUTE_MS;
@@ -58,7 +60,7 @@ export async function visitInBrowser<T>(options: BrowserOptions, visit: BrowserV
       Promise.race([callback.answer, opened.then(() => callback.answer)]),
       stop,
     );
-    const result = await visit.take(answer, stop);
+    const result = await visit.take(answer, stop, callback);
     outcome = 'signed-in';
     return result;
   } catch (error) {

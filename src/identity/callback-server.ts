@@ -74,6 +74,9 @@ export async function startCallbackServer(
   return {
     redirectUri: place.path === '/' ? origin : `${origin}${place.path}`,
     answer,
+    goOn(url) {
+      waiting?.writeHead(302, { location: url, ...PAGE_HEADERS }).end();
+    },
     async close(outcome) {
       const closed = once(server, 'close');
       server.close();
@@ -129,15 +132,19 @@ const FAILED = page('The sign-in did not work', 'Go back to VS Code: it says why
 const USED = page('This sign-in is over', 'Start a new one in VS Code.');
 const NOT_FOUND = page('There is nothing here', 'Go back to VS Code.');
 
+const PAGE_HEADERS = {
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+  connection: 'close',
+} as const;
+
 function show(response: ServerResponse, status: number, html: string): void {
   response
     .writeHead(status, {
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy':
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
-      'referrer-policy': 'no-referrer',
-      'cache-control': 'no-store',
-      connection: 'close',
+      ...PAGE_HEADERS,
     })
     .end(html);
 }

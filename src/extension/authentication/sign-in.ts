@@ -4,6 +4,7 @@ import { CancelledError, hasCode } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { type Clock, HOUR_MS, SECOND_MS } from '../../domain/time.ts';
 import {
+  type AuthorizationCodeOptions,
   type DiscoveredIdentityProvider,
   type Seat,
   type Session,
@@ -36,11 +37,14 @@ export interface SignInOptions {
 export interface SignInWish {
   readonly seat?: Seat;
   readonly who?: Who | undefined;
+  /** Whoever is signed in, and signs in anew: without being asked where the browser still knows them. */
+  readonly again?: AuthorizationCodeOptions['again'];
 }
 
 interface Attempt {
   readonly identityProvider: DiscoveredIdentityProvider;
   readonly who: Who | undefined;
+  readonly again: AuthorizationCodeOptions['again'];
   readonly cancelled: AbortSignal;
   readonly say: (message: string) => void;
 }
@@ -70,11 +74,11 @@ export class SignIn {
     else this.#useCode();
   }
 
-  #run(flows: readonly SignInFlow[], { seat, who }: SignInWish): Promise<Session> {
+  #run(flows: readonly SignInFlow[], { seat, who, again }: SignInWish): Promise<Session> {
     this.#options.acted();
     return withCancellableProgress(vscode.l10n.t('Signing in to {0}', PRODUCT), (cancelled, say) =>
       this.#options.connection.signIn(
-        (identityProvider) => this.#tryFlows(flows, { identityProvider, who, cancelled, say }),
+        (identityProvider) => this.#tryFlows(flows, { identityProvider, who, again, cancelled, say }),
         cancelled,
         seat,
       ),
@@ -104,7 +108,7 @@ export class SignIn {
 
   #withBrowser(
     flow: 'loopback' | 'uriHandler',
-    { identityProvider, who, say }: Attempt,
+    { identityProvider, who, again, say }: Attempt,
     signal: AbortSignal,
   ): Promise<Session> {
     say(
@@ -117,10 +121,11 @@ export class SignIn {
     const hours = this.#options.connection.limits?.absoluteHours;
     const maxAgeSeconds = hours === undefined ? undefined : (hours * HOUR_MS) / 2 / SECOND_MS;
     return flow === 'loopback'
-      ? signInWithLoopback(identityProvider, { openBrowser: openPage, who, maxAgeSeconds, signal })
+      ? signInWithLoopback(identityProvider, { openBrowser: openPage, who, again, maxAgeSeconds, signal })
       : signInWithAuthorizationCode(identityProvider, {
           openBrowser: openPage,
           who,
+          again,
           maxAgeSeconds,
           signal,
           listen: (state) => this.#options.uriCallbacks.listen(state),

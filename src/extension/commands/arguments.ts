@@ -29,6 +29,13 @@ export function grantOf(argument: unknown): GrantView | undefined {
   return readGrant(argument)?.grant;
 }
 
+const readAgain = reader(z.object({ again: z.literal(true) }));
+
+/** True where whoever is signed in is to sign in anew. */
+export function isAgain(argument: unknown): boolean {
+  return readAgain(argument) !== undefined;
+}
+
 const readHost = reader(z.object({ host: z.string() }));
 
 /** The host of the workspace that a command was called on. */

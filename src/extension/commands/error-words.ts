@@ -6,6 +6,7 @@ import type { Localise } from '../localise.ts';
 /** What a person can do about an error with one click. */
 export type Remedy =
   | 'signIn'
+  | 'signInAgain'
   | 'signInToDatabricks'
   | 'retry'
   | 'openSettings'
@@ -72,7 +73,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   wrong_audience: 'signIn',
   wrong_token_kind: 'signIn',
   databricks_unauthenticated: 'signIn',
-  databricks_sign_in_needed: 'signIn',
+  databricks_sign_in_needed: 'signInAgain',
   databricks_token_refused: 'signIn',
   databricks_own_sign_in_needed: 'signInToDatabricks',
   databricks_sign_in_ended: 'signInToDatabricks',

@@ -33,6 +33,7 @@ export async function showError(error: unknown, logger: Logger, retry?: () => vo
 function buttonOf(remedy: Remedy): string {
   switch (remedy) {
     case 'signIn':
+    case 'signInAgain':
       return vscode.l10n.t('Sign In');
     case 'signInToDatabricks':
       return vscode.l10n.t('Sign In to Databricks');
@@ -58,6 +59,9 @@ function buttonOf(remedy: Remedy): string {
 
 async function act(remedy: Exclude<Remedy, 'retry'>, error: unknown): Promise<void> {
   switch (remedy) {
+    case 'signInAgain':
+      await vscode.commands.executeCommand(commandId('signIn'), { again: true });
+      return;
     case 'signInToDatabricks':
       await vscode.commands.executeCommand(commandId(remedy), { host: hostIn(error) });
       return;
