@@ -69,8 +69,10 @@ export async function beginUserSignIn(
     address: page.href,
     redeem(answer) {
       const issuer = answer.searchParams.get('iss');
-      // RFC 9207: an answer from another workspace than the one that was asked is a mix-up.
-      if (issuer === null ? endpoints.answersNameIssuer : issuer !== endpoints.issuer) throw mixedUp();
+      // RFC 9207: an answer from another workspace than the one that was asked is a mix-up. A workspace that gives
+      // itself the name of another one (RFC 8414 §3.3) would be handed that one's code.
+      const isOwn = issuer === endpoints.issuer && URL.parse(issuer ?? '')?.origin === origin;
+      if (issuer === null ? endpoints.answersNameIssuer : !isOwn) throw mixedUp();
       const code = answer.searchParams.get('code');
       if (code === null || code === '') throw denied(answer.searchParams.get('error'));
       const form = new URLSearchParams({

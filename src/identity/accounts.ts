@@ -145,7 +145,11 @@ export class Accounts implements Disposable {
       const replaced = isReplaced ? this.#ensure(former) : undefined;
       // Whoever acts is known, and the former person's addresses have ended, before the former session is looked at.
       this.#become(next);
-      if (replaced !== undefined) await signOutOf(replaced);
+      if (isReplaced && replaced !== undefined) {
+        await signOutOf(replaced);
+        // In a turn of its own: this one does not wait for other windows.
+        void this.#sweep(former, replaced.keeper);
+      }
     });
   }
 
@@ -188,7 +192,9 @@ export class Accounts implements Disposable {
         error: String(forgotten.reason),
       });
     }
-    return ended.value ?? { atProvider: Promise.resolve(false) };
+    if (kept === undefined || ended.value === undefined) return { atProvider: Promise.resolve(false) };
+    const { atProvider } = ended.value;
+    return { atProvider: this.#sweep(key, kept.keeper).then(() => atProvider) };
   }
 
   /** Signs everybody out, as {@link Accounts.signOut} does. */
@@ -229,6 +235,19 @@ export class Accounts implements Disposable {
         await change(parseAccountList(text));
       }),
     );
+  }
+
+  /** A refresh that was under way in another window may have stored what was signed out of; a sign-in since then stays. */
+  async #sweep(key: string, keeper: SessionKeeper): Promise<void> {
+    try {
+      await this.#inList(async (stored) => {
+        if (!stored.accounts.some((account) => account.key === key)) await keeper.sweep();
+      });
+    } catch (error) {
+      this.#options.logger.warn('A session that was signed out of could not be looked for once more', {
+        error: String(error),
+      });
+    }
   }
 
   async #write(list: AccountList): Promise<void> {

@@ -89,6 +89,11 @@ export interface SessionKeeper {
   signOut(): Promise<{ readonly atProvider: Promise<boolean> }>;
   /** Ends the session as {@link SessionKeeper.signOut} does, for a reason that is not the person's: they are told it. */
   end(reason: OamError): Promise<{ readonly atProvider: Promise<boolean> }>;
+  /**
+   * Clears the store once no other window refreshes any more, whose answer may come after a sign-out. To be called where
+   * nobody can sign in meanwhile.
+   */
+  sweep(): Promise<void>;
   /** Called with the new session after each change, and with nothing when there is none any more. */
   onDidChange(listener: (session: Session | undefined) => void): Disposable;
 }
@@ -380,6 +385,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     },
     signOut: () => leave({ kind: 'signed-out' }),
     end: (reason) => leave({ kind: 'expired', reason }),
+    sweep: () => lock.withLock(() => store.clear()),
     onDidChange(listener) {
       listeners.add(listener);
       return {

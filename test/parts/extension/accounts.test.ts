@@ -73,7 +73,8 @@ describe('several accounts in two windows', function () {
     first = await openWindow();
     second = await openWindow();
   });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
+  // A sign-out looks after what other windows may store, and nobody waits for that.
+  afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   async function openWindow(over = stores): Promise<Window> {
     const configuration = {
@@ -190,6 +191,40 @@ describe('several accounts in two windows', function () {
     }
     await endsAtProvider(lena);
     await assert.doesNotReject(refreshSession(discovered, await storedOf(PEOPLE.ana)));
+  });
+
+  it('leave nothing behind at a sign-out that a refresh of another window writes over', async () => {
+    await first.signIn(PEOPLE.ana, 'replaces');
+    const arrived = Promise.withResolvers<undefined>();
+    const gate = Promise.withResolvers<undefined>();
+    const late = await openWindow({
+      ...stores,
+      session: (account) => ({
+        ...stores.session(account),
+        async write(value) {
+          arrived.resolve(undefined);
+          await gate.promise;
+          await stores.session(account).write(value);
+        },
+      }),
+    });
+    aheadMs = 570_000;
+    const refreshed = late.connection.refresh();
+    await arrived.promise;
+    await first.connection.signOut();
+    gate.resolve(undefined);
+    await refreshed;
+    const ofAna = stores.session(keyOf(PEOPLE.ana));
+    for (let look = 0; look < 250 && (await ofAna.read()) !== undefined; look++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.equal(await ofAna.read(), undefined);
+    await late.connection.storeChanged();
+    assert.equal(late.connection.state.kind, 'signedOut');
+    // The window that signed out takes a new sign-in, and does not end it.
+    aheadMs = 0;
+    await first.signIn(PEOPLE.ana, 'replaces');
+    assert.notEqual(await ofAna.read(), undefined);
   });
 
   it('let nobody act after a sign-out, until one is switched to', async () => {

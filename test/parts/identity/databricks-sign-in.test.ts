@@ -166,6 +166,35 @@ describe("a person's own sign-in at Databricks (U2M)", () => {
       );
     });
 
+    it('gives the code of another workspace to none that calls itself by the name of that one', async () => {
+      const elsewhere = 'https://dbc-2.cloud.databricks.com/oidc';
+      const redeemed: string[] = [];
+      const inDisguise: HttpTransport = async (request) => {
+        if (request.method === 'POST') redeemed.push(request.url);
+        const answer = await transport(request);
+        if (!request.url.endsWith('/oauth-authorization-server')) return answer;
+        return {
+          ...answer,
+          text: JSON.stringify({ ...(JSON.parse(answer.text) as object), issuer: elsewhere }),
+        };
+      };
+      await assert.rejects(
+        signInToDatabricks(placeAt({ transport: inDisguise }), expected(PEOPLE.ana), {
+          listen: listen(),
+          openBrowser(url) {
+            const page = new URL(url).searchParams;
+            const back = new URL(page.get('redirect_uri') ?? '');
+            back.search = new URLSearchParams({
+              ...{ code: 'c', state: page.get('state') ?? '', iss: elsewhere },
+            }).toString();
+            void fetch(back);
+          },
+        }),
+        coded('databricks_sign_in_mixed_up'),
+      );
+      assert.deepEqual(redeemed, []);
+    });
+
     const answers: readonly [string, (redirect: URL, state: string) => Record<string, string>, string][] = [
       ['with another state', () => ({ code: 'c', state: 'of-another-tab' }), 'state_mismatch'],
       [
