@@ -96,7 +96,7 @@ export interface WorldOptions {
   /** What seals the keys that OAM signs with, in place of a key of its own. */
   readonly sealKeys?: SealKeys;
   /** What is in the stand-in besides its seed. */
-  readonly seed?: Pick<SandboxDatabricksOptions, 'jitGroups'>;
+  readonly seed?: Pick<SandboxDatabricksOptions, 'jitGroups' | 'tokenSeconds'>;
   /** Called before each exchange of the control plane with others. */
   readonly beforeExchange?: (request: HttpRequest) => Promise<void>;
   /** What happens in Databricks before the control plane comes. */

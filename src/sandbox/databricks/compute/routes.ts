@@ -89,7 +89,7 @@ function shown(cluster: ClusterRow): object {
     num_workers: cluster.workers,
     autotermination_minutes: 60,
     cluster_source: 'UI',
-    data_security_mode: 'USER_ISOLATION',
+    data_security_mode: cluster.mode,
     state: cluster.state,
     state_message: '',
   };

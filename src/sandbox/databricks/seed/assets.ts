@@ -49,6 +49,8 @@ export interface ClusterRow {
   readonly creator: string;
   readonly nodeType: string;
   readonly workers: number;
+  /** Its access mode: dedicated to one principal, or shared. */
+  readonly mode: 'SINGLE_USER' | 'USER_ISOLATION';
   state: 'RUNNING' | 'TERMINATED' | 'PENDING' | 'RESTARTING';
 }
 
@@ -240,13 +242,13 @@ function seedClusters(
   assets: WorkspaceAssets,
   rights: ObjectRights,
 ): void {
-  for (const [size, nodeType, workers] of [
-    ['cpu', 'i3.2xlarge', 4],
-    ['gpu', 'g5.4xlarge', 2],
+  for (const [size, nodeType, workers, mode] of [
+    ['cpu', 'i3.2xlarge', 4, 'USER_ISOLATION'],
+    ['gpu', 'g5.4xlarge', 2, 'SINGLE_USER'],
   ] as const) {
     const name = `${team.name}-${size}`;
     const id = `1002-${String(100_000 + drawn(`${key}:${name}`, 800_000))}-${team.name.slice(0, 4)}${size}`;
-    addCluster(key, { id, name, creator: OWNER, nodeType, workers, state: 'RUNNING' }, assets, rights);
+    addCluster(key, { id, name, creator: OWNER, nodeType, workers, mode, state: 'RUNNING' }, assets, rights);
     const level = key === 'prod' ? 'CAN_ATTACH_TO' : 'CAN_RESTART';
     rights.set('clusters', id, { principal: group(team.group), level });
   }
@@ -257,7 +259,15 @@ function seedShared(key: WorkspaceKey, assets: WorkspaceAssets, rights: ObjectRi
   const { id, name } = SEED.assets.cluster;
   addCluster(
     key,
-    { id, name, creator: OWNER, nodeType: 'p4d.24xlarge', workers: 2, state: 'RUNNING' },
+    {
+      id,
+      name,
+      creator: OWNER,
+      nodeType: 'p4d.24xlarge',
+      workers: 2,
+      mode: 'USER_ISOLATION',
+      state: 'RUNNING',
+    },
     assets,
     rights,
   );
