@@ -45,7 +45,8 @@ describe('asking for what is needed', () => {
     await input.root.getByText('What do you need it for?').waitFor();
     assert.equal(await input.input.inputValue(), 'Compare it with the candidate');
     await input.root.getByRole('button', { name: 'Choose a purpose' }).click();
-    await input.row('Compare it with the candidate').click();
+    await input.root.getByPlaceholder('Choose a purpose').waitFor();
+    await ana.page.keyboard.press('Enter');
     await ana.workbench.answer('What do you need it for?', 'Another purpose');
     await input.row(/2 hours.*as the last time/).waitFor();
     await input.input.press('Escape');
