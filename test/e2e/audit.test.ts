@@ -58,11 +58,7 @@ describe('an auditor in the editor', () => {
     await aude.workbench.notification(/The trail holds: \d+ rows/).waitFor();
     await pictures(aude, 'audit-verified');
     await aude.workbench.command('Databricks ML OAM: Verify Audit Trail');
-    await (
-      await aude.workbench.frameWith('h2')
-    )
-      .getByText('The keys are those that this machine saw first.')
-      .waitFor();
+    await aude.workbench.frameWith('text=The keys are those that this machine saw first.');
 
     await aude.workbench.command('Databricks ML OAM: Clear Audit Search');
     await aude.audit.getByText('event grant.*').waitFor({ state: 'detached' });

@@ -37,11 +37,11 @@ export function judgementDocument(reader: Reader, judgement: Judgement, grounds:
       ? l10n.t('No anchor vouches for any of it.')
       : l10n.t('Anchors vouch for the rows up to {0}.', judgement.anchoredTo),
     ...(judgement.anchors > 0 && behind > 0
-      ? [l10n.t('{0} rows behind that could be cut off unseen.', behind)]
+      ? [l10n.t('Rows behind that, which could be cut off unseen: {0}', behind)]
       : []),
     ...(judgement.unchained === 0
       ? []
-      : [l10n.t('{0} rows have no place in the chain yet.', judgement.unchained)]),
+      : [l10n.t('Rows without a place in the chain yet: {0}', judgement.unchained)]),
   ];
   const ground = [
     grounds.keysPinned
