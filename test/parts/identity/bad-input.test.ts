@@ -422,6 +422,17 @@ const DOORS: typeof COVERED = [
     'parts/cli/databricks-sign-in',
     'opens no page of a host that the person does not trust',
   ],
+  [
+    "a workspace of Databricks' own domains that only a grant names, at the command line",
+    'unit/cli/foreign-host',
+    'gets no sign-in sent there, and starts nothing',
+  ],
+  [
+    "a workspace of Databricks' own domains that only a grant names, in the side bar",
+    'unit/extension/access-model',
+    'is not read in a workspace that only a grant names',
+  ],
+  ['a workspace that hides behind the name of another one', 'unit/cli/pins', 'is one host for each name'],
   ['another host for a role than its person signed in at', 'unit/broker/role-tokens', 'another workspace'],
   ['a token endpoint that redirects', 'unit/databricks/tokens', 'are not followed through a redirect'],
   [
