@@ -243,13 +243,16 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
 
   const expire = async (session: Session): Promise<void> => {
     const stored = await readStore().catch(() => undefined);
-    if (stored?.refreshToken === (behind ?? session).refreshToken) {
+    const isStored = stored?.refreshToken === (behind ?? session).refreshToken;
+    behind = undefined;
+    left = stored && isStored ? serializeSession(stored) : undefined;
+    // Before the store tells of it: what is read then would make a plain sign-out of it, which nobody is told.
+    enter({ kind: 'expired', reason: sessionExpired() });
+    if (isStored) {
       await store.clear().catch((error: unknown) => {
         logger.warn('the session store cannot be cleared', { error: codeOf(error) });
       });
     }
-    behind = undefined;
-    enter({ kind: 'expired', reason: sessionExpired() });
     logger.info('the identity provider has ended the session');
   };
 
