@@ -12,7 +12,6 @@ import { runnerEndpoints } from './runners.ts';
 import {
   ApproveBody,
   ById,
-  clientText,
   Configuration,
   CredentialView,
   EmptyBody,
@@ -126,11 +125,12 @@ export const endpoints = {
     path: '/api/v1/roles/{id}/outlook',
     summary: 'What a request for a role, for so long and with or without a ticket, would meet now',
     auth: 'bearer',
-    params: z.object({ id: clientText(200, 1) }),
+    params: ById,
     query: z.object({ minutes: WholeNumber, ticket: Flag, purposeCharacters: z.optional(WholeNumber) }),
     body: undefined,
     response: z.object({ outlook: Outlook, ifConfirmed: IfConfirmed }),
-    refusals: ['unknown_role', 'groups_overflowed'],
+    // An id that is longer than any is no address.
+    refusals: ['unknown_role', 'not_found', 'groups_overflowed'],
     successStatus: 200,
   },
   createRequest: {
