@@ -72,6 +72,7 @@ export async function runKernel(
       invocation.note(`oam: Left out of the kernel's environment: ${child.leftOut.join(', ')}`);
     }
     void watchAccess(wish, connection, board, stopped.signal);
+    void endWithJupyter(invocation, stopped.signal);
     if (given === undefined) void signInWhereNobodyIs(connection, note);
     return await runChild({
       command: wish.command,
@@ -92,6 +93,17 @@ export async function runKernel(
 function parentage(env: Readonly<Record<string, string>>): Record<string, string> {
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'JPY_PARENT_PID'));
   return process.platform === 'win32' ? rest : { ...rest, JPY_PARENT_PID: String(process.pid) };
+}
+
+/** A Jupyter that is killed takes its kernels along: ipykernel would notice, but it is our child and not Jupyter's. */
+async function endWithJupyter({ env }: Invocation, signal: AbortSignal): Promise<void> {
+  const jupyter = process.ppid;
+  if (env['JPY_PARENT_PID'] !== String(jupyter)) return;
+  while (!signal.aborted && process.ppid === jupyter) {
+    await pause(SECOND_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+  // To ourselves, as Jupyter would have sent it.
+  if (!signal.aborted) process.kill(process.pid, 'SIGTERM');
 }
 
 /** Tells the board when a token was to be had. */
