@@ -65,9 +65,11 @@ describe('an auditor in the editor', () => {
     await aude.workbench.command('Databricks ML OAM: Export Audit Trail');
     await aude.workbench.pick('In which form?', 'CSV');
     const file = join(there().stage.folder, 'trail.csv');
-    const { input } = aude.workbench.quickInput();
+    const { root, input, row: place } = aude.workbench.quickInput();
     await input.fill(file);
-    await input.press('Enter');
+    // The dialog takes no file before it has listed the folder that is typed.
+    await place('kernel-extension').waitFor();
+    await root.getByRole('button', { name: 'OK' }).click();
     await aude.workbench.notification('The audit trail is exported').waitFor();
     const text = await readFile(file, 'utf8');
     assert.match(text, /^\ufeffsequence,at,event,/);
