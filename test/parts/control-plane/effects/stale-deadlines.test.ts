@@ -4,12 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 
 import { createAuditDebt } from '../../../../src/control-plane/audit/debt.ts';
+import { dueAdditions } from '../../../../src/control-plane/effects/due.ts';
 import { handOver } from '../../../../src/control-plane/effects/hand-over.ts';
+import { sawPresent } from '../../../../src/control-plane/effects/outcome.ts';
 import { type Logger, silentLogger } from '../../../../src/domain/logger.ts';
+import { createRedactor } from '../../../../src/domain/redaction.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
-import { withRole } from '../changed-role.ts';
 import { freshStore, type TestStore } from '../database.ts';
 import { grantOf, startWorld, type World, type WorldOptions } from '../world.ts';
 import { otherGuard, wayTo } from './cut-off.ts';
@@ -129,33 +131,29 @@ describe('a guard that knows the deadlines of a moment ago', function () {
   });
 
   it('is not contradicted by a read from before: what was seen then makes nothing active', async () => {
-    let whileProbed: (() => Promise<void>) | undefined;
-    await begin({
-      adjustPolicy: withRole(ROLE, {
-        probe: { securableType: 'schema', fullName: 'prod.recsys', privilege: 'USE_SCHEMA' },
-      }),
-      beforeExchange: async (request) => {
-        if (!request.url.includes('effective-permissions')) return;
-        const work = whileProbed;
-        whileProbed = undefined;
-        await work?.();
-      },
-    });
-    let id = '';
-    let isOver = false;
-    whileProbed = async () => {
-      // Another replica's guard took the membership away after it was read, and tells so.
-      world.databricks.removeMember(GROUP, ANA);
-      const atMs = await world.store.nowMs();
-      const row = await world.store.db.selectFrom('access_grant').select('id').executeTakeFirstOrThrow();
-      await tell(row.id, atMs);
-      isOver = true;
+    await begin();
+    const { db } = world.store;
+    // Nobody serves the group but this test.
+    await sql`update oam.jit_group set lease_until = oam.now() + interval '1 hour', lease_holder = gen_random_uuid()
+      where group_id = ${GROUP}`.execute(db);
+    const id = grantOf(await world.ask('ana', ROLE, 30));
+    await sql`update oam.effect set begun_at = oam.now() where grant_id = ${id}`.execute(db);
+    await sql`update oam.access_grant set state = 'provisioning', member_id = ${ANA} where id = ${id}`.execute(
+      db,
+    );
+    const parts = {
+      ...{ db, debt: createAuditDebt(world.dataFolder, silentLogger), logger: silentLogger },
+      ...{ redactor: createRedactor(), absenceConfirmMs: 50, random: () => 0.5 },
     };
-    id = grantOf(await world.ask('ana', ROLE, 30));
-    await eventually('the moment', () => isOver);
-    await eventually('the membership', () => members().includes(ANA));
-    await world.until(id, 'active', 'provisioning');
-    assert.deepEqual(members(), [ANA]);
+    const state = async () => (await world.client('ana').call('getGrant', { params: { id } })).state;
+
+    const before = await dueAdditions(db, GROUP);
+    assert.equal(before.length, 1);
+    await tell(id, await world.store.nowMs());
+    await sawPresent(parts, before);
+    assert.equal(await state(), 'provisioning');
+    await sawPresent(parts, await dueAdditions(db, GROUP));
+    assert.equal(await state(), 'active');
   });
 
   it('and died before it could tell: the groups are looked at when a control plane begins', async () => {
