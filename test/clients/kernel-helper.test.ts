@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { Cleanup } from '../../demo/stage/cleanup.ts';
 import { ROOT, temporaryFolder } from '../../demo/stage/folders.ts';
 import { installPython, type PythonEnvironment } from '../../demo/stage/python.ts';
 import { orSkip } from '../reporting/skip.ts';
@@ -11,7 +12,7 @@ const MINUTE_MS = 60_000;
 
 /** In the life of one kernel, whose helper reads a file that the test writes. */
 describe('the helper in a notebook', () => {
-  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  const everything = new Cleanup();
   let driver: KernelDriver;
   let file: string;
 
@@ -19,7 +20,10 @@ describe('the helper in a notebook', () => {
     this.timeout(600_000);
     const packages = { name: 'what runs notebooks', file: join(ROOT, 'test/clients/notebooks.txt') };
     const python: PythonEnvironment = await orSkip(this, () => installPython(console.log, { packages }));
-    folder = await temporaryFolder('helper');
+    const folder = await everything.start(
+      () => temporaryFolder('helper'),
+      (made) => made.remove(),
+    );
     file = join(folder.path, 'access.json');
     const helper = join(ROOT, 'src/cli/kernel/oam_access.py');
     await mkdir(join(folder.path, 'kernels/helped'), { recursive: true });
@@ -32,14 +36,12 @@ describe('the helper in a notebook', () => {
       }),
     );
     const env = { ...process.env, JUPYTER_DATA_DIR: folder.path };
-    driver = await KernelDriver.start({
-      ...{ python, kernelName: 'helped', env, cwd: folder.path, person: undefined },
-    });
+    driver = await everything.start(
+      () => KernelDriver.start({ python, kernelName: 'helped', env, cwd: folder.path, person: undefined }),
+      (started) => started.close(),
+    );
   });
-  after(async () => {
-    await driver.close();
-    await folder.remove();
-  });
+  after(() => everything.run());
 
   interface Held {
     readonly id: string;
