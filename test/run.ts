@@ -46,7 +46,7 @@ const SUITES: readonly Suite[] = [
       timeoutMs: 10_000,
       workers: Math.max(2, availableParallelism()),
     },
-    limitMinutes: 10,
+    limitMinutes: 20,
     quiet: true,
   },
   {
@@ -70,13 +70,13 @@ const SUITES: readonly Suite[] = [
       timeoutMs: 180_000,
       workers: 2,
     },
-    limitMinutes: 15,
+    limitMinutes: 25,
   },
   {
     name: 'clients',
     what: "Databricks' own Python SDK and notebook kernels",
     runs: { files: ['test/clients/**/*.test.ts'], timeoutMs: 180_000 },
-    limitMinutes: 15,
+    limitMinutes: 25,
   },
 ];
 
