@@ -16,9 +16,10 @@ export interface Grounds {
 
 /** What a verification came to, in a sentence. */
 export function judgementWords(l10n: Localise, judgement: Judgement): string {
-  return judgement.holds
-    ? l10n.t('The trail holds: {0} rows, vouched for up to row {1}.', judgement.rows, judgement.anchoredTo)
-    : l10n.t('THE TRAIL DOES NOT HOLD. {0} rows were read.', judgement.rows);
+  if (!judgement.holds) return l10n.t('THE TRAIL DOES NOT HOLD. {0} rows were read.', judgement.rows);
+  return judgement.anchoredTo === 0
+    ? l10n.t('The trail holds: {0} rows, and nothing outside of it vouches for them yet.', judgement.rows)
+    : l10n.t('The trail holds: {0} rows, vouched for up to row {1}.', judgement.rows, judgement.anchoredTo);
 }
 
 /** What a verification came to, as a Markdown document. */

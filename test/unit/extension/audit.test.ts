@@ -191,6 +191,12 @@ describe('what a verification says', () => {
     assert.match(text, /had kept no anchor yet/);
     const later = judgementDocument(reader, judgement, { kept: 3, keysPinned: true }).replaceAll('\\', '');
     assert.match(later, /3 anchors were kept on this machine/);
+    const unanchored = judgementDocument(
+      reader,
+      { ...judgement, anchors: 0, anchoredTo: 0 },
+      { kept: 0, keysPinned: false },
+    );
+    assert.match(unanchored, /^# The trail holds: 9 rows, and nothing outside of it vouches for them yet\./);
   });
 
   it('names each thing that does not hold', () => {
