@@ -33,7 +33,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   me: PEOPLE.ana.userName,
   model: 'champion',
   endpoint: 'CAN_VIEW',
-  'effective privileges': ['CREATE_MODEL', 'EXECUTE', 'USE_SCHEMA'],
+  'effective privileges': ['CREATE_MODEL', 'EXECUTE', 'MODIFY', 'SELECT', 'USE_SCHEMA'],
   token: 'x',
   core: SEED.servicePrincipals.core.applicationId,
   resolved: SEED.users.ana.id,

@@ -248,13 +248,11 @@ print(len(tokens) > 3)`);
       await driver.run(ME_AS_SOON_AS_SIGNED_IN);
       const search = 'import mlflow; print(len(mlflow.search_experiments()) > 0)';
       const first = await driver.run(search);
-      assert.deepEqual(
-        { ok: first.ok, last: lastLine(first.printed) },
-        { ok: true, last: 'True' },
-        first.printed,
-      );
+      assert.equal(first.ok, true, first.printed);
+      // What libraries warn of comes in between, before it or behind it.
+      assert.match(first.printed, /^True$/m);
       await delay(TOKEN_SECONDS * 1000);
-      assert.equal(lastLine((await driver.run(search)).printed), 'True');
+      assert.match((await driver.run(search)).printed, /^True$/m);
     });
   }
 

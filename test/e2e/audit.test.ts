@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 
 import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
 import { axiosTransport } from '../../src/protocol/transport.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
 import { picture, pictures } from './pictures.ts';
 
@@ -64,11 +64,13 @@ describe('an auditor in the editor', () => {
     await aude.audit.getByText('event grant.*').waitFor({ state: 'detached' });
     await aude.workbench.command('Databricks ML OAM: Export Audit Trail');
     await aude.workbench.pick('In which form?', 'CSV');
-    const file = join(there().stage.folder, 'trail.csv');
     const { root, input, row: place } = aude.workbench.quickInput();
-    await input.fill(file);
-    // The dialog takes no file before it has listed the folder that is typed.
-    await place('kernel-extension').waitFor();
+    // The dialog writes its own offer over what is typed before it has listed the folder of it.
+    await place('..').first().waitFor();
+    const file = await until('a file is offered', async () => {
+      const offered = await input.inputValue();
+      return offered.endsWith('audit-trail.csv') && offered;
+    });
     await root.getByRole('button', { name: 'OK' }).click();
     await aude.workbench.notification('The audit trail is exported').waitFor();
     const text = await readFile(file, 'utf8');
