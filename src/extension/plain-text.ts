@@ -1,5 +1,4 @@
 /** Characters that change how the text around them is read or shown: controls, and marks that turn the direction. */
-
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 const PUNCTUATION = /[!-/:-@[-`{-~]/g;
