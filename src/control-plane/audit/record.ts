@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Insertable } from 'kysely';
-import * as z from 'zod/mini';
 
-import { canonicalJson, type JsonObject } from '../../domain/canonical.ts';
+import { canonicalJson, type Json, type JsonObject } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { EpochMs } from '../../domain/time.ts';
@@ -52,11 +51,23 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs) {
 }
 
 /** Canonical JSON that the store can take: names and reasons may hold halves of characters, which it cannot. */
-function storable(value: Parameters<typeof canonicalJson>[0]): string {
-  const clean = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'string' ? storableText(member) : member,
+function storable(value: Json): string {
+  return canonicalJson(cleaned(value));
+}
+
+function cleaned(value: Json): Json {
+  if (typeof value === 'string') return storableText(value);
+  if (value === null || typeof value !== 'object') return value;
+  if (isList(value)) return value.map(cleaned);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, member]) =>
+      member === undefined ? [] : [[name, cleaned(member)]],
+    ),
   );
-  return canonicalJson(z.json().parse(JSON.parse(clean)));
+}
+
+function isList(value: readonly Json[] | JsonObject): value is readonly Json[] {
+  return Array.isArray(value);
 }
 
 function storableText(text: string): string {

@@ -3,6 +3,7 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import type { EpochMs } from '../../domain/time.ts';
 import { toMs } from '../changes/change.ts';
 import { HELD_COLUMNS, type HeldGrant, heldFromRow, LIVE_STATES } from '../grants/rows.ts';
+import { among } from '../store/among.ts';
 import type { Database, EffectTable } from '../store/tables.ts';
 
 /** One write to Databricks that a grant's state demands. */
@@ -67,8 +68,11 @@ async function dueEffects(
     .select(HELD_COLUMNS)
     .where(
       'id',
-      'in',
-      rows.map((row) => row.grant_id),
+      '=',
+      among(
+        'uuid',
+        rows.map((row) => row.grant_id),
+      ),
     )
     .execute();
   const byId = new Map(grants.map((grant) => [grant.id, heldFromRow(grant)]));
@@ -105,39 +109,49 @@ async function additionsBegun(
   const rows = await db
     .selectFrom('effect')
     .select('grant_id')
-    .where('grant_id', 'in', grantIds)
+    .where('grant_id', '=', among('uuid', grantIds))
     .where('kind', '=', 'add_member')
     .where('begun_at', 'is not', null)
     .execute();
   return new Set(rows.map((row) => row.grant_id));
 }
 
-/** The grants whose membership another grant demands, as `isDemanded` has it: one for which nothing was begun keeps nothing. */
+/**
+ * The grants whose membership another grant demands, as `isDemanded` has it: one for which nothing was begun keeps nothing.
+ * The limit has each looked up by itself: where many have just come, the planner knows nothing of them yet, and would read
+ * all that live for every group.
+ */
 async function demandedByOthers(
   db: Kysely<Database>,
   grantIds: readonly string[],
 ): Promise<ReadonlySet<string>> {
   const rows = await db
     .selectFrom('access_grant as mine')
-    .innerJoin('access_grant as other', (join) =>
-      join
-        .onRef('other.group_id', '=', 'mine.group_id')
-        .onRef('other.member_key', '=', 'mine.member_key')
-        .onRef('other.id', '<>', 'mine.id')
-        .on('other.state', 'in', LIVE_STATES),
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('access_grant as other')
+          .select('other.id')
+          .whereRef('other.group_id', '=', 'mine.group_id')
+          .whereRef('other.member_key', '=', 'mine.member_key')
+          .whereRef('other.id', '<>', 'mine.id')
+          .where('other.state', 'in', LIVE_STATES)
+          .where((begun) =>
+            begun.exists(
+              begun
+                .selectFrom('effect')
+                .select('effect.id')
+                .whereRef('effect.grant_id', '=', 'other.id')
+                .where('effect.kind', '=', 'add_member')
+                .where('effect.begun_at', 'is not', null),
+            ),
+          )
+          .limit(1)
+          .as('keeper'),
+      (join) => join.onTrue(),
     )
     .select('mine.id')
-    .where('mine.id', 'in', grantIds)
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('effect')
-          .select('effect.id')
-          .whereRef('effect.grant_id', '=', 'other.id')
-          .where('effect.kind', '=', 'add_member')
-          .where('effect.begun_at', 'is not', null),
-      ),
-    )
+    .where('mine.id', '=', among('uuid', grantIds))
     .execute();
   return new Set(rows.map((row) => row.id));
 }

@@ -1,6 +1,7 @@
 import { inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { lockHeldGrants } from '../grants/rows.ts';
+import { among } from '../store/among.ts';
 import type { DueEffect } from './due.ts';
 import { updateEffects } from './settle.ts';
 
@@ -31,8 +32,11 @@ export async function beginAdditions(
       .set({ begun_at: toDate(change.nowMs) })
       .where(
         'id',
-        'in',
-        effects.map(({ row }) => row.id),
+        '=',
+        among(
+          'bigint',
+          effects.map(({ row }) => row.id),
+        ),
       )
       .where('state', '=', 'due')
       .returning('id')

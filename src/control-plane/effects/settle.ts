@@ -7,6 +7,7 @@ import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import { together } from '../changes/together.ts';
 import type { Core } from '../core.ts';
 import { type HeldGrant, lockHeldGrants } from '../grants/rows.ts';
+import { among } from '../store/among.ts';
 import type { Database } from '../store/tables.ts';
 import type { DueEffect } from './due.ts';
 
@@ -67,8 +68,11 @@ async function stillDue(change: Change, effects: readonly DueEffect[]): Promise<
     .select(['id', 'first_lost_at'])
     .where(
       'id',
-      'in',
-      effects.map(({ row }) => row.id),
+      '=',
+      among(
+        'bigint',
+        effects.map(({ row }) => row.id),
+      ),
     )
     .where('state', '=', 'due')
     .execute();
@@ -98,8 +102,11 @@ export async function updateEffects(
       .set(values)
       .where(
         'id',
-        'in',
-        some.map(({ row }) => row.id),
+        '=',
+        among(
+          'bigint',
+          some.map(({ row }) => row.id),
+        ),
       )
       .where('state', '=', 'due')
       .where('first_lost_at', 'is not distinct from', toDate(lostAtMs))

@@ -3,6 +3,7 @@ import type { AuditDebt } from '../audit/debt.ts';
 import type { Actor } from '../audit/record.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { endLeases } from '../credentials/leases.ts';
+import { among } from '../store/among.ts';
 import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 import { leaveTokens } from '../personal-tokens/leave.ts';
 import { type GrantChange, type HeldGrant, lastTokenExpiries, saveGrants } from './rows.ts';
@@ -83,7 +84,7 @@ export async function beginRemovals(
   await change.trx
     .updateTable('effect')
     .set({ state: 'dropped', settled_at: toDate(change.nowMs) })
-    .where('grant_id', 'in', ids)
+    .where('grant_id', '=', among('uuid', ids))
     .where('kind', '=', 'add_member')
     .where('state', '=', 'due')
     .execute();

@@ -4,6 +4,7 @@ import { atDeadline } from '../../domain/grant.ts';
 import { together } from '../changes/together.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
+import { among } from '../store/among.ts';
 import type { Database } from '../store/tables.ts';
 import { beginRemovals } from './close.ts';
 import { HELD_COLUMNS, type HeldGrant, heldFromRow, lastTokenExpiries, LIVE_STATES } from './rows.ts';
@@ -117,7 +118,7 @@ async function lockOverdueGrants(change: Change, ids: readonly string[]): Promis
   const rows = await change.trx
     .selectFrom('access_grant')
     .select(HELD_COLUMNS)
-    .where('id', 'in', ids)
+    .where('id', '=', among('uuid', ids))
     .where('state', 'in', LIVE_STATES)
     .where('deadline_at', '<=', toDate(change.nowMs))
     .orderBy('id')

@@ -12,6 +12,7 @@ import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import { parseRole, roleText } from '../roles/snapshot.ts';
+import { among } from '../store/among.ts';
 import type { AccessGrantTable, Database } from '../store/tables.ts';
 
 /**
@@ -120,7 +121,7 @@ export async function lockHeldGrants(change: Change, ids: readonly string[]): Pr
   const rows = await change.trx
     .selectFrom('access_grant')
     .select(HELD_COLUMNS)
-    .where('id', 'in', ids)
+    .where('id', '=', among('uuid', ids))
     // One order for all: two changes that take the same rows cannot wait for each other.
     .orderBy('id')
     .forUpdate()

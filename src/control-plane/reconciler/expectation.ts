@@ -25,13 +25,13 @@ export async function expectationOf(change: Change, groupId: string): Promise<St
   const { rows } = await sql<{ id: string; member_id: string; settled: boolean; given_at: Date | null }>`
     select id, member_id, case when state = 'active' then membership_present_at end as given_at,
       state = 'active' and membership_present_at <= oam.now() - ${READS_LAG_MS} * interval '1 millisecond' as settled
-    from oam.access_grant
-    where group_id = ${groupId} and member_id is not null
-      and not (state = 'scheduled' and starts_at is not null)
-      and (state not in ('ended', 'failed')
-        or membership_absent_at > oam.now() - ${READS_LAG_MS} * interval '1 millisecond')`.execute(
-    change.trx,
-  );
+    from (
+      select * from oam.access_grant where group_id = ${groupId} and state not in ('ended', 'failed')
+      union all
+      select * from oam.access_grant where group_id = ${groupId} and state in ('ended', 'failed')
+        and membership_absent_at > oam.now() - ${READS_LAG_MS} * interval '1 millisecond'
+    ) as known
+    where member_id is not null and not (state = 'scheduled' and starts_at is not null)`.execute(change.trx);
   const settled = rows.filter((row) => row.settled);
   const moving = rows.filter((row) => !row.settled);
   const givenAtMs = moving.flatMap((row) => toMs(row.given_at) ?? []);

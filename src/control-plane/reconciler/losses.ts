@@ -3,6 +3,7 @@ import { recordAudit } from '../audit/record.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { closeGrant } from '../grants/close.ts';
 import { lockGrant } from '../grants/rows.ts';
+import { among } from '../store/among.ts';
 import type { DemandingGrant } from './expectation.ts';
 
 /** What mending losses depends on. */
@@ -26,14 +27,24 @@ export async function mendLosses(
   lost: ReadonlySet<string>,
   ground: LossGround,
 ): Promise<boolean> {
+  if (grants.length === 0) return false;
+  const effects = await change.trx
+    .selectFrom('effect')
+    .select(['id', 'grant_id', 'state', 'first_lost_at'])
+    .where(
+      'grant_id',
+      '=',
+      among(
+        'uuid',
+        grants.map(({ grantId }) => grantId),
+      ),
+    )
+    .where('kind', '=', 'add_member')
+    .execute();
+  const byGrant = new Map(effects.map((effect) => [effect.grant_id, effect]));
   let isFirst = false;
   for (const { grantId, memberId } of grants) {
-    const effect = await change.trx
-      .selectFrom('effect')
-      .select(['id', 'state', 'first_lost_at'])
-      .where('grant_id', '=', grantId)
-      .where('kind', '=', 'add_member')
-      .executeTakeFirst();
+    const effect = byGrant.get(grantId);
     // One that is being written is not lost.
     if (effect?.state !== 'done') continue;
     if (!lost.has(memberId)) {

@@ -22,6 +22,7 @@ import { sessionLimits } from './0020-session-limits.ts';
 import { runners } from './0021-runners.ts';
 import { goodLeases } from './0022-good-leases.ts';
 import { spentTokens } from './0023-spent-tokens.ts';
+import { recentlyAbsent } from './0024-recently-absent.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -48,4 +49,5 @@ export const migrations: readonly Migration[] = [
   runners,
   goodLeases,
   spentTokens,
+  recentlyAbsent,
 ];

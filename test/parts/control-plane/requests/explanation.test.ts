@@ -21,9 +21,11 @@ describe('why a request was decided as it was', function () {
     world.client(name).call('explainRequest', { params: { id } });
   const approved = async (): Promise<string> => {
     const { id, version } = await world.ask('ana', ROLE);
-    await world
+    const { grantId } = await world
       .client('lena')
       .call('approveRequest', { params: { id }, version, body: { comment: 'Go\nahead' } });
+    // What is given is not looked at again; before that, another policy could still deny it.
+    await world.until(String(grantId), 'active');
     return id;
   };
 
