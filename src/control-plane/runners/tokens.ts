@@ -216,7 +216,9 @@ async function verifyToken(core: Pick<Core, 'db' | 'debt'>, token: string, nowMs
     throw new TokenRefused('not_signed_in', 'This token is not good any more. Hand the access over anew.');
   }
   const principal = await ownerOf(db, row);
-  if (row.ended_at !== null || expiresAtMs <= nowMs) {
+  // One that ended with its grant may still read that it did: its program ends its path by that word and by no other.
+  const isOver = row.ended_at !== null && row.ended_by !== 'grant_ended';
+  if (isOver || expiresAtMs <= nowMs) {
     throw new TokenRefused('session_expired', 'This token has ended. Hand the access over anew.', principal);
   }
   return {

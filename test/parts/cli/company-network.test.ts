@@ -10,12 +10,13 @@ import { promisify } from 'node:util';
 
 import { startIdentityProvider } from '../../../src/sandbox/identity-provider/index.ts';
 import { EDITOR_CLIENT_ID, OAM_AUDIENCE } from '../../../src/sandbox/identity-provider/index.ts';
-import { oam } from './oam-process.ts';
+import { endPrograms, oam } from './oam-process.ts';
 
 const run = promisify(execFile);
 
 describe("oam in a company's network", function () {
   this.timeout(30_000);
+  afterEach(endPrograms);
   let stack: AsyncDisposableStack;
   beforeEach(() => {
     stack = new AsyncDisposableStack();

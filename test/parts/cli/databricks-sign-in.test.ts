@@ -14,10 +14,11 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
-import { oam, WHO_AM_I } from './oam-process.ts';
+import { endPrograms, oam, WHO_AM_I } from './oam-process.ts';
 
 describe('oam, in a workspace that wants a sign-in of its own', function () {
   this.timeout(60_000);
+  afterEach(endPrograms);
 
   let idp: RunningIdentityProvider;
   let databricks: RunningSandboxDatabricks;

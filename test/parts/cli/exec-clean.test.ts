@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { oam, type RunOptions } from './oam-process.ts';
+import { endPrograms, oam, type RunOptions } from './oam-process.ts';
 
 /** A terminal of OAM's: a pointer, and what somebody set besides. There is no control plane, and none is named. */
 const TERMINAL = {
@@ -17,6 +17,7 @@ const clean = (code: string, o: RunOptions = {}) =>
 
 describe('oam exec --clean', function () {
   this.timeout(30_000);
+  afterEach(endPrograms);
 
   it('runs a program outside of OAM, without a sign-in or a control plane', async () => {
     const run = await clean(

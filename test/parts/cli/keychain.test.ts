@@ -13,10 +13,11 @@ import {
 import { EditorWindow, startConfiguration, type WindowSettings } from '../extension/editor-windows.ts';
 import { type Keyring, noKeyring, startKeyring } from '../identity/keyring.ts';
 import { until } from '../../host/until.ts';
-import { oam, type Run } from './oam-process.ts';
+import { endPrograms, oam, type Run } from './oam-process.ts';
 
 describe('a session in the keychain of the machine', function () {
   this.timeout(60_000);
+  afterEach(endPrograms);
   let idp: RunningIdentityProvider;
   let plane: Awaited<ReturnType<typeof startConfiguration>>;
   let keyring: Keyring;

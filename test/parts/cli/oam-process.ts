@@ -19,6 +19,15 @@ export interface RunOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
+/** What runs now: each is ended by its function, which tells what it had said. */
+const programs = new Set<() => string>();
+
+/** For `afterEach`: ends what a failed test left running, and prints what it had said, where the reason may lie. */
+export function endPrograms(): void {
+  for (const end of programs) console.log(end());
+  programs.clear();
+}
+
 /** Runs `oam` as a person would, in a process of its own, without a keychain and without a home that could keep anything. */
 export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
   return new Promise((resolve, reject) => {
@@ -26,11 +35,15 @@ export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
       env: { PATH: process.env['PATH'], HOME: '/dev/null', ...o.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    // A suite that gives up leaves nothing behind.
-    const end = (): boolean => child.kill('SIGKILL');
-    process.once('exit', end);
     let stdout = '';
     let stderr = '';
+    const end = (): string => {
+      child.kill('SIGKILL');
+      return `Still ran: oam ${args.join(' ')}\n${stdout}${stderr}`;
+    };
+    programs.add(end);
+    // A suite that gives up leaves nothing behind.
+    process.once('exit', end);
     let approving = false;
     let signingIn = false;
     child.stdout.on('data', (chunk: Buffer) => {
@@ -55,6 +68,7 @@ export function oam(args: readonly string[], o: RunOptions = {}): Promise<Run> {
     });
     child.on('error', reject);
     child.on('close', (code) => {
+      programs.delete(end);
       process.removeListener('exit', end);
       resolve({ code: code ?? -1, stdout, stderr });
     });

@@ -14,10 +14,11 @@ import {
   type RunningSandboxDatabricks,
   startSandboxDatabricks,
 } from '../../../src/sandbox/databricks/index.ts';
-import { oam, WHO_AM_I } from './oam-process.ts';
+import { endPrograms, oam, WHO_AM_I } from './oam-process.ts';
 
 describe('oam, with a real identity provider and the stand-in Databricks', function () {
   this.timeout(60_000);
+  afterEach(endPrograms);
 
   let idp: RunningIdentityProvider;
   let databricks: RunningSandboxDatabricks;

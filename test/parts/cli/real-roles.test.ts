@@ -23,7 +23,7 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
-import { oam, type RunOptions } from './oam-process.ts';
+import { endPrograms, oam, type Run, type RunOptions } from './oam-process.ts';
 
 const Listening = z.object({ event: z.literal('listening'), url: z.string() });
 
@@ -112,6 +112,8 @@ describe('oam, with a real control plane', function () {
     env = { OAM_URL: url, OAM_TRUSTED_WORKSPACE_HOSTS: `${prod.host},${dev.host}` };
   });
 
+  afterEach(endPrograms);
+
   after(async () => {
     if (server.exitCode === null && server.signalCode === null) {
       server.kill('SIGTERM');
@@ -130,6 +132,18 @@ describe('oam, with a real control plane', function () {
   const member = ['exec', '--role', 'recsys-endpoint-query', '--purpose', 'Check the ranker', '--for', '30m'];
   const grantsOf = async (person: Person) =>
     z.array(GrantView).parse(JSON.parse((await as(person, ['grants', '--json'])).stdout));
+
+  /** The request that waits for Lena, once a program has asked; fails where that ends before. */
+  async function requestOf(program: Promise<Run>): Promise<RequestView> {
+    let ended: Run | undefined;
+    void program.then((run) => (ended = run));
+    for (;;) {
+      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
+      const [request] = z.array(RequestView).parse(JSON.parse(list.stdout));
+      if (request !== undefined) return request;
+      assert.equal(ended, undefined);
+    }
+  }
 
   async function untilNobodyIsIn(groupId: string): Promise<void> {
     while (databricks.members(groupId).length > 0) await pause(50);
@@ -181,50 +195,41 @@ describe('oam, with a real control plane', function () {
   });
 
   it('acts as a role that is somebody else, once a lead approved, also when it is extended, until somebody ends it', async () => {
-    let grantId: string | undefined;
-    let extended: Awaited<ReturnType<typeof as>> | undefined;
+    const works = Promise.withResolvers<undefined>();
     const running = as(
       PEOPLE.ana,
       ['exec', '--role', 'recsys-deployer', '--purpose', 'Roll out', ...program(UNTIL_REFUSED)],
       {
         onStdout(text) {
-          if (grantId !== undefined || !text.includes('running')) return;
-          grantId = 'asked';
-          void grantsOf(PEOPLE.ana).then(async ([grant]) => {
-            extended = await as(PEOPLE.lena, ['extend', grant?.id ?? '', '--for', '10m']);
-            // By the name of the grant that was there first: what is returned is what it became.
-            await as(PEOPLE.ana, ['return', grant?.id ?? '']);
-          });
+          if (text.includes('running')) works.resolve(undefined);
         },
       },
     );
-    let waiting: RequestView[] = [];
-    while (waiting.length === 0) {
-      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
-      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
-    }
-    const [request] = waiting;
-    const own = await as(PEOPLE.ana, ['approve', request?.id ?? '']);
+    const request = await requestOf(running);
+    const own = await as(PEOPLE.ana, ['approve', request.id]);
     assert.equal(own.code, 1);
     assert.match(own.stderr, /Nobody decides on their own request/);
-    const approved = await as(PEOPLE.lena, ['approve', request?.id ?? '', '--comment', 'Go ahead']);
+    const approved = await as(PEOPLE.lena, ['approve', request.id, '--comment', 'Go ahead']);
     assert.equal(approved.code, 0, approved.stderr);
+    assert.equal(await Promise.race([works.promise, running]), undefined);
+    const [grant, ...others] = await grantsOf(PEOPLE.ana);
+    assert.equal(grant?.role.id, 'recsys-deployer');
+    assert.deepEqual(others, []);
+    const extended = await as(PEOPLE.lena, ['extend', grant.id, '--for', '10m']);
+    assert.equal(extended.code, 0, extended.stderr);
+    assert.match(extended.stdout, /^Extended until .*Deploy the recsys endpoints/);
+    // By the name of the grant that was there first: what is returned is what it became.
+    const returned = await as(PEOPLE.ana, ['return', grant.id]);
+    assert.equal(returned.code, 0, returned.stderr);
     const run = await running;
     assert.deepEqual([run.code, run.stdout], [0, 'running\ngrant_ended\n'], run.stderr);
     assert.match(run.stderr, /The access has ended while the program runs/);
-    assert.equal(extended?.code, 0, extended?.stderr);
-    assert.match(extended.stdout, /^Extended until .*Deploy the recsys endpoints/);
     await untilNobodyIsIn('9103');
   });
 
   it('is handed over to a program that nobody signs in for, once, and stays when that ends', async () => {
     const asking = as(PEOPLE.ana, ['request', 'recsys-deployer', '--purpose', 'Nightly', '--wait', '--json']);
-    let waiting: RequestView[] = [];
-    while (waiting.length === 0) {
-      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
-      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
-    }
-    await as(PEOPLE.lena, ['approve', waiting[0]?.id ?? '']);
+    await as(PEOPLE.lena, ['approve', (await requestOf(asking)).id]);
     const asked = await asking;
     const grant = GrantView.parse(JSON.parse(asked.stdout));
     const offered = await as(PEOPLE.ana, ['hand-over', grant.id, '--name', 'nightly']);
@@ -278,12 +283,7 @@ describe('oam, with a real control plane', function () {
         },
       },
     );
-    let waiting: RequestView[] = [];
-    while (waiting.length === 0) {
-      const list = await as(PEOPLE.lena, ['requests', '--to-approve', '--json']);
-      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
-    }
-    await as(PEOPLE.lena, ['approve', waiting[0]?.id ?? '']);
+    await as(PEOPLE.lena, ['approve', (await requestOf(running)).id]);
     const run = await running;
     idp.resume();
     assert.deepEqual([run.code, run.stdout], [0, `${sessionsEnd}\na token\n`], run.stderr);

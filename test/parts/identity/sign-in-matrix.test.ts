@@ -32,7 +32,7 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
-import { oam } from '../cli/oam-process.ts';
+import { endPrograms, oam } from '../cli/oam-process.ts';
 import { DIRECTORY_TOKEN, startWorld, type World } from '../control-plane/world.ts';
 
 const ISSUERS = ['oidc', 'okta', 'entra', 'keycloak', 'databricks'] as const satisfies readonly Played[];
@@ -58,6 +58,7 @@ const clock = { nowMs: () => Date.now() };
 /** Every way to sign in, from where it is offered, at every kind of provider, up to a real control plane. */
 describe('the matrix of sign-ins', function () {
   this.timeout(120_000);
+  afterEach(endPrograms);
   const ran = new Set<string>();
 
   for (const issuer of ISSUERS) {

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 
 import { sql } from 'kysely';
 
+import { createAuditDebt } from '../../../../src/control-plane/audit/debt.ts';
+import { endIdleRunners } from '../../../../src/control-plane/runners/tokens.ts';
+import { silentLogger } from '../../../../src/domain/logger.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import { createControlPlaneClient } from '../../../../src/protocol/client.ts';
 import type { RunnerToken } from '../../../../src/protocol/runners.ts';
@@ -73,6 +76,24 @@ describe('a program that takes a grant over', function () {
     }
     await world.store.advance(16 * MINUTE_MS);
     await refused(as(token).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
+  });
+
+  it('is told that its grant has ended, also where it was ended with it, and gets nothing more', async () => {
+    const { accessToken } = await redeem(await offer());
+    await world.client('ana').call('returnGrant', { params: { id: grantId } });
+    await endIdleRunners({
+      db: world.store.db,
+      debt: createAuditDebt(world.dataFolder, silentLogger),
+    });
+    assert.deepEqual(await states(), [['ended', 'grant_ended']]);
+    const runner = as(accessToken);
+    const { endReason } = await runner.call('getGrant', { params: { id: grantId } });
+    assert.equal(endReason, 'returned');
+    await refused(runner.call('issueCredential', { params: { id: grantId } }), 'grant_not_active');
+    await refused(runner.call('returnGrant', { params: { id: grantId } }), 'grant_not_active');
+    await refused(runner.call('renewRunner', { body: { machine: MACHINE } }), 'grant_not_active');
+    await world.store.advance(15 * MINUTE_MS);
+    await refused(runner.call('getGrant', { params: { id: grantId } }), 'session_expired');
   });
 
   it('ends where a token that it has renewed comes back late, however old', async () => {
