@@ -69,6 +69,15 @@ export const UNKNOWN_PATH: BrokerRefusal = {
     'There is nothing at this address. The program holds an old pointer: start it anew, from a new terminal.',
 };
 
+/**
+ * True for Databricks' Python SDK, which fetches tokens by `requests` under that name: what has no token in it is an error to
+ * it that ends the program, however it is worded, but a connection that breaks off it repeats for five minutes
+ * (`_BaseClient._is_retryable`; seen with 0.156).
+ */
+export function asksAgainWhenHungUpOn(request: RequestFacts): boolean {
+  return request.header('user-agent').some((agent) => agent.startsWith('python-requests/'));
+}
+
 /** What is wrong with a request for a path that answers for `host`, an origin as {@link normaliseHost} gives it. */
 export function refuseForPath(request: RequestFacts, host: string): BrokerRefusal | undefined {
   const versions = request.header('x-databricks-metadata-version');

@@ -7,16 +7,24 @@ import type { Logger } from '../domain/logger.ts';
 import type { Redactor } from '../domain/redaction.ts';
 import { type Clock, SECOND_MS } from '../domain/time.ts';
 import type { BearerToken } from '../databricks/index.ts';
-import { normaliseHost, refuseForm, refuseForPath, type RequestFacts, UNKNOWN_PATH } from './admission.ts';
+import {
+  asksAgainWhenHungUpOn,
+  normaliseHost,
+  refuseForm,
+  refuseForPath,
+  type RequestFacts,
+  UNKNOWN_PATH,
+} from './admission.ts';
 import { type AnswerWriter, answerWriter, refuse, send } from './answer.ts';
 import { type HeldToken, holdToken, type Wait } from './held-token.ts';
 import { listen } from './listener.ts';
-import { type UidOf, uidFromProc } from './peer.ts';
+import { type ListenerUid, listenerUidFromProc, type UidOf, uidFromProc } from './peer.ts';
 import { createPeerCheck } from './peer-check.ts';
 import {
   type BrokerRefusal,
   endedRefusal,
   isPathEnd,
+  passesByItself,
   type PathEnd,
   type Refusal,
   sourceRefusal,
@@ -41,6 +49,8 @@ export interface BrokerOptions {
   readonly redactor: Redactor;
   /** Whose the other end of a connection is; from `/proc/net/tcp` on Linux, unchecked elsewhere, unless given. */
   readonly uidOf?: UidOf;
+  /** Who listens on a port of this machine that is taken; as {@link BrokerOptions.uidOf}. */
+  readonly listenerUid?: ListenerUid;
   /** Told of refusals that belong to no path. */
   readonly onRefusal?: (refusal: Refusal) => void;
   /** How long a token may be waited for before the request is refused, in milliseconds; 8 seconds unless given. */
@@ -59,6 +69,10 @@ export interface OpenPath {
   readonly source: TokenSource;
   /** Told of every refusal on this path, after its end as well. */
   readonly onRefusal?: (refusal: Refusal) => void;
+  /**
+   * Whether a token is kept in hand though nobody asks for hours, because a program that lives as long as the path will.
+   */
+  readonly keepsFed?: boolean;
 }
 
 /** An open path: one principal, one workspace. Disposing ends it as `closed`. */
@@ -86,15 +100,19 @@ interface Route {
   readonly held: HeldToken;
   readonly write: AnswerWriter;
   readonly onRefusal: ((refusal: Refusal) => void) | undefined;
+  /** Whether a program has had a token here. */
+  hasServed: boolean;
   ended: PathEnd | undefined;
 }
 
 /**
  * Starts the broker on 127.0.0.1: Databricks' metadata service, version 1. It answers GET with
  * `{"access_token","token_type","expires_on"}` (`expires_on` in whole Unix seconds) and everything that it refuses
- * with `{"error","message"}`, always in JSON, because the Python SDK looks at no status.
+ * with `{"error","message"}`, in JSON, because the Python SDK looks at no status. One refusal is none: where trouble outlasts
+ * what a program waits, and it has had tokens before, Databricks' Python SDK is hung up on, because it asks again then.
  *
- * @throws {OamError} `port_taken` when `port` belongs to another program.
+ * @throws {OamError} `port_taken` when `port` belongs to another program, `port_of_another_user` when it is seen to be one
+ * of another user: what still asks there may be given somebody else's tokens.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { clock, logger, redactor } = options;
@@ -141,12 +159,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     return refusal === undefined ? judge(facts, socket) : { refusal, route: routeOf(facts, socket) };
   };
 
-  const deliver = (response: ServerResponse, verdict: Verdict): void => {
+  const deliver = (facts: RequestFacts, response: ServerResponse, verdict: Verdict): void => {
     if (verdict.token === undefined) {
-      refuse(response, verdict.refusal);
-      report(verdict.refusal, verdict.route);
+      const { refusal, route } = verdict;
+      if (route?.hasServed === true && passesByItself(refusal) && asksAgainWhenHungUpOn(facts)) {
+        response.destroy();
+      } else {
+        refuse(response, refusal);
+      }
+      report(refusal, route);
       return;
     }
+    verdict.route.hasServed = true;
     send(response, 200, verdict.route.write(verdict.token, clock.nowMs()));
   };
 
@@ -160,18 +184,22 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const listener = await listen({
     port: options.port ?? 0,
     requestWithinMs: options.requestWithinMs ?? 5 * SECOND_MS,
+    listenerUid: options.listenerUid ?? (process.platform === 'linux' ? listenerUidFromProc : undefined),
+    onConnection: (socket) => {
+      peers.meet(socket);
+    },
     onRequest(request, response) {
       const facts = factsOf(request);
       try {
         const { socket } = request;
         const verdict = peers.isKnown(socket) ? judge(facts, socket) : judgeStranger(facts, socket);
         if (!(verdict instanceof Promise)) {
-          deliver(response, verdict);
+          deliver(facts, response, verdict);
           return;
         }
         verdict
           .then((late) => {
-            deliver(response, late);
+            deliver(facts, response, late);
           })
           .catch((error: unknown) => {
             fail(response, error);
@@ -217,6 +245,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         source: place.source,
         clock,
         logger,
+        ...(place.keepsFed === true && { keepsFed: true }),
         ...(options.wait && { wait: options.wait }),
         onFailure: ({ code }) => {
           if (isPathEnd(code)) end(code);
@@ -227,6 +256,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         held,
         write: answerWriter(),
         onRefusal: place.onRefusal,
+        hasServed: false,
         ended: undefined,
       };
       routes.set(key, route);

@@ -22,6 +22,9 @@ const FIRST_PAUSE_MS = SECOND_MS;
 /** The longest pause while there is a token in hand. */
 const LONGEST_PAUSE_MS = 30 * SECOND_MS;
 
+/** No pause takes more than this share of what is left of the token in hand: there are tries left when time runs out. */
+const LONGEST_PAUSE_SHARE = 1 / 4;
+
 /** The longest pause while somebody is refused for want of a token. */
 const LONGEST_REFUSAL_MS = 2 * SECOND_MS;
 
@@ -69,6 +72,11 @@ export interface HeldTokenOptions {
   readonly wait?: Wait;
   /** Told of each failed fetch, in the background too. */
   readonly onFailure: (error: OamError) => void;
+  /**
+   * Whether a token is kept in hand though nobody asks for hours. Unless it is, what nobody uses expires, and whoever
+   * asks next waits for another.
+   */
+  readonly keepsFed?: boolean;
 }
 
 /** Waits for a time in milliseconds, or until the signal fires, and then is done; never throws. */
@@ -85,7 +93,7 @@ interface Held {
 
 /** Holds the token of one source. */
 export function holdToken(options: HeldTokenOptions): HeldToken {
-  const { source, clock, logger, wait = realWait } = options;
+  const { source, clock, logger, wait = realWait, keepsFed = false } = options;
   const dropped = new AbortController();
   let held: Held | undefined;
   let flight: Promise<BearerToken> | undefined;
@@ -114,10 +122,13 @@ export function holdToken(options: HeldTokenOptions): HeldToken {
     return token;
   };
 
-  /** Replaces a token that is in use, whether anybody asks in that moment or not. What nobody uses is left to expire. */
+  /**
+   * Replaces a token that is in use, whether anybody asks in that moment or not. What nobody uses is left to expire, unless
+   * a token is to be in hand always.
+   */
   const replaceWhenDue = async (mine: Held): Promise<void> => {
     await wait(mine.replaceFromMs - clock.nowMs(), dropped.signal);
-    if (held === mine && isAskedFor) await replace();
+    if (held === mine && (isAskedFor || keepsFed)) await replace();
   };
 
   const refresh = (): Promise<BearerToken> => {
@@ -137,6 +148,9 @@ export function holdToken(options: HeldTokenOptions): HeldToken {
 
   let replacing = false;
 
+  /** Whether a token is fetched also when there is none left in hand and nobody asks. */
+  const goesOnWithout = (): boolean => keepsFed && trouble !== undefined && isPassing(trouble.failure.code);
+
   /** Replaces the token in hand, once or as often as it takes while it lives; whether anybody asks meanwhile or not. */
   const replace = async (): Promise<void> => {
     if (replacing) return;
@@ -145,10 +159,10 @@ export function holdToken(options: HeldTokenOptions): HeldToken {
       for (;;) {
         const now = clock.nowMs();
         if (dropped.signal.aborted || held === undefined || now < held.replaceFromMs) return;
-        const leftMs = pauseLeftMs(trouble, now, LONGEST_PAUSE_MS);
+        const leftMs = pauseLeftMs(trouble, now, longestPauseMs(held.token.expiresAtMs - now));
         if (leftMs > 0) {
           await wait(leftMs, dropped.signal);
-          if (usable(clock.nowMs()) === undefined) return;
+          if (usable(clock.nowMs()) === undefined && !goesOnWithout()) return;
           continue;
         }
         await refresh().catch((error: unknown) => {
@@ -229,6 +243,12 @@ interface Trouble {
   readonly sinceMs: EpochMs;
   /** The share of a pause that is kept. */
   readonly luck: number;
+}
+
+/** The longest pause beside a token that has so many milliseconds left; without one it is tried as rarely as may be. */
+function longestPauseMs(lifeLeftMs: number): number {
+  if (lifeLeftMs <= 0) return LONGEST_PAUSE_MS;
+  return Math.min(LONGEST_PAUSE_MS, Math.max(LONGEST_REFUSAL_MS, lifeLeftMs * LONGEST_PAUSE_SHARE));
 }
 
 /** What is left of a pause, in milliseconds; zero without one. A clock that was put back does not prolong it. */

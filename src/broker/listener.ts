@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
+import type { ListenerUid } from './peer.ts';
 import type { BrokerRefusal } from './refusal.ts';
 
-/** More than any SDK opens, little enough that a runaway program cannot exhaust us. */
-const MAX_CONNECTIONS = 128;
+/** More than the programs of one person open, little enough that one that runs away cannot exhaust us. */
+const MAX_CONNECTIONS = 512;
 
 const MAX_HEADER_BYTES = 8 * 1024;
 
@@ -18,6 +21,10 @@ export interface ListenOptions {
   readonly port: number;
   /** How long a client may take to send its whole request, in milliseconds. */
   readonly requestWithinMs: number;
+  /** Tells whose a port is that is taken; nobody knows unless given. */
+  readonly listenerUid: ListenerUid | undefined;
+  /** Told of every connection before it has said anything. */
+  readonly onConnection: (socket: Socket) => void;
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
   /** Told of what was refused before it was a request. */
   readonly onMalformed: (refusal: BrokerRefusal) => void;
@@ -32,7 +39,7 @@ export interface Listener {
 /**
  * Listens on 127.0.0.1.
  *
- * @throws {OamError} `port_taken`.
+ * @throws {OamError} `port_taken`, `port_of_another_user`.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const server = createServer({
@@ -46,6 +53,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.setTimeout(IDLE_MS);
+  server.on('connection', options.onConnection);
   server.on('request', options.onRequest);
   // Otherwise Node answers these by itself, without a body.
   server.on('checkContinue', options.onRequest);
@@ -64,18 +72,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     options.onMalformed(refusal);
   });
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new OamError('port_taken', "The broker's port is in use by another program.", {
-              detail: String(options.port),
-            })
-          : error,
-      );
-    });
-    server.listen(options.port, '127.0.0.1', resolve);
-  });
+  try {
+    server.listen(options.port, '127.0.0.1');
+    await once(server, 'listening');
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? await portTaken(options) : error;
+  }
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('The broker has no port.');
 
@@ -89,6 +91,19 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Whoever asked here before asks another user's program now, and may take what it says for ours. */
+async function portTaken({ port, listenerUid }: ListenOptions): Promise<OamError> {
+  const uid = await listenerUid?.(port).catch(() => undefined);
+  const detail = String(port);
+  return uid === undefined || uid === process.geteuid?.()
+    ? new OamError('port_taken', "The broker's port is in use by another program.", { detail })
+    : new OamError(
+        'port_of_another_user',
+        "A program of another user listens where this window's programs ask for credentials, and could answer them with a sign-in that is not yours. Stop those that began before the window was reloaded, and start them anew.",
+        { detail },
+      );
 }
 
 const NO_TUNNEL: BrokerRefusal = { code: 'method', status: 405, sentence: 'The broker answers GET only.' };

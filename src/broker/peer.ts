@@ -1,4 +1,4 @@
-import { open as openFile } from 'node:fs/promises';
+import { open as openFile, readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
 /** Both ends of a loopback connection, as the accepting side sees them. */
@@ -16,8 +16,16 @@ export interface PeerConnection {
  */
 export type UidOf = (peer: PeerConnection) => Promise<number | undefined>;
 
+/**
+ * Who listens on a port of this machine.
+ *
+ * @returns the numeric user id, or undefined when the system shows nobody.
+ */
+export type ListenerUid = (port: number) => Promise<number | undefined>;
+
 const LOOPBACK = [127, 0, 0, 1] as const;
 const TIME_WAIT = '06';
+const LISTENING = '0A';
 
 /** How much of the table is taken at a time; the system gives less where it likes. */
 const READ_BYTES = 64 * 1024;
@@ -104,26 +112,58 @@ export function findUid(
   return uidIn(table, needlesOf(ends, order));
 }
 
+/**
+ * Reads from the same tables who listens on 127.0.0.1, by itself or with all addresses of the machine. Linux only.
+ *
+ * @throws the file system's error when `/proc/net/tcp` cannot be read; a missing `/proc/net/tcp6` is no error.
+ */
+export const listenerUidFromProc: ListenerUid = async (port) => {
+  const needles = listenerNeedles(port, endianness());
+  const find = async (file: string): Promise<number | undefined> =>
+    uidIn(await readFile(file, 'latin1'), needles, (state) => state === LISTENING);
+  return (await find('/proc/net/tcp')) ?? (await find('/proc/net/tcp6').catch(() => undefined));
+};
+
+/** How a row of somebody who listens begins, after its number: on 127.0.0.1 or all addresses, over IPv4 or IPv6. */
+function listenerNeedles(port: number, order: 'LE' | 'BE'): readonly string[] {
+  const [v4, mapped] = loopback(order);
+  const local = [v4, '0'.repeat(8), mapped, '0'.repeat(32)];
+  return local.map((address) => ` ${address}:${portHex(port)} ${'0'.repeat(address.length)}:0000 `);
+}
+
 /** How a row of the connection begins, after its number: over IPv4, and mapped into IPv6. */
 function needlesOf(
   ends: { readonly from: number; readonly to: number },
   order: 'LE' | 'BE',
 ): readonly string[] {
+  return loopback(order).map(
+    (address) => ` ${address}:${portHex(ends.from)} ${address}:${portHex(ends.to)} `,
+  );
+}
+
+/** 127.0.0.1 as the tables have it, and as it is mapped into IPv6. */
+function loopback(order: 'LE' | 'BE'): readonly [v4: string, mapped: string] {
   const v4 = hex(order === 'LE' ? LOOPBACK.toReversed() : [...LOOPBACK]);
-  const mapped = `0000000000000000${order === 'LE' ? 'FFFF0000' : '0000FFFF'}${v4}`;
-  const port = (number: number): string => hex([number >> 8, number & 0xff]);
-  return [v4, mapped].map((address) => ` ${address}:${port(ends.from)} ${address}:${port(ends.to)} `);
+  return [v4, `0000000000000000${order === 'LE' ? 'FFFF0000' : '0000FFFF'}${v4}`];
+}
+
+function portHex(port: number): string {
+  return hex([port >> 8, port & 0xff]);
 }
 
 /** The rest of a row: state, queues, timers, retransmissions, then the uid, and something after it. */
 const REST = /(\w\w) +\S+ +\S+ +\S+ +(\d+)\s/y;
 
-function uidIn(table: string, needles: readonly string[]): number | undefined {
+function uidIn(
+  table: string,
+  needles: readonly string[],
+  counts: (state: string | undefined) => boolean = (state) => state !== TIME_WAIT,
+): number | undefined {
   for (const needle of needles) {
     for (let at = table.indexOf(needle); at >= 0; at = table.indexOf(needle, at + 1)) {
       REST.lastIndex = at + needle.length;
       const [, state, uid] = REST.exec(table) ?? [];
-      if (uid !== undefined && state !== TIME_WAIT) return Number(uid);
+      if (uid !== undefined && counts(state)) return Number(uid);
     }
   }
   return undefined;

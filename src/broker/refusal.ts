@@ -89,6 +89,11 @@ export function isPassing(code: string): boolean {
   return PASSING.includes(code);
 }
 
+/** True for a refusal that whoever asks again later may not get any more, though nobody does anything about it. */
+export function passesByItself({ code }: Refusal): boolean {
+  return isPassing(code) || code === 'token_slow';
+}
+
 const GONE = 410;
 
 /** The refusal of a path that was ended. */

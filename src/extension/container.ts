@@ -236,6 +236,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     start: (port) => startBroker({ ...(port !== undefined && { port }), onRefusal, clock, logger, redactor }),
     wait,
     clock,
+    onStranger: tellOnce,
   });
 
   const workspaces = () => connection.pinned?.workspaces ?? [];

@@ -68,6 +68,8 @@ async function runWithBroker(place: ExecPlace, program: Program, invocation: Inv
     using path = broker.open({
       host: place.host,
       source: place.source,
+      // The program may compute for hours before it asks again, and whoever makes tokens be away just then.
+      keepsFed: true,
       onRefusal: (refusal) => {
         tell(refusal);
       },

@@ -60,6 +60,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   ...BROKER_REMEDIES,
   grant_not_active: 'requestAccess',
   role_needs_person: 'requestAccess',
+  port_of_another_user: 'openTerminal',
   databricks_permission_denied: 'requestAccess',
   identity_provider_refused: 'signIn',
   not_signed_in: 'signIn',

@@ -1,5 +1,5 @@
 import type { Broker } from '../../broker/index.ts';
-import { hasCode } from '../../domain/errors.ts';
+import { hasCode, type OamError } from '../../domain/errors.ts';
 import { type Clock, SECOND_MS } from '../../domain/time.ts';
 
 /** What {@link WindowBroker} needs. */
@@ -7,6 +7,8 @@ export interface WindowBrokerOptions {
   readonly start: (port: number | undefined) => Promise<Broker>;
   readonly wait: (ms: number) => Promise<void>;
   readonly clock: Clock;
+  /** Told where a program of another user has taken the port of before a reload. */
+  readonly onStranger: (error: OamError) => void;
 }
 
 /** After a reload the window's former process may hold the port a little longer. */
@@ -49,6 +51,11 @@ export class WindowBroker {
       try {
         return await start(wantedPort);
       } catch (error) {
+        if (hasCode(error, 'port_of_another_user')) {
+          // Never back to it, should it be free again in a moment: whoever was there knows the paths.
+          this.#options.onStranger(error);
+          return start(undefined);
+        }
         if (!hasCode(error, 'port_taken')) throw error;
         if (this.#isClosed || clock.nowMs() >= giveUpAtMs) return start(undefined);
         await wait(PAUSE_MS);

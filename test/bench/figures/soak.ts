@@ -65,10 +65,13 @@ export const soak: Figure = {
       exp: toUnixSeconds(night.beganAtMs + DAY_MS),
     });
     const order = { night, host, subjectToken, principal: { iss: identityProvider.issuer, sub } };
-    const window = await openBrokers(cleanup, { ...order, paths: [PLACES] });
+    const window = await openBrokers(cleanup, { ...order, paths: [PLACES], keepsFed: false });
     const jobs = await Promise.all(
       Array.from({ length: JOBS / PER_PROCESS }, () =>
-        openBrokers(cleanup, { ...order, paths: Array.from({ length: PER_PROCESS }, () => 1) }),
+        openBrokers(cleanup, {
+          ...{ ...order, keepsFed: true },
+          paths: Array.from({ length: PER_PROCESS }, () => 1),
+        }),
       ),
     );
     const places = window.urls.flat();

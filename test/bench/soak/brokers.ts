@@ -39,6 +39,7 @@ async function open(order: BrokersOrder): Promise<void> {
     const opened = Array.from({ length: paths }, () =>
       broker.open({
         host: order.host,
+        keepsFed: order.keepsFed,
         source: counted(
           personTokenSource({
             ...{ host: order.host, transport: network, clock, redactor: createRedactor() },

@@ -33,6 +33,8 @@ export interface BrokersOrder {
   readonly principal: { readonly iss: string; readonly sub: string };
   /** For each broker, how many paths it opens. */
   readonly paths: readonly number[];
+  /** Whether tokens are kept in hand though nobody asks: as `oam exec` does, and a window does not. */
+  readonly keepsFed: boolean;
 }
 
 /** What a process of brokers says: first where its paths are, at the end what became of its fetches. */

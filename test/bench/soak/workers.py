@@ -8,7 +8,8 @@ import threading
 import time
 from datetime import datetime
 
-from databricks.sdk import WorkspaceClient, oauth
+from databricks.sdk import WorkspaceClient, credentials_provider, oauth
+from databricks.sdk.clock import Clock
 from databricks.sdk.core import Config
 
 given = json.load(sys.stdin)
@@ -27,7 +28,18 @@ class FastDatetime(datetime):
         return datetime.fromtimestamp(now(), tz)
 
 
+class FastClock(Clock):
+    """The SDK repeats calls by it: as often, and for as long, as in a night that goes by slowly."""
+
+    def time(self):
+        return now()
+
+    def sleep(self, seconds):
+        time.sleep(seconds / SPEED)
+
+
 oauth.datetime = FastDatetime
+credentials_provider.MetadataServiceTokenSource._metadata_service_timeout /= SPEED
 # What the machine has in its own environment is none of the workers'.
 for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
     del os.environ[name]
@@ -77,7 +89,7 @@ def work(config, said):
 
 
 def pointed(url):
-    return lambda: Config(host=given["host"], auth_type="metadata-service", metadata_service_url=url)
+    return lambda: Config(host=given["host"], auth_type="metadata-service", metadata_service_url=url, clock=FastClock())
 
 
 def injected(url):

@@ -138,6 +138,25 @@ describe('broker: paths', () => {
     }
   });
 
+  it("says whether another user's program has it, because what asks there may be answered with somebody else's tokens", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = other.address() as AddressInfo;
+      const own = process.geteuid?.() ?? 0;
+      for (const [listenerUid, code] of [
+        [() => Promise.resolve(own + 1), 'port_of_another_user'],
+        [() => Promise.resolve(own), 'port_taken'],
+        [() => Promise.resolve(undefined), 'port_taken'],
+        [() => Promise.reject(new Error('EACCES')), 'port_taken'],
+      ] as const) {
+        await assert.rejects(brokerWith({ port, listenerUid }), (error) => hasCode(error, code));
+      }
+    } finally {
+      other.close();
+    }
+  });
+
   it('listens on this machine only', async () => {
     await using broker = await brokerWith();
     await assert.rejects(fetch(`http://[::1]:${broker.port}/`));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-import { findUid, uidFromProc } from '../../../src/broker/peer.ts';
+import { findUid, listenerUidFromProc, uidFromProc } from '../../../src/broker/peer.ts';
 import { skipAloud } from '../../reporting/skip.ts';
 
 const HEADER =
@@ -69,4 +69,26 @@ describe('broker: whose program asks', () => {
       server.close();
     }
   });
+
+  for (const host of ['127.0.0.1', '0.0.0.0', '::', '::ffff:127.0.0.1']) {
+    it(`knows who listens on a port by ${host}, and that nobody does`, async function () {
+      if (process.platform !== 'linux') skipAloud(this, 'the owner is looked up in /proc');
+      const server = createServer().listen(0, host);
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      try {
+        assert.equal(await listenerUidFromProc(port), process.geteuid?.());
+        // A connection to it is nobody who listens.
+        const client = connect(port, '127.0.0.1');
+        const [accepted] = (await once(server, 'connection')) as [Socket];
+        assert.equal(await listenerUidFromProc(accepted.remotePort ?? 0), undefined);
+        client.destroy();
+        accepted.destroy();
+      } finally {
+        server.close();
+        await once(server, 'close');
+      }
+      assert.equal(await listenerUidFromProc(port), undefined);
+    });
+  }
 });

@@ -211,18 +211,26 @@ describe('broker: tokens', () => {
     assert.ok(source.calls < 35, String(source.calls));
   });
 
-  it('tries ever more rarely while there is a token in hand, and at once for the one that is missing', async () => {
+  it('tries ever more rarely while there is a token in hand, more often as its end comes near, and at once for one that is missing', async () => {
     const { clock, trouble, source, held } = inTrouble('unreachable');
     trouble.on = false;
     await held.get();
     trouble.on = true;
     clock.advance(300_000);
     await held.get();
+    const triedAtS: number[] = [];
     for (let second = 0; second < 280; second += 1) {
+      const calls = source.calls;
       await settle();
+      if (source.calls > calls) triedAtS.push(second);
       clock.advance(1_000);
     }
-    assert.ok(source.calls > 10 && source.calls < 20, String(source.calls));
+    const pauses = triedAtS.slice(1).map((at, index) => at - (triedAtS[index] ?? 0));
+    assert.deepEqual(pauses.slice(0, 2), [2, 4]);
+    assert.ok(Math.max(...pauses) >= 24, 'it is asked as often as ever');
+    assert.ok(source.calls < 30, String(source.calls));
+    // Less than a minute before the end there are tries left, and each leaves time for the next.
+    assert.ok(triedAtS.filter((at) => at >= 230).length >= 4, String(triedAtS));
     const before = source.calls;
     clock.advance(600_000);
     await settle();

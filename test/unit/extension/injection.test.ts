@@ -119,6 +119,7 @@ describe("the window's broker", () => {
   const clock = { nowMs: () => Date.now() };
   const options = { clock, logger: silentLogger, redactor: createRedactor() };
   const taken = new OamError('port_taken', 'Taken.');
+  const noStranger = (): void => assert.fail('takes a program of this user for a stranger');
 
   function brokerOn(port: number): Broker {
     return { port, open: () => assert.fail('not opened here'), close: () => Promise.resolve() };
@@ -137,11 +138,31 @@ describe("the window's broker", () => {
         return Promise.resolve();
       },
       clock: { nowMs: () => nowMs },
+      onStranger: noStranger,
     });
     const [first, second] = await Promise.all([broker.ensure(5000), broker.ensure()]);
     assert.equal(first, second);
     assert.equal(first.port, 5000);
     assert.deepEqual(asked, [5000, 5000, 5000]);
+  });
+
+  it('leaves a port at once that a program of another user has taken, for good, and says so', async () => {
+    const stranger = new OamError('port_of_another_user', 'A stranger.');
+    const asked: (number | undefined)[] = [];
+    const told: string[] = [];
+    const broker = new WindowBroker({
+      start: (port) => {
+        asked.push(port);
+        return port === undefined ? Promise.resolve(brokerOn(6000)) : Promise.reject(stranger);
+      },
+      wait: () => assert.fail('waits for a stranger to go'),
+      clock: { nowMs: () => 0 },
+      onStranger: ({ code }) => told.push(code),
+    });
+    assert.equal((await broker.ensure(5000)).port, 6000);
+    assert.equal((await broker.ensure(5000)).port, 6000);
+    assert.deepEqual(asked, [5000, undefined]);
+    assert.deepEqual(told, ['port_of_another_user']);
   });
 
   it('takes another port when the old one stays with somebody else', async () => {
@@ -153,6 +174,7 @@ describe("the window's broker", () => {
         return Promise.resolve();
       },
       clock: { nowMs: () => nowMs },
+      onStranger: noStranger,
     });
     assert.equal((await broker.ensure(5000)).port, 6000);
     assert(nowMs >= 5_000);
@@ -164,6 +186,7 @@ describe("the window's broker", () => {
       start: () => (isBroken ? Promise.reject(new Error('no sockets')) : startBroker(options)),
       wait: () => Promise.resolve(),
       clock,
+      onStranger: noStranger,
     });
     await assert.rejects(broker.ensure());
     isBroken = false;
