@@ -26,7 +26,7 @@ import { admission } from './directory/admission.ts';
 import { createGraphGroups } from './directory/graph-groups.ts';
 import { addDirectory } from './directory/routes.ts';
 import { registerGroups } from './effects/adoption.ts';
-import { type Loop, startLoop } from './effects/loop.ts';
+import { type Loop, startLoop } from './loops/loop.ts';
 import { startSweeper, type Sweeper } from './effects/sweeper.ts';
 import { createWorkspaces, workspacesOf } from './effects/workspaces.ts';
 import { type EventWatch, watchEvents } from './events/watch.ts';

@@ -6,7 +6,7 @@ import type { DirectoryLink } from './directory/link.ts';
 import type { PurposeCallbacks } from './callbacks/callbacks.ts';
 import type { SharedWork } from './callbacks/shared-work.ts';
 import type { PolicyVersion } from './policy/version.ts';
-import type { Verification } from './requests/verification.ts';
+import type { Verification } from './callbacks/verification.ts';
 import type { Database } from './store/tables.ts';
 
 /** What every feature of the control plane stands on in one piece of work: a call, a change. */

@@ -1,5 +1,4 @@
 import { OamError } from './errors.ts';
-import type { Grant } from './grant.ts';
 import { type PrincipalKey, samePrincipal } from './principal.ts';
 import type { EpochMs } from './time.ts';
 
@@ -25,6 +24,13 @@ export function reviewDue(breakGlass: boolean): Review | undefined {
   return breakGlass ? { state: 'pending' } : undefined;
 }
 
+/** What a review is of: somebody's access. */
+interface Reviewable {
+  readonly principal: PrincipalKey;
+  /** Absent where somebody approved it beforehand. */
+  readonly review: Review | undefined;
+}
+
 /** A reviewer's finding as it arrives. */
 export type Finding = Omit<Extract<Review, { readonly state: 'reviewed' }>, 'state'>;
 
@@ -34,7 +40,7 @@ export type Finding = Omit<Extract<Review, { readonly state: 'reviewed' }>, 'sta
  *
  * @throws {OamError} `bad_request` where nothing is to be reviewed, `own_request`, `already_decided`.
  */
-export function reviewGrant<G extends Grant>(grant: G, finding: Finding): G {
+export function reviewGrant<G extends Reviewable>(grant: G, finding: Finding): G {
   if (grant.review === undefined) {
     throw new OamError('bad_request', 'This access was approved beforehand, so there is nothing to review.');
   }

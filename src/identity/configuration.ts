@@ -1,4 +1,4 @@
-import type { Configuration } from '../protocol/schemas.ts';
+import type { Configuration } from '../protocol/configuration.ts';
 
 /** Which identity provider to sign in at, as which client, for which audience: the control plane's word, once agreed to. */
 export type IdentityConfiguration = Readonly<Configuration['identity']>;

@@ -12,7 +12,7 @@ import {
 } from '../databricks/index.ts';
 import { hasCode, OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
-import type { WorkspaceConfiguration } from '../protocol/schemas.ts';
+import type { WorkspaceConfiguration } from '../protocol/configuration.ts';
 import { type BrowserOptions, visitInBrowser } from './browser-answer.ts';
 import type { CallbackPlace } from './callback-server.ts';
 import { cancellable } from './cancellation.ts';

@@ -1,6 +1,6 @@
 import { OamError } from '../domain/errors.ts';
 import { type EpochMs, HOUR_MS, MINUTE_MS } from '../domain/time.ts';
-import type { SessionLimits } from '../protocol/schemas.ts';
+import type { SessionLimits } from '../protocol/configuration.ts';
 
 /**
  * Why a session is over by what a company allows, or nothing where it is not.

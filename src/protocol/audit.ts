@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { AuditRecord } from '../domain/audit-chain.ts';
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { clientText, page, PageQuery, PersonView, Timestamp } from './schemas.ts';
 
 /** One row of the audit trail. */

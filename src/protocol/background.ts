@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import { END_REASONS, GRANT_STATES } from '../domain/lifecycle.ts';
 import { DUTIES } from '../domain/principal.ts';
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { BACKGROUND_DAYS } from './limits.ts';
 import { ById, PersonView, Timestamp } from './schemas.ts';
 

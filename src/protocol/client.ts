@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 
 import { OamError } from '../domain/errors.ts';
-import { type Endpoint, endpoints, type OperationId } from './endpoints.ts';
+import { endpoints, type OperationId } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { Problem } from './problem.ts';
 import type { HttpRequest, HttpTransport } from './transport.ts';
 

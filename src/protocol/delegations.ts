@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import { DELEGATION_STATES } from '../domain/delegation.ts';
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { ById, clientText, page, PageQuery, PersonView, Timestamp } from './schemas.ts';
 
 /** For a time, one approver's word may be given by somebody else. */

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
 import { type CallerOptions, parseAnswer, requestOf } from './client.ts';
-import { EventView } from './schemas.ts';
+import { EventView } from './events.ts';
 import type { HttpStream } from './transport.ts';
 
 type Event = z.infer<typeof EventView>;

@@ -1,7 +1,51 @@
 import * as z from 'zod/mini';
 
-import type { Endpoint } from './endpoints.ts';
-import { EventView } from './schemas.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Timestamp } from './schemas.ts';
+
+/** What happened, for the people it concerns. */
+export const EVENT_KINDS = [
+  'request.created',
+  'request.approval_added',
+  /** What is known about the requester is too old to grant on: a silent refresh of their sign-in completes it. */
+  'request.awaiting_requester',
+  /** The role or the policy changed: the request is judged anew. */
+  'request.reopened',
+  'request.approved',
+  'request.denied',
+  'request.cancelled',
+  'request.lapsed',
+  /** Access is committed to and waits for its start, or for its holder. */
+  'grant.scheduled',
+  'grant.provisioning',
+  'grant.active',
+  /** The grant has ended, and another one that follows it without a gap is active. */
+  'grant.extended',
+  /** Somebody took access in an emergency, which nobody approved: it waits for a review. */
+  'grant.break_glass',
+  'grant.reviewed',
+  'grant.revoking',
+  'grant.revoke_stuck',
+  'grant.ended',
+  'grant.failed',
+  /** Somebody may decide for somebody else for a time, or no more; both are told. */
+  'delegation.created',
+  'delegation.revoked',
+] as const;
+
+/** One of {@link EVENT_KINDS}. */
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** One event; `cursor` is the SSE id and the `after` of the next poll. */
+export const EventView = z.object({
+  cursor: z.string(),
+  kind: z.enum(EVENT_KINDS),
+  at: Timestamp,
+  requestId: z.nullable(z.string()),
+  grantId: z.nullable(z.string()),
+});
+/** See {@link EventView}. */
+export type EventView = z.infer<typeof EventView>;
 
 /** The operation that tells what happened. */
 export const eventEndpoints = {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import { REQUEST_STATES } from '../domain/lifecycle.ts';
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { ById, Timestamp } from './schemas.ts';
 
 /** What policy answers to a request. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { clientText, Timestamp } from './schemas.ts';
 
 /** A public signing key of OAM's, with its place in the rotation. */

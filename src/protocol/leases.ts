@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import { LEASE_STATES, OUTLIVING_KINDS } from '../domain/lifecycle.ts';
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { ById, page, PageQuery, Timestamp } from './schemas.ts';
 
 /** One credential that was issued under a grant; never the credential itself. */

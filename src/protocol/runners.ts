@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { ById, clientText, page, PageQuery, Timestamp } from './schemas.ts';
 
 /** What became of a runner. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import { DUTIES } from '../domain/principal.ts';
-import type { Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { LeaseView } from './leases.ts';
 import { GrantView, page, PageQuery, PersonView, Timestamp } from './schemas.ts';
 

@@ -25,7 +25,7 @@ import {
 import { OamError } from '../../domain/errors.ts';
 import { type ControlPlaneClient, createControlPlaneClient } from '../../protocol/client.ts';
 import { createLinesClient, type LinesClient } from '../../protocol/lines.ts';
-import type { Configuration } from '../../protocol/schemas.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import { describeMoment } from '../duration.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import { controlPlaneUrl, trustedHosts } from './address.ts';

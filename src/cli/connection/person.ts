@@ -16,7 +16,7 @@ import {
   signInWorkspaceAt,
   startCallbackServer,
 } from '../../identity/index.ts';
-import type { Configuration } from '../../protocol/schemas.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import type { Invocation } from '../invocation.ts';
 import { trustedHosts } from './address.ts';
 import type { Connection } from './connect.ts';

@@ -6,7 +6,7 @@ import * as z from 'zod/mini';
 
 import { DATABRICKS_CLI_CLIENT_ID } from '../../databricks/index.ts';
 import { OamError } from '../../domain/errors.ts';
-import type { Configuration } from '../../protocol/schemas.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import { oneLine } from '../table.ts';
 
 const Pin = z.object({

@@ -10,7 +10,7 @@ import {
   type SessionKeeper,
   type SubjectToken,
 } from '../../identity/index.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { SessionLimits } from '../../protocol/configuration.ts';
 import type { Clock } from '../../domain/time.ts';
 
 /** The session that a command works in: that of whoever acts when it begins. */

@@ -2,7 +2,7 @@ import { OamError } from '../../domain/errors.ts';
 import { actsAsServicePrincipal, type CredentialKind } from '../../domain/role.ts';
 import { type EpochMs, HOUR_MS, MINUTE_MS } from '../../domain/time.ts';
 import type { Session } from '../../identity/index.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { SessionLimits } from '../../protocol/configuration.ts';
 import { describeMoment } from '../duration.ts';
 
 /** True for a role that is somebody else of its own: the person's sign-in is not needed once it is there. */

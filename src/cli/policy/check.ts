@@ -1,5 +1,5 @@
 import type { Invocation } from '../invocation.ts';
-import type { FolderFlags } from './commands.ts';
+import type { FolderFlags } from './folder-flags.ts';
 import { loadFolder } from './load.ts';
 
 /** `oam policy check`: every check that the control plane makes before it uses a policy folder. */

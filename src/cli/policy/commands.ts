@@ -5,6 +5,7 @@ import type { Connection } from '../connection/connect.ts';
 import { UsageError } from '../failure.ts';
 import type { CommonFlags, Invocation } from '../invocation.ts';
 import type { ExplainFlags } from './explain.ts';
+import type { FolderFlags } from './folder-flags.ts';
 
 /** What the commands on policy folders are put into. */
 export interface PolicyCommandParts {
@@ -15,13 +16,6 @@ export interface PolicyCommandParts {
   readonly connect: (flags: CommonFlags) => Promise<Connection>;
   /** Says how the process ends. */
   readonly exit: (code: number) => void;
-}
-
-/** What the commands on policy folders share. */
-export interface FolderFlags {
-  readonly json?: true;
-  /** The control plane's configuration. */
-  readonly config?: string;
 }
 
 /** Adds `oam policy …`. None of them talks to a control plane, except to explain what that decided. */

@@ -7,7 +7,7 @@ import type { ImaginedWish, Outcome } from '../../control-plane/policy-trial/ask
 import type { CompiledPolicy } from '../../control-plane/policy/version.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
-import type { FolderFlags } from './commands.ts';
+import type { FolderFlags } from './folder-flags.ts';
 import { loadFolder } from './load.ts';
 import { placeOf, ruleLines } from './rule-lines.ts';
 

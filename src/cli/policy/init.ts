@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Invocation } from '../invocation.ts';
-import type { FolderFlags } from './commands.ts';
+import type { FolderFlags } from './folder-flags.ts';
 
 /** The policy that is shipped, in the package. The demo runs by it, and the tests hold it. */
 const SHIPPED = 'demo/policy';

@@ -1,7 +1,7 @@
 import type { CatalogueTerms } from '../../control-plane/catalogue/terms.ts';
 import type { CompiledPolicy } from '../../control-plane/policy/version.ts';
 import type { Invocation } from '../invocation.ts';
-import type { FolderFlags } from './commands.ts';
+import type { FolderFlags } from './folder-flags.ts';
 
 /**
  * A policy folder, after every check that the control plane makes before it uses one. Without its configuration whatever

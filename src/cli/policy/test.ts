@@ -1,5 +1,5 @@
 import type { Invocation } from '../invocation.ts';
-import type { FolderFlags } from './commands.ts';
+import type { FolderFlags } from './folder-flags.ts';
 import { loadFolder } from './load.ts';
 import { placeOf } from './rule-lines.ts';
 

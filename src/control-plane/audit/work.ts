@@ -5,7 +5,7 @@ import type { Redactor } from '../../domain/redaction.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { AuditConfiguration } from './settings.ts';
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import type { SigningKey } from '../issuer/signing-key.ts';
 import type { Database } from '../store/tables.ts';
 import { anchorSinks } from './anchor-sinks.ts';

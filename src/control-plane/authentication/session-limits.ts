@@ -4,7 +4,7 @@ import { canonicalJson, sha256Hex } from '../../domain/canonical.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { type EpochMs, HOUR_MS, MINUTE_MS } from '../../domain/time.ts';
 import type { OperationId } from '../../protocol/endpoints.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { SessionLimits } from '../../protocol/configuration.ts';
 import { toDate, toMs } from '../changes/change.ts';
 import type { Database } from '../store/tables.ts';
 import { type Bearer, TokenRefused } from './token-verifier.ts';

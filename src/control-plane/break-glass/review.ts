@@ -2,7 +2,8 @@ import type * as z from 'zod/mini';
 
 import type { Principal } from '../../domain/principal.ts';
 import { reviewGrant } from '../../domain/review.ts';
-import { GrantView, type ReviewBody } from '../../protocol/schemas.ts';
+import { GrantView } from '../../protocol/schemas.ts';
+import type { ReviewBody } from '../../protocol/grants.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { lockAddressed } from '../grants/address.ts';

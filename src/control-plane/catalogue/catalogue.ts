@@ -1,7 +1,7 @@
 import type { ApprovalStage, Role, Team, Workspace } from '../../domain/role.ts';
-import { type FileProblem, FileProblemsError } from '../configuration/problems.ts';
+import { type FileProblem, FileProblemsError, type ProblemAt } from '../configuration/problems.ts';
 import { checkYaml } from '../configuration/yaml.ts';
-import { checkCatalogue, type ProblemAt } from './rules.ts';
+import { checkCatalogue } from './rules.ts';
 import { CatalogueFile } from './schema.ts';
 import { type CatalogueTerms, DEFAULT_TERMS } from './terms.ts';
 

@@ -1,13 +1,10 @@
 import { faultOfOrigin } from '../configuration/origin.ts';
 import { actsAsServicePrincipal } from '../../domain/role.ts';
 import { didYouMean } from '../configuration/nearest.ts';
-import type { FileProblem } from '../configuration/problems.ts';
+import type { FileProblem, ProblemAt } from '../configuration/problems.ts';
 import type { CatalogueFile } from './schema.ts';
 import { type CatalogueTerms, termProblems } from './terms.ts';
 import { unsafeProblems } from './unsafe.ts';
-
-/** Makes a problem out of a path in the catalogue and a sentence. */
-export type ProblemAt = (path: readonly (string | number)[], message: string) => FileProblem;
 
 /** What a schema cannot say: names that must exist, things that must not be shared, kinds that do not go together. */
 export function checkCatalogue(

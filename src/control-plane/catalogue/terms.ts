@@ -1,7 +1,6 @@
 import { isAzureHost } from '../../databricks/index.ts';
 import { TOKEN_MAX_MINUTES } from '../../domain/role.ts';
-import type { FileProblem } from '../configuration/problems.ts';
-import type { ProblemAt } from './rules.ts';
+import type { FileProblem, ProblemAt } from '../configuration/problems.ts';
 import type { CatalogueFile } from './schema.ts';
 
 /** What the configuration of a control plane lets a catalogue offer. */

@@ -1,5 +1,4 @@
-import type { FileProblem } from '../configuration/problems.ts';
-import type { ProblemAt } from './rules.ts';
+import type { FileProblem, ProblemAt } from '../configuration/problems.ts';
 import type { CatalogueFile } from './schema.ts';
 
 /** What each for itself is right, and together gives away more than anybody means to give. */

@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 
 import { DIRECTORY_FACTS_FRESH_MINUTES } from '../../domain/principal.ts';
 import { CallbackSettings, checkCallbacks } from '../callbacks/settings.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { SessionLimits } from '../../protocol/configuration.ts';
 import type { DirectoryLink } from '../directory/link.ts';
 import {
   faultsOfIdentity,

@@ -8,6 +8,9 @@ export interface FileProblem {
   readonly message: string;
 }
 
+/** Makes a problem out of a path in a file, as its parser counts it, and a sentence. */
+export type ProblemAt = (path: readonly (string | number)[], message: string) => FileProblem;
+
 /** `file:line: message`, as compilers write it, so that editors make a link of it. */
 export function describeProblem({ file, line, message }: FileProblem): string {
   return line === undefined ? `${file}: ${message}` : `${file}:${line}: ${message}`;

@@ -1,4 +1,4 @@
-import type { Configuration } from '../../protocol/schemas.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import type { PolicyVersion } from '../policy/version.ts';
 import type { ServerConfiguration } from './configuration.ts';
 

@@ -2,7 +2,7 @@ import { OamError } from '../../domain/errors.ts';
 import { samePrincipal } from '../../domain/principal.ts';
 import { type CredentialKind, type Role, TOKEN_MAX_MINUTES } from '../../domain/role.ts';
 import { type EpochMs, fromUnixSeconds, minutesToMs, SECOND_MS, toUnixSeconds } from '../../domain/time.ts';
-import type { CredentialView } from '../../protocol/schemas.ts';
+import type { CredentialView } from '../../protocol/credentials.ts';
 import { recordAudit } from '../audit/record.ts';
 import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';

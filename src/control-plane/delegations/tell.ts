@@ -4,7 +4,8 @@ import type { PrincipalKey } from '../../domain/principal.ts';
 import type { AuditDebt } from '../audit/debt.ts';
 import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
-import { announce, type EventKind } from '../events/announce.ts';
+import { announce } from '../events/announce.ts';
+import type { EventKind } from '../../protocol/events.ts';
 
 /**
  * Puts it on the record that somebody may decide for somebody else, or it is not so; and tells both.

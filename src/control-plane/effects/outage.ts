@@ -3,7 +3,7 @@ import { storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { type BlindParts, type BlindRemoval, removeBlindly } from './blind-removals.ts';
 import { handOver } from './hand-over.ts';
-import { startLoop } from './loop.ts';
+import { startLoop } from '../loops/loop.ts';
 import { createPace } from './pace.ts';
 import type { MemberWrite } from './marks.ts';
 import {

@@ -1,6 +1,6 @@
 import { closeOverdue, nextDeadlineInMs } from '../grants/overdue.ts';
 import { type GroupLease, leaseGroups } from './group-lease.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { createPace, type Pace } from './pace.ts';
 import { serveGroup, type ServingParts } from './serve-group.ts';

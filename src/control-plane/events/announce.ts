@@ -1,11 +1,8 @@
 import type { ApprovalStage } from '../../domain/role.ts';
-import type { EVENT_KINDS } from '../../protocol/schemas.ts';
+import type { EventKind } from '../../protocol/events.ts';
 import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
-
-/** One of the kinds of the protocol. */
-export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** What happened, and whom it concerns. */
 export interface Announcement {

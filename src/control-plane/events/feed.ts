@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
-import { EVENT_KINDS, type EventView } from '../../protocol/schemas.ts';
+import { EVENT_KINDS, type EventView } from '../../protocol/events.ts';
 import { isFor } from '../approvers/audience.ts';
 import type { Core } from '../core.ts';
 import { actingOf } from '../delegations/rows.ts';

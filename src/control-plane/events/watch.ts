@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 
 import type { Logger } from '../../domain/logger.ts';
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import type { Database } from '../store/tables.ts';
 import { newestEvent } from './feed.ts';
 

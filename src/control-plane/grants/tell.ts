@@ -2,7 +2,8 @@ import type { JsonObject } from '../../domain/canonical.ts';
 import type { AuditDebt } from '../audit/debt.ts';
 import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
-import { announce, type Announcement, type EventKind } from '../events/announce.ts';
+import { announce, type Announcement } from '../events/announce.ts';
+import type { EventKind } from '../../protocol/events.ts';
 import { giveCauses } from '../notices/cause.ts';
 import type { ComputedField, HeldGrant } from './rows.ts';
 

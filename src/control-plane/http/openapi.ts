@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 
-import { type Endpoint, endpoints, type OperationId, refusalsOf } from '../../protocol/endpoints.ts';
+import { endpoints, type OperationId } from '../../protocol/endpoints.ts';
+import { type Endpoint, refusalsOf } from '../../protocol/endpoint.ts';
 import { Problem, type ProblemCode } from '../../protocol/problem.ts';
 import { ENTITY_TAG, IDEMPOTENCY_KEY } from './headers.ts';
 import { kindOf } from './problems.ts';

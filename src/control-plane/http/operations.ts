@@ -1,4 +1,5 @@
-import type { Configuration, Me } from '../../protocol/schemas.ts';
+import type { Me } from '../../protocol/person.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import { auditKeys } from '../audit/anchors.ts';
 import { exportAnchors, exportAudit } from '../audit/export.ts';
 import { listAudit } from '../audit/read.ts';

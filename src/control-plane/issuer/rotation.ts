@@ -1,5 +1,5 @@
 import type { Logger } from '../../domain/logger.ts';
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import type { Issuer } from './issuer.ts';
 
 /** Changes keys when their time has come. Every replica does, and they agree through the store. */

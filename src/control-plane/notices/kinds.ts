@@ -1,4 +1,4 @@
-import type { EventKind } from '../events/announce.ts';
+import type { EventKind } from '../../protocol/events.ts';
 
 /** What happens that people are told of. */
 export type CauseKind =

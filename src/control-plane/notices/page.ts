@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import * as z from 'zod/mini';
 
 import { isId } from '../changes/ids.ts';
-import { OpenLinkBody } from '../../protocol/schemas.ts';
+import { OpenLinkBody } from '../../protocol/requests.ts';
 import type { NoticeSettings } from './settings.ts';
 import type { LinkTo } from './words.ts';
 

@@ -1,6 +1,6 @@
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { DirectoryLink } from '../directory/link.ts';
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { addressOfRequester, present } from './addresses.ts';
 import { type DeliveryParts, deliverNext, giveUpOverdue } from './deliver.ts';

@@ -1,4 +1,4 @@
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import { removeDueTokens } from './remove.ts';
 import { type SweepingParts, sweepTokens } from './sweep.ts';
 

@@ -1,7 +1,7 @@
 import { hasCode } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { describeProblem, type FileProblem, FileProblemsError } from '../configuration/problems.ts';
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import { type PolicyFolder, readPolicyFolder, readSettledFolder } from './folder.ts';
 import type { LivePolicy, PolicyIntake } from './live.ts';
 import type { PolicyVersion } from './version.ts';

@@ -14,7 +14,7 @@ import { recordAudit } from '../audit/record.ts';
 import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { type GroupLease, leaseGroup } from '../effects/group-lease.ts';
-import { type Loop, startLoop } from '../effects/loop.ts';
+import { type Loop, startLoop } from '../loops/loop.ts';
 import type { Workspaces } from '../effects/workspaces.ts';
 import { expectationOf } from './expectation.ts';
 import { mendLosses } from './losses.ts';

@@ -7,7 +7,7 @@ import type { JsonObject } from '../../domain/canonical.ts';
 import { areFactsFresh, areTokenFactsFresh } from '../../domain/freshness.ts';
 import type { Principal } from '../../domain/principal.ts';
 import { type Approval, approve, refuse, standing, windowMinutes } from '../../domain/request.ts';
-import type { ApproveBody } from '../../protocol/schemas.ts';
+import type { ApproveBody } from '../../protocol/requests.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';

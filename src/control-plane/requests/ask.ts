@@ -5,7 +5,8 @@ import type { Principal } from '../../domain/principal.ts';
 import { cancel, hasLapsed, isOpen } from '../../domain/request.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
-import { type RequestCreate, RequestView } from '../../protocol/schemas.ts';
+import { RequestView } from '../../protocol/schemas.ts';
+import type { RequestCreate } from '../../protocol/requests.ts';
 import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { LIVE_STATES } from '../grants/rows.ts';
@@ -22,7 +23,8 @@ import {
   submitRequest,
 } from './submit.ts';
 import { tellOfRequest } from './tell.ts';
-import { type Unverified, type Verification, verifyBefore } from './verification.ts';
+import { type Unverified, verifyBefore } from './verification.ts';
+import type { Verification } from '../callbacks/verification.ts';
 import { viewRequest } from './view.ts';
 
 /**

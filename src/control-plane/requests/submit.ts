@@ -15,7 +15,8 @@ import { hashOf, judge, type Wish } from './judgement.ts';
 import { refusedByPolicy } from './refused.ts';
 import { insertRequest, openRequestId, type StoredRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
-import { type Verification, unverifiedBecause } from './verification.ts';
+import { unverifiedBecause } from './verification.ts';
+import type { Verification } from '../callbacks/verification.ts';
 
 /** A wish that was looked at and can be put before policy. */
 export interface Submission {

@@ -1,7 +1,8 @@
 import type { JsonObject } from '../../domain/canonical.ts';
 import { type Actor, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
-import { announce, type EventKind } from '../events/announce.ts';
+import { announce } from '../events/announce.ts';
+import type { EventKind } from '../../protocol/events.ts';
 import { giveCauses } from '../notices/cause.ts';
 import type { StoredRequest } from './rows.ts';
 

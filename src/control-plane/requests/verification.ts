@@ -3,18 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { confirmedBy, type Evidence, evidenceSentence, subjectOf } from '../../domain/evidence.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Role } from '../../domain/role.ts';
+import type { Verification } from '../callbacks/verification.ts';
 import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { type Intent, wasDone } from '../http/idempotency.ts';
 import { judge, type Wish } from './judgement.ts';
 import { refusedByPolicy } from './refused.ts';
-
-/** What is known of a wish before it is put before policy. */
-export interface Verification {
-  /** The id of the request, if it comes to one. */
-  readonly requestId: string;
-  readonly evidence: readonly Evidence[];
-}
 
 /** A wish that was looked at, before callbacks were asked about it. */
 export interface Unverified {

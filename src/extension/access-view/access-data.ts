@@ -1,5 +1,6 @@
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { GrantView, Me, RequestView, RoleView } from '../../protocol/schemas.ts';
+import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import type { Me } from '../../protocol/person.ts';
 
 /** What the side bar shows, as the control plane told it at one moment. */
 export interface AccessData {

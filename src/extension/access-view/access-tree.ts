@@ -22,7 +22,8 @@ import { grantsByGroup, type RightsWords, rightsWords } from './asset-words.ts';
 import { ASSET_KINDS, type AssetKind } from './entitlements.ts';
 import type { LineMarks } from './line-marks.ts';
 import { contextValue } from './node-capabilities.ts';
-import { nodeWords, type NodeWords, type Reader } from './node-words.ts';
+import { nodeWords, type NodeWords } from './node-words.ts';
+import type { Reader } from '../reader.ts';
 import { type AssetNode, SeenRights } from './seen-rights.ts';
 import { tooltipOf, treeItem } from './tree-item.ts';
 

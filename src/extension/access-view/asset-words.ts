@@ -3,7 +3,7 @@ import type { GrantView } from '../../protocol/schemas.ts';
 import { momentWords } from '../time-words.ts';
 import type { AccessData } from './access-data.ts';
 import type { Asset, Right, Rights, Through } from './entitlements.ts';
-import type { Reader } from './node-words.ts';
+import type { Reader } from '../reader.ts';
 import type { Tone } from './tones.ts';
 
 /** The grants that work now, by the Databricks group that each puts its holder into. */

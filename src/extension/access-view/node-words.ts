@@ -2,6 +2,7 @@ import { type EpochMs, MINUTE_MS } from '../../domain/time.ts';
 import { awaitedStage } from '../../protocol/approvers.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
+import type { Reader } from '../reader.ts';
 import { evidenceWords } from '../requests/evidence-words.ts';
 import { likelyOutlook, outlookSentence } from '../requests/request-draft.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
@@ -10,13 +11,6 @@ import { approverWords } from './approver-words.ts';
 import { takesRequest } from './node-capabilities.ts';
 import type { AssetKind } from './entitlements.ts';
 import type { Tone } from './tones.ts';
-
-/** What words depend on besides the thing that they are about. */
-export interface Reader {
-  readonly l10n: Localise;
-  readonly locale: string;
-  readonly nowMs: EpochMs;
-}
 
 /** How a line of the tree reads. The tooltip is plain lines; a screen reader hears `spoken`. */
 export interface NodeWords {

@@ -1,26 +1,13 @@
 import * as vscode from 'vscode';
 
 import type { Clock } from '../../domain/time.ts';
-import type { GrantView, RequestView } from '../../protocol/schemas.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { treeItem } from '../access-view/tree-item.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { commandId } from '../product.ts';
+import { APPROVAL_SECTIONS, type ApprovalNode, type ApprovalSection } from './approval-nodes.ts';
 import { approvalContextValue, approvalWords } from './approval-words.ts';
 import type { HandledRequests } from './handled-requests.ts';
-
-/** The parts of the view below what waits, in their order. */
-export const APPROVAL_SECTIONS = ['reviews', 'handled'] as const;
-
-/** One of {@link APPROVAL_SECTIONS}. */
-export type ApprovalSection = (typeof APPROVAL_SECTIONS)[number];
-
-/** A line of the view "Approvals". */
-export type ApprovalNode =
-  | { readonly kind: 'toApprove'; readonly request: RequestView }
-  | { readonly kind: 'section'; readonly section: ApprovalSection; readonly count: number }
-  | { readonly kind: 'review'; readonly grant: GrantView }
-  | { readonly kind: 'handled'; readonly request: RequestView };
 
 /** The view "Approvals": what waits for the person's word, and what others settled meanwhile. */
 export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vscode.Disposable {

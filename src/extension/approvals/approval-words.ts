@@ -6,15 +6,15 @@ import {
   credentialWords,
   grantStateWords,
   type NodeWords,
-  type Reader,
   reviewWords,
   sensitivityWords,
 } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { speakerWords } from '../access-view/approver-words.ts';
 import { evidenceWords } from '../requests/evidence-words.ts';
 import type { Localise } from '../localise.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
-import type { ApprovalNode, ApprovalSection } from './approval-tree.ts';
+import type { ApprovalNode, ApprovalSection } from './approval-nodes.ts';
 import { historyLines, requesterLines } from './background-words.ts';
 import { stateWords } from './request-link.ts';
 

@@ -1,5 +1,5 @@
 import type { BackgroundView } from '../../protocol/background.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import type { Localise } from '../localise.ts';
 import { durationWords, momentWords } from '../time-words.ts';
 

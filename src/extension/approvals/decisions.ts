@@ -12,7 +12,7 @@ import { isOpenRequest } from '../access-view/access-data.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { changeAccess } from '../access-view/change-access.ts';
 import { canBeReturned } from '../access-view/node-capabilities.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import { ask, BACK } from '../commands/steps.ts';

@@ -1,7 +1,8 @@
 import type { Logger } from '../../domain/logger.ts';
 import { samePrincipal } from '../../domain/principal.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { Me, RequestView } from '../../protocol/schemas.ts';
+import type { RequestView } from '../../protocol/schemas.ts';
+import type { Me } from '../../protocol/person.ts';
 import { type AccessData, isOpenRequest } from '../access-view/access-data.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 

@@ -1,7 +1,7 @@
 import type { BackgroundView } from '../../protocol/background.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
 import { speakerWords } from '../access-view/approver-words.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { forMarkdown, quotedMarkdown } from '../plain-text.ts';
 import { momentWords } from '../time-words.ts';
 import { codeLines, gainLines, ticketLines, windowLines } from './approval-words.ts';

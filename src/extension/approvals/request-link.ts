@@ -1,5 +1,6 @@
 import { isOpenRequest } from '../access-view/access-data.ts';
-import type { Me, RequestView } from '../../protocol/schemas.ts';
+import type { RequestView } from '../../protocol/schemas.ts';
+import type { Me } from '../../protocol/person.ts';
 import type { Localise } from '../localise.ts';
 
 /** A link out of a chat or a mail. Anybody can make one: it names a request, and decides nothing about it. */

@@ -5,7 +5,7 @@ import { OamError } from '../../domain/errors.ts';
 import type { Clock } from '../../domain/time.ts';
 import { AuditRowView } from '../../protocol/audit.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import type { CommandTable } from '../commands/register.ts';

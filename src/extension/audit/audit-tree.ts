@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 import type { Clock } from '../../domain/time.ts';
 import type { AuditRowView } from '../../protocol/audit.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { treeItem } from '../access-view/tree-item.ts';
 import { commandId } from '../product.ts';
 import type { AuditTrail } from './audit-trail.ts';

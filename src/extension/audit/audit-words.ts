@@ -1,7 +1,8 @@
 import type { AuditFilter, AuditRowView } from '../../protocol/audit.ts';
 import type { LeaseView } from '../../protocol/leases.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
-import { grantStateWords, type NodeWords, outlivingWords, type Reader } from '../access-view/node-words.ts';
+import { grantStateWords, type NodeWords, outlivingWords } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import type { Localise } from '../localise.ts';
 import { forMarkdown } from '../plain-text.ts';
 import { momentWords } from '../time-words.ts';

@@ -1,7 +1,7 @@
 import type { Finding } from '../../domain/audit-findings.ts';
 import type { AnchorProblem } from '../../protocol/audit-anchors.ts';
 import type { Judgement } from '../../protocol/audit-verify.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import type { Localise } from '../localise.ts';
 import { forMarkdown } from '../plain-text.ts';
 import { momentWords } from '../time-words.ts';

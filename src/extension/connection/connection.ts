@@ -25,7 +25,7 @@ import {
   sessionUnreadable,
   type SubjectToken,
 } from '../../identity/index.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { SessionLimits } from '../../protocol/configuration.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import { controlPlaneOrigin } from './control-plane-address.ts';
 import { needsNewSession, type PinnedTrust, trustChanges } from './pinned-trust.ts';

@@ -9,7 +9,7 @@ import {
   signInToDatabricks,
   signInWorkspaceAt,
 } from '../../identity/index.ts';
-import type { WorkspaceConfiguration } from '../../protocol/schemas.ts';
+import type { WorkspaceConfiguration } from '../../protocol/configuration.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import type { Connection } from './connection.ts';
 

@@ -5,7 +5,7 @@ import {
   DATABRICKS_ATTRIBUTES,
   SessionLimits,
   WorkspaceConfiguration,
-} from '../../protocol/schemas.ts';
+} from '../../protocol/configuration.ts';
 import type { Localise } from '../localise.ts';
 
 /**

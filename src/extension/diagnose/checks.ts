@@ -10,7 +10,7 @@ import {
   cancellable,
 } from '../../identity/index.ts';
 import { createControlPlaneClient } from '../../protocol/client.ts';
-import type { Configuration } from '../../protocol/schemas.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import type { HttpResponse, HttpTransport } from '../../protocol/transport.ts';
 import { errorWords } from '../commands/error-words.ts';
 import type { SessionPlace } from '../authentication/editor-sessions.ts';

@@ -1,6 +1,6 @@
 import { type Clock, HOUR_MS, SECOND_MS } from '../../domain/time.ts';
 import { readClaims, type Session } from '../../identity/index.ts';
-import type { SessionLimits } from '../../protocol/schemas.ts';
+import type { SessionLimits } from '../../protocol/configuration.ts';
 import type { SessionPlace } from '../authentication/editor-sessions.ts';
 import { errorWords } from '../commands/error-words.ts';
 import type { ConnectionState, SignedInState } from '../connection/connection.ts';

@@ -1,5 +1,5 @@
 import type { EvidenceView, RequestView } from '../../protocol/schemas.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { momentWords } from '../time-words.ts';
 
 /** What a callback said of a request, in a sentence. */

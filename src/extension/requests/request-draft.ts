@@ -1,5 +1,6 @@
 import { PURPOSE_MAX_CHARACTERS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
-import type { Outlook, RequestCreate, RoleView } from '../../protocol/schemas.ts';
+import type { Outlook, RoleView } from '../../protocol/schemas.ts';
+import type { RequestCreate } from '../../protocol/requests.ts';
 import type { Localise } from '../localise.ts';
 import { approverWords } from '../access-view/approver-words.ts';
 import { durationWords } from '../time-words.ts';

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../domain/time.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { csvOf } from '../csv.ts';
 import { endingFacts, type TeamData, type TeamFact } from './team-data.ts';
 import { factRows } from './team-words.ts';

@@ -4,7 +4,8 @@ import type { Clock } from '../../domain/time.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import type { TeamMemberView, UnreadReason } from '../../protocol/team.ts';
 import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
-import type { NodeWords, Reader } from '../access-view/node-words.ts';
+import type { NodeWords } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { treeItem } from '../access-view/tree-item.ts';
 import {
   byPerson,

@@ -1,13 +1,8 @@
 import { DAY_MS, type EpochMs, MINUTE_MS } from '../../domain/time.ts';
 import type { PersonView } from '../../protocol/schemas.ts';
 import type { TeamMemberView, TeamTokenView, UnreadReason } from '../../protocol/team.ts';
-import {
-  grantStateWords,
-  type NodeWords,
-  outlivingWords,
-  type Reader,
-  reviewWords,
-} from '../access-view/node-words.ts';
+import { grantStateWords, type NodeWords, outlivingWords, reviewWords } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { dutyWords } from '../approvals/background-words.ts';
 import type { Localise } from '../localise.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';

@@ -1,6 +1,6 @@
 import { type EpochMs, HOUR_MS, MINUTE_MS } from '../../domain/time.ts';
 import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
-import type { Reader } from '../access-view/node-words.ts';
+import type { Reader } from '../reader.ts';
 import { momentWords } from '../time-words.ts';
 import {
   byPerson,

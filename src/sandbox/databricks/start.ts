@@ -1,10 +1,12 @@
 import { minutesToMs } from '../../domain/time.ts';
-import { ruleSetRoutes, RuleSets } from './access-control/rule-sets.ts';
+import { RuleSets } from './access-control/rule-sets.ts';
+import { ruleSetRoutes } from './access-control/routes.ts';
 import { Directory } from './account/directory.ts';
 import { Memberships } from './account/memberships.ts';
 import { ObjectRights } from './account/object-rights.ts';
 import { Securables } from './account/securables.ts';
-import { type Place, TokenBook } from './account/tokens.ts';
+import { TokenBook } from './account/tokens.ts';
+import type { Place, WorkspaceKey } from './places.ts';
 import { clusterRoutes } from './compute/routes.ts';
 import { featureRoutes } from './feature-engineering/routes.ts';
 import { type Door, type Doorway, openDoor } from './http/listener.ts';
@@ -34,7 +36,7 @@ import { SEED } from './seed/identities.ts';
 import { servingRoutes } from './serving/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
 import { unityCatalogRoutes } from './unity-catalog/routes.ts';
-import type { Workspace, WorkspaceKey, World } from './world.ts';
+import type { Workspace, World } from './world.ts';
 
 const RULE_SETS = '/api/2.0/preview/accounts/access-control';
 const ACCOUNT_RULE_SETS = `/api/2.0/preview/accounts/${SEED.accountId}/access-control`;

@@ -3,14 +3,12 @@ import type { Directory, Principal } from './account/directory.ts';
 import type { Memberships } from './account/memberships.ts';
 import type { ObjectRights } from './account/object-rights.ts';
 import type { Securables } from './account/securables.ts';
-import type { Place, TokenBook } from './account/tokens.ts';
+import type { TokenBook } from './account/tokens.ts';
+import type { Place, WorkspaceKey } from './places.ts';
 import type { RuleSets } from './access-control/rule-sets.ts';
 import type { Federation } from './oauth/federation.ts';
 import type { Secrets } from './oauth/secrets.ts';
 import type { AccountAssets, WorkspaceAssets } from './seed/assets.ts';
-
-/** One of the two workspaces. */
-export type WorkspaceKey = 'prod' | 'dev';
 
 /** Everything that the stand-in knows. */
 export interface World {

@@ -29,7 +29,8 @@ import {
   createControlPlaneClient,
 } from '../../../src/protocol/client.ts';
 import type { Problem, ProblemCode } from '../../../src/protocol/problem.ts';
-import type { CredentialView, GrantView, RequestView } from '../../../src/protocol/schemas.ts';
+import type { GrantView, RequestView } from '../../../src/protocol/schemas.ts';
+import type { CredentialView } from '../../../src/protocol/credentials.ts';
 import { axiosTransport, type HttpRequest, type HttpResponse } from '../../../src/protocol/transport.ts';
 import {
   type RunningSandboxDatabricks,

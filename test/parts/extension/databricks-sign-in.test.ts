@@ -17,7 +17,7 @@ import {
   processRefreshLock,
   startCallbackServer,
 } from '../../../src/identity/index.ts';
-import type { WorkspaceConfiguration } from '../../../src/protocol/schemas.ts';
+import type { WorkspaceConfiguration } from '../../../src/protocol/configuration.ts';
 import { axiosTransport, type HttpTransport } from '../../../src/protocol/transport.ts';
 import {
   type RunningSandboxDatabricks,

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import type { PEOPLE } from '../../../src/sandbox/identity-provider/index.ts';
-import type { SessionLimits } from '../../../src/protocol/schemas.ts';
+import type { SessionLimits } from '../../../src/protocol/configuration.ts';
 import { configurationOf } from '../identity/sign-in.ts';
 
 /** What a window is started with. */

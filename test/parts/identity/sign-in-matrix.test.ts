@@ -22,7 +22,7 @@ import {
   signInWithDeviceCode,
   signInWithLoopback,
 } from '../../../src/identity/index.ts';
-import type { Me } from '../../../src/protocol/schemas.ts';
+import type { Me } from '../../../src/protocol/person.ts';
 import { axiosTransport } from '../../../src/protocol/transport.ts';
 import { createHeadlessBrowser } from '../../../src/sandbox/identity-provider/headless-browser.ts';
 import { approveDevice, logIn } from '../../../src/sandbox/identity-provider/headless-sign-in.ts';

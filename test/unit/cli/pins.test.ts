@@ -14,7 +14,7 @@ import {
   memoryAccountStores,
   type Session,
 } from '../../../src/identity/index.ts';
-import type { Configuration } from '../../../src/protocol/schemas.ts';
+import type { Configuration } from '../../../src/protocol/configuration.ts';
 import { storeOf } from '../extension/account-stores.ts';
 import { fakeControlPlane, fakeInvocation, NOW, ok } from './fake-control-plane.ts';
 

@@ -6,7 +6,7 @@ import { assertWithinLimits } from '../../../src/cli/exec/lasting.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts';
 import { memoryAccountStores, type Session } from '../../../src/identity/index.ts';
-import type { SessionLimits } from '../../../src/protocol/schemas.ts';
+import type { SessionLimits } from '../../../src/protocol/configuration.ts';
 import { actFrom, storeOf } from '../extension/account-stores.ts';
 import { fakeControlPlane, fakeInvocation, NOW, ok } from './fake-control-plane.ts';
 

@@ -10,7 +10,7 @@ import { Connection } from '../../../src/extension/connection/connection.ts';
 import { PinBoard } from '../../../src/extension/connection/pinned-trust.ts';
 import { SessionLimitWatch } from '../../../src/extension/connection/session-limits.ts';
 import { memoryAccountStores, overLimit, processRefreshLock } from '../../../src/identity/index.ts';
-import type { SessionLimits } from '../../../src/protocol/schemas.ts';
+import type { SessionLimits } from '../../../src/protocol/configuration.ts';
 import { actFrom, storeOf } from './account-stores.ts';
 import { ANA_SESSION, TRUST } from './views.ts';
 

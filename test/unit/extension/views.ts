@@ -2,7 +2,8 @@ import type { PinnedTrust } from '../../../src/extension/connection/pinned-trust
 import type { Session } from '../../../src/identity/index.ts';
 import type { CallerOptions } from '../../../src/protocol/client.ts';
 import type { StageView } from '../../../src/protocol/approvers.ts';
-import type { GrantView, Me, PersonView, RequestView, RoleView } from '../../../src/protocol/schemas.ts';
+import type { GrantView, PersonView, RequestView, RoleView } from '../../../src/protocol/schemas.ts';
+import type { Me } from '../../../src/protocol/person.ts';
 
 /** Somebody whose clients of other kinds nobody uses. */
 export const NOBODY: CallerOptions = {

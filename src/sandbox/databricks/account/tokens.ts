@@ -3,10 +3,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 
 import { type Clock, DAY_MS, type EpochMs, fromUnixSeconds, toUnixSeconds } from '../../../domain/time.ts';
+import type { Place } from '../places.ts';
 import { nameOf, type Principal } from './directory.ts';
-
-/** The three doors: the account's and two workspaces'. */
-export type Place = 'account' | 'prod' | 'dev';
 
 /** A token that was issued. */
 export interface IssuedToken {

@@ -1,4 +1,5 @@
-import { ok, pageOf, type Route, wholeNumber } from '../http/router.ts';
+import { pageOf, type Route, wholeNumber } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import type { World } from '../world.ts';
 
 const LONGEST_PAGE = 100;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import type { Reply } from './router.ts';
+import type { Reply } from './reply.ts';
 
 /** A refusal in one of Databricks' own forms. */
 export class ApiFailure extends Error {

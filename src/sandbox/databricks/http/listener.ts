@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { OamError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../domain/time.ts';
 import { nameOf, type Principal } from '../account/directory.ts';
-import type { IssuedToken, Place } from '../account/tokens.ts';
+import type { IssuedToken } from '../account/tokens.ts';
+import type { Place } from '../places.ts';
 import type { InjectedFailure, RecordedRequest } from '../options.ts';
 import type { World } from '../world.ts';
 import {
@@ -15,7 +16,8 @@ import {
   oauthFailure,
   scimFailure,
 } from './failures.ts';
-import type { AuthenticatedCall, Call, Reply, Route, Router } from './router.ts';
+import type { AuthenticatedCall, Call, Route, Router } from './router.ts';
+import type { Reply } from './reply.ts';
 import type { Throttle } from './throttle.ts';
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024;

@@ -2,19 +2,10 @@ import type { RateClass } from '../options.ts';
 import type * as z from 'zod/mini';
 
 import type { Principal } from '../account/directory.ts';
-import type { IssuedToken, Place } from '../account/tokens.ts';
+import type { IssuedToken } from '../account/tokens.ts';
+import type { Place } from '../places.ts';
 import { apiFailure } from './failures.ts';
-
-/** What a route answers. */
-export interface Reply {
-  readonly status: number;
-  /** Sent as JSON. */
-  readonly body?: unknown;
-  /** Sent as it is; `contentType` says what it is. */
-  readonly text?: string;
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
+import type { Reply } from './reply.ts';
 
 /** A call as a route sees it. */
 export interface Call {
@@ -85,11 +76,6 @@ function patternOf(path: string): RegExp {
     .join('/');
   // The empty named group makes `groups` an object for paths without parameters, too.
   return new RegExp(`^(?<path_>)${source}/?$`);
-}
-
-/** 200 with a body. */
-export function ok(body: unknown): Reply {
-  return { status: 200, body };
 }
 
 /** The body by a schema. A body of another shape is refused in the API's words. */

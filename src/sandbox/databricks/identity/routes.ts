@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 
 import { nameOf } from '../account/directory.ts';
 import { doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import { ok, pageOf, param, parseBody, type Route, wholeNumber } from '../http/router.ts';
+import { pageOf, param, parseBody, type Route, wholeNumber } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import { SEED } from '../seed/identities.ts';
 import { managesGroup, type World } from '../world.ts';
 

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 
 import { doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import { type AuthenticatedCall, ok, parseBody, type Reply, type Route } from '../http/router.ts';
+import { type AuthenticatedCall, parseBody, type Route } from '../http/router.ts';
+import { ok, type Reply } from '../http/reply.ts';
 import type { SandboxLakebase } from '../options.ts';
 import type { World } from '../world.ts';
 

@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 
 import { nameOf } from '../account/directory.ts';
 import { doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import { type AuthenticatedCall, ok, pageOf, parseBody, type Route } from '../http/router.ts';
+import { type AuthenticatedCall, pageOf, parseBody, type Route } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import type { ExperimentRow } from '../seed/assets.ts';
 import type { Workspace } from '../world.ts';
 

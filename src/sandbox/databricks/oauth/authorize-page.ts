@@ -1,5 +1,6 @@
-import type { Place } from '../account/tokens.ts';
-import type { Reply, Route } from '../http/router.ts';
+import type { Place } from '../places.ts';
+import type { Route } from '../http/router.ts';
+import type { Reply } from '../http/reply.ts';
 import { SEED } from '../seed/identities.ts';
 import type { World } from '../world.ts';
 import { SCOPES } from './discovery.ts';

@@ -1,6 +1,8 @@
-import { ok, type Route } from '../http/router.ts';
+import type { Route } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import { SEED } from '../seed/identities.ts';
-import type { World, WorkspaceKey } from '../world.ts';
+import type { World } from '../world.ts';
+import type { WorkspaceKey } from '../places.ts';
 
 const PKCE_ONLY = ['S256'];
 const GRANT_TYPES = [

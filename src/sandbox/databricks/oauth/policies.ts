@@ -4,7 +4,8 @@ import * as z from 'zod/mini';
 
 import { nameOf } from '../account/directory.ts';
 import { apiFailure, doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import { type AuthenticatedCall, ok, param, parseBody, type Route } from '../http/router.ts';
+import { type AuthenticatedCall, param, parseBody, type Route } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import { SEED } from '../seed/identities.ts';
 import type { World } from '../world.ts';
 import type { FederationPolicy } from './federation.ts';

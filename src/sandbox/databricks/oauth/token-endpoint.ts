@@ -1,7 +1,8 @@
 import type { AccountPrincipal } from '../account/directory.ts';
-import type { Place } from '../account/tokens.ts';
+import type { Place } from '../places.ts';
 import { oauthFailure } from '../http/failures.ts';
-import type { Call, Reply, Route } from '../http/router.ts';
+import type { Call, Route } from '../http/router.ts';
+import type { Reply } from '../http/reply.ts';
 import { SEED } from '../seed/identities.ts';
 import { SECOND_MS, type EpochMs } from '../../../domain/time.ts';
 import type { World } from '../world.ts';

@@ -4,7 +4,8 @@ import { nameOf, SYSTEM_GROUPS } from '../account/directory.ts';
 import { isObjectType, LEVEL_DESCRIPTIONS, LEVELS, type ObjectType, strength } from '../account/levels.ts';
 import { type AclEntry, ObjectRights, type PrincipalRef } from '../account/object-rights.ts';
 import { apiFailure, doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import { type AuthenticatedCall, ok, param, parseBody, type Reply, type Route } from '../http/router.ts';
+import { type AuthenticatedCall, param, parseBody, type Route } from '../http/router.ts';
+import { ok, type Reply } from '../http/reply.ts';
 import type { Workspace, World } from '../world.ts';
 
 const BASE = '/api/2.0/permissions';

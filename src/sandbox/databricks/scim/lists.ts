@@ -1,5 +1,6 @@
 import { scimFailure } from '../http/failures.ts';
-import type { Call, Reply } from '../http/router.ts';
+import type { Call } from '../http/router.ts';
+import type { Reply } from '../http/reply.ts';
 import type { Resource } from './resources.ts';
 
 const MAX_COUNT = 100;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { EpochMs } from '../../../domain/time.ts';
 import type { ObjectRights, PrincipalRef } from '../account/object-rights.ts';
 import type { Securables } from '../account/securables.ts';
-import type { WorkspaceKey } from '../world.ts';
+import type { WorkspaceKey } from '../places.ts';
 import { SEED, type SeededGroup } from './identities.ts';
 import { type SeededTeam, TEAMS } from './teams.ts';
 

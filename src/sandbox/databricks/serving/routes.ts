@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 
 import { nameOf, type Principal } from '../account/directory.ts';
 import { apiFailure, doesNotExist, permissionDenied } from '../http/failures.ts';
-import { type AuthenticatedCall, ok, param, parseBody, type Route } from '../http/router.ts';
+import { type AuthenticatedCall, param, parseBody, type Route } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import type { Endpoint } from '../seed/assets.ts';
 import type { Workspace } from '../world.ts';
 import { predict } from './prediction.ts';

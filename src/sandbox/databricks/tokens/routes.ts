@@ -3,7 +3,8 @@ import * as z from 'zod/mini';
 import { nameOf, type Principal } from '../account/directory.ts';
 import type { IssuedToken } from '../account/tokens.ts';
 import { apiFailure, doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import { type AuthenticatedCall, ok, param, parseBody, type Route } from '../http/router.ts';
+import { type AuthenticatedCall, param, parseBody, type Route } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import type { Workspace } from '../world.ts';
 
 const MAX_TOKENS = 600;

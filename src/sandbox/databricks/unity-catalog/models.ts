@@ -3,15 +3,8 @@ import * as z from 'zod/mini';
 import type { Principal } from '../account/directory.ts';
 import type { Securable } from '../account/securables.ts';
 import { doesNotExist, invalidParameter, permissionDenied } from '../http/failures.ts';
-import {
-  type AuthenticatedCall,
-  ok,
-  pageOf,
-  param,
-  parseBody,
-  type Route,
-  wholeNumber,
-} from '../http/router.ts';
+import { type AuthenticatedCall, pageOf, param, parseBody, type Route, wholeNumber } from '../http/router.ts';
+import { ok } from '../http/reply.ts';
 import type { Model } from '../seed/assets.ts';
 import { SEED } from '../seed/identities.ts';
 import type { World } from '../world.ts';

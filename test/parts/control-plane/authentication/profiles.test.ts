@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 
 import type { IdentitySettings } from '../../../../src/control-plane/authentication/settings.ts';
-import { Me } from '../../../../src/protocol/schemas.ts';
+import { Me } from '../../../../src/protocol/person.ts';
 import { Problem } from '../../../../src/protocol/problem.ts';
 import { startIssuer, type TestIssuer } from '../../../unit/sandbox/databricks/stand-in.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';

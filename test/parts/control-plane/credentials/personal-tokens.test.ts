@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
-import type { CredentialView } from '../../../../src/protocol/schemas.ts';
+import type { CredentialView } from '../../../../src/protocol/credentials.ts';
 import { axiosTransport, type HttpRequest } from '../../../../src/protocol/transport.ts';
 import { type SandboxPersonalToken, SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';

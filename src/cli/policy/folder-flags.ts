@@ -1,0 +1,6 @@
+/** What the commands on policy folders share. */
+export interface FolderFlags {
+  readonly json?: true;
+  /** The control plane's configuration. */
+  readonly config?: string;
+}
