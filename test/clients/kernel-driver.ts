@@ -105,9 +105,17 @@ export class KernelDriver {
     return this.#send({ do: 'shutdown', now }).done;
   }
 
+  /** The system kills Jupyter, without a word to anybody. */
+  async kill(): Promise<void> {
+    // Its kernel has the same output, which is not closed before that has ended too.
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
   /** Ends Jupyter. */
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     await this.shutdown(true);
     const ended = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stdin.end();

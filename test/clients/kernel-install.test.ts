@@ -169,6 +169,15 @@ print(len(tokens) > 3)`);
     await until(async () => (await kernelProcesses()).length === 0);
   });
 
+  it('ends with the Jupyter that started it, also in the middle of a cell', async () => {
+    const driver = await start('oam', false);
+    const cell = driver.begin('import time\nprint("began", flush=True)\ntime.sleep(600)');
+    await until(() => cell.printed().includes('began'));
+    assert.equal((await kernelProcesses()).length, 2, 'oam and the kernel');
+    await driver.kill();
+    await until(async () => (await kernelProcesses()).length === 0);
+  });
+
   it('runs notebooks under nbclient and papermill, by the pointer of oam exec where there is one', async () => {
     const host = there().stage.databricks.workspaces.prod.host;
     await writeFile(

@@ -18,6 +18,7 @@ import { personAt } from '../connection/person.ts';
 import { childEnvironment } from '../exec/child-environment.ts';
 import { runChild } from '../exec/child.ts';
 import type { Invocation } from '../invocation.ts';
+import type { SignalDesk } from '../signals.ts';
 import { ACCESS_FILE, AccessBoard } from './access-board.ts';
 import { inheritedPointer } from './inherited-pointer.ts';
 
@@ -53,16 +54,16 @@ export async function runKernel(
     board.says(line);
     invocation.note(line);
   };
-  const around: Invocation = { ...invocation, note };
-  const connection = await connect(around);
-  await board.open().catch(() => undefined);
-  const broker = await startBroker({ clock, logger, redactor });
   const stopped = new AbortController();
+  const around: Invocation = { ...invocation, note, signals: endingWith(signals, stopped.signal) };
+  const connection = await connect(around);
+  await board.open();
+  const broker = await startBroker({ clock, logger, redactor });
   try {
     const given = wish.roleId === undefined ? await inheritedPointer(wish.host, env) : undefined;
     const path = broker.open({
       host: wish.host,
-      source: telling(sourceOf(wish, connection, around), board),
+      source: board.telling(sourceOf(wish, connection, around)),
       onRefusal: (refusal) => {
         board.refused(refusal);
       },
@@ -89,6 +90,17 @@ export async function runKernel(
   }
 }
 
+/** A sign-in that is under way is called off with its kernel too: it would keep this process for as long as its code is good. */
+function endingWith(signals: SignalDesk, kernel: AbortSignal): SignalDesk {
+  return {
+    stop: AbortSignal.any([signals.stop, kernel]),
+    get received() {
+      return signals.received;
+    },
+    take: (listener) => signals.take(listener),
+  };
+}
+
 /** ipykernel ends with the process that it takes for its parent, which is this one. On Windows that is a handle of Jupyter's, and not ours to pass on. */
 function parentage(env: Readonly<Record<string, string>>): Record<string, string> {
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => name !== 'JPY_PARENT_PID'));
@@ -104,17 +116,6 @@ async function endWithJupyter({ env }: Invocation, signal: AbortSignal): Promise
   }
   // To ourselves, as Jupyter would have sent it.
   if (!signal.aborted) process.kill(process.pid, 'SIGTERM');
-}
-
-/** Tells the board when a token was to be had. */
-function telling(source: TokenSource, board: AccessBoard): TokenSource {
-  return {
-    async token(signal) {
-      const token = await source.token(signal);
-      board.served();
-      return token;
-    },
-  };
 }
 
 /** Nobody may be signed in yet, and the role may not be held: both are looked for at each token until they are there. */
