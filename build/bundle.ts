@@ -38,6 +38,9 @@ const networkAsEditorHasIt: Plugin = {
   },
 };
 
+/** What notebook kernels load, in Python. */
+const NOTEBOOK_HELPER = 'src/cli/kernel/oam_access.py';
+
 /** Native, so it lies beside the bundle and is loaded when somebody wants their session in the keychain. */
 const KEYCHAIN_MODULE = 'keytar';
 
@@ -133,6 +136,8 @@ export async function bundle(program: Program, into = root): Promise<string> {
   const all = Object.entries(metafile.outputs).filter(([output]) => output.endsWith('.mjs'));
   const total = all.reduce((sum, [, output]) => sum + output.bytes, 0);
   await addKeychain(folder);
+  // In a folder of its own: Python looks through all of it.
+  await cp(path.join(root, NOTEBOOK_HELPER), path.join(folder, 'notebook', path.basename(NOTEBOOK_HELPER)));
   console.log(`${programs.extension.outdir}: ${kibibytes(bytes)} to start, ${kibibytes(total)} in all`);
   return file;
 }

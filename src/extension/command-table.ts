@@ -169,6 +169,22 @@ export function commandTable(
         ),
       );
     },
+    async showInNotebooks() {
+      const folder = await chooseFolder();
+      if (injection.pointer(folder) === undefined) {
+        throw new OamError('not_in_use', 'OAM is not in use in this folder. Use it there first.', {
+          detail: folder.name,
+        });
+      }
+      await container.memory.setMayChangeKernels(folder.uri, true);
+      await injection.reconcile();
+      void vscode.window.showInformationMessage(
+        vscode.l10n.t(
+          'Python kernels of {0} say below the cell what ends, and %oam shows what you hold. VS Code asks once whether OAM may run code in kernels.',
+          folder.name,
+        ),
+      );
+    },
     async whoAmI() {
       const { state } = connection;
       await showPlaces({

@@ -40,22 +40,33 @@ import { PinBoard } from './connection/pinned-trust.ts';
 import { showExpiry } from './expiry/expiry-notification.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import { WindowClaims } from './expiry/window-claims.ts';
-import { alreadySetIn, editorFolders, terminalTargets } from './injection/editor-folders.ts';
+import {
+  alreadySetIn,
+  editorFolders,
+  folderSetting,
+  placesToLook,
+  terminalTargets,
+} from './injection/editor-folders.ts';
 import { folderFindings } from './diagnose/folder-findings.ts';
-import { FolderInjection } from './injection/folder-injection.ts';
+import { type Folder, FolderInjection } from './injection/folder-injection.ts';
 import { FolderMemory } from './injection/folder-memory.ts';
 import { FolderQuestions } from './injection/folder-questions.ts';
+import { mlflowTracking, type MlflowTracking, readMlflowChoice } from './injection/mlflow-tracking.ts';
 import { personOf } from './injection/person.ts';
 import { processTarget } from './injection/pointer-target.ts';
 import { RolePaths } from './injection/role-paths.ts';
 import { RoleTerminals } from './injection/role-terminal.ts';
 import { RequestMemory } from './requests/request-memory.ts';
 import { WindowBroker } from './injection/window-broker.ts';
+import { KernelBoards } from './kernels/kernel-boards.ts';
+import { isNotebookOpen } from './kernels/running-kernels.ts';
 import { createChannelLogger } from './logging/log-channel.ts';
 import {
   CONTROL_PLANE_URL,
   EXTENSION,
   EXTENSION_ID,
+  MLFLOW,
+  NOTEBOOK_HELPER,
   PRODUCT,
   SIGN_IN_FLOW,
   TRUSTED_WORKSPACE_HOSTS,
@@ -89,6 +100,10 @@ export interface Container extends vscode.Disposable {
   readonly extensionUri: vscode.Uri;
   readonly injection: FolderInjection;
   readonly memory: FolderMemory;
+  /** What the helpers in notebook kernels are told. */
+  readonly boards: KernelBoards;
+  /** What MLflow is given in a folder, and what of it the person set. */
+  readonly mlflow: (folder: Folder) => MlflowTracking;
   readonly questions: FolderQuestions;
   readonly expiry: ExpiryWatch;
   readonly claims: WindowClaims;
@@ -256,17 +271,34 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   };
 
   const memory = new FolderMemory(context.globalState, context.workspaceState, machine);
+  const mlflow = (folder: Folder): MlflowTracking =>
+    mlflowTracking(readMlflowChoice(folderSetting(folder, MLFLOW)), placesToLook(folder, inherited));
+  const boards = new KernelBoards({
+    folder: path.join(storage, 'kernels'),
+    helper: vscode.Uri.joinPath(context.extensionUri, ...NOTEBOOK_HELPER).fsPath,
+    clock,
+    isWatched: isNotebookOpen,
+    access: () =>
+      connection.state.kind === 'signedIn'
+        ? { person: connection.state.session.userName, grants: model.data?.grants }
+        : undefined,
+  });
   const injection = new FolderInjection({
     folders: editorFolders,
     isTrusted: () => vscode.workspace.isTrusted,
     workspaces,
     alreadySet: (folder) => alreadySetIn(folder, inherited),
+    beside: (folder) => mlflow(folder).environment,
+    besideKernels: (host) => boards.environment(host),
     memory,
     terminals: terminalTargets(context.environmentVariableCollection),
     kernels: processTarget(process.env),
     broker: (wantedPort) => broker.ensure(wantedPort),
-    source: (host, principal) => personTokenSource(signInAt(host, principal)),
-    onRefusal,
+    source: (host, principal) => boards.telling(host, personTokenSource(signInAt(host, principal))),
+    onRefusal: (refusal, host) => {
+      boards.refused(host, refusal);
+      onRefusal(refusal);
+    },
     logger,
   });
 
@@ -325,6 +357,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     keptAnchors: new KeptAnchors(context.globalState),
     extensionUri: context.extensionUri,
     injection,
+    boards,
+    mlflow,
     memory,
     questions,
     expiry,
@@ -344,6 +378,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       questions.dispose();
       terminals.dispose();
       injection.dispose();
+      boards.dispose();
       arrivals.dispose();
       handled.dispose();
       requestDocuments.dispose();

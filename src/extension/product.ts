@@ -37,6 +37,7 @@ export const COMMANDS = [
   'useInFolder',
   'whoAmI',
   'stopInFolder',
+  'showInNotebooks',
   'filterAccess',
   'clearFilter',
   'copyName',
@@ -104,6 +105,12 @@ export const SIGN_IN_FLOW = 'signInFlow';
 
 /** Of scope `machine`: each machine that VS Code works on has a keychain of its own, or none. */
 export const USE_KEYCHAIN = 'useKeychain';
+
+/** Of each folder: whether MLflow is pointed to its workspace. */
+export const MLFLOW = 'mlflowTracking';
+
+/** Where the bundle has the folder that Python imports the helper of notebook kernels from. */
+export const NOTEBOOK_HELPER = ['dist', 'extension', 'notebook'] as const;
 
 /** The setting whether an approver is told of each request that comes. */
 export const APPROVAL_NOTICES = 'approvalNotifications';

@@ -9,6 +9,7 @@ import type { ConnectionState } from './connection/connection.ts';
 import { registerDebugPointers } from './debugging/debug-pointers.ts';
 import { tellOfDatabricksExtension } from './injection/databricks-extension.ts';
 import { editorFolders } from './injection/editor-folders.ts';
+import { tellOfOwnMlflow } from './injection/own-mlflow.ts';
 import { watchRunningKernels } from './kernels/running-kernels.ts';
 import { personOf } from './injection/person.ts';
 import { CONTROL_PLANE_URL, EXTENSION, USE_KEYCHAIN } from './product.ts';
@@ -18,6 +19,9 @@ import type { Views } from './views.ts';
 
 /** Minutes are shown, so they are looked at this often, while a grant lives. */
 const TICK_MS = 15 * SECOND_MS;
+
+/** The helpers in notebook kernels do not believe what is much older. */
+const BOARDS_EVERY_MS = 30 * SECOND_MS;
 
 /** Lets each part react to what happens in the others and in the editor. */
 export function wireReactions(
@@ -58,6 +62,7 @@ export function wireReactions(
     await questions.askAll();
     const inUse = editorFolders().filter((folder) => injection.state(folder).kind === 'active');
     await tellOfDatabricksExtension(inUse, memory);
+    await tellOfOwnMlflow(inUse, container.mlflow, memory);
   };
 
   const tick = setInterval(() => {
@@ -67,12 +72,15 @@ export function wireReactions(
     void expiry.look();
   }, TICK_MS);
 
+  const beat = setInterval(() => container.boards.look(), BOARDS_EVERY_MS);
+
   const onConnection = async (state: ConnectionState): Promise<void> => {
     const person = personOf(state);
     // What is to end has ended before anything is drawn, asked or waited for.
     rolePaths.setPerson(person);
     const settled = injection.setPerson(person);
     drawStatus();
+    container.boards.look();
     if (state.kind === 'signedOut' && state.expired) tellOnce(state.reason ?? sessionExpired());
     await settled;
     await ask();
@@ -83,16 +91,26 @@ export function wireReactions(
     await ask();
   };
 
+  /** What a person sets by themselves wins, also from the moment on at which they write it down. */
+  const dotenv = vscode.workspace.createFileSystemWatcher('**/.env');
+
   drawStatus();
   return vscode.Disposable.from(
     statusBar,
+    dotenv,
+    dotenv.onDidCreate(() => void reconcile()),
+    dotenv.onDidChange(() => void reconcile()),
+    dotenv.onDidDelete(() => void reconcile()),
     registerDebugPointers({ folders: editorFolders, injection, memory }),
     watchRunningKernels({ folders: editorFolders, injection, memory, logger }),
     { dispose: () => clearInterval(tick) },
+    { dispose: () => clearInterval(beat) },
+    vscode.workspace.onDidOpenNotebookDocument(() => container.boards.look()),
     connection.onDidChange((state) => void onConnection(state)),
     model.onDidChange(() => {
       if (model.data !== undefined) rolePaths.endAllBut(model.data.grants);
       drawStatus();
+      container.boards.look();
       void expiry.look();
     }),
     injection.onDidChange(drawStatus),
@@ -127,7 +145,12 @@ export function wireReactions(
         event.affectsConfiguration(`${EXTENSION}.${USE_KEYCHAIN}`)
       ) {
         connection.start().catch((error: unknown) => void showError(error, logger));
-      } else if (event.affectsConfiguration(EXTENSION)) void reconcile();
+      } else if (
+        event.affectsConfiguration(EXTENSION) ||
+        event.affectsConfiguration('terminal.integrated.env')
+      ) {
+        void reconcile();
+      }
     }),
     context.secrets.onDidChange(({ key }) => {
       uriCallbacks.secretChanged(key).catch((error: unknown) => {

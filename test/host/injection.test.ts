@@ -4,19 +4,12 @@ import * as vscode from 'vscode';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { skipAloud } from '../reporting/skip.ts';
+import { askBroker } from './broker.ts';
 import { hostFacts } from './facts.ts';
 import { PersonAtWindow } from './person.ts';
 import { watchStatusBar } from './status-bar.ts';
-import { type Pointer, pointerIn, terminalEnvironment } from './terminal.ts';
+import { pointerIn, terminalEnvironment } from './terminal.ts';
 import { until } from './until.ts';
-
-/** What the broker says to a program that has a pointer. */
-async function askBroker(pointer: Pointer): Promise<{ status: number; body: unknown }> {
-  const answer = await fetch(pointer.url ?? '', {
-    headers: { 'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': pointer.host ?? '' },
-  });
-  return { status: answer.status, body: await answer.json() };
-}
 
 describe('OAM in the folders of a window', () => {
   before(function () {

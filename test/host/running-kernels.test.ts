@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { skipAloud } from '../reporting/skip.ts';
+import { askBroker } from './broker.ts';
 import { hostFacts } from './facts.ts';
 import { openNotebook, runCell } from './notebook.ts';
 import { PersonAtWindow } from './person.ts';
@@ -70,10 +71,7 @@ describe('a notebook kernel that began without a pointer', () => {
     await signIn();
     const url = await pointerAfter(notebook, 'None');
     assert.equal(ana.told.filter((text) => text.includes('began without your access')).length, 1);
-    const answer = await fetch(url, {
-      headers: { 'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': workspace },
-    });
-    assert.equal(answer.status, 200);
+    assert.equal((await askBroker({ url, host: workspace, type: undefined })).status, 200);
 
     await vscode.commands.executeCommand('pythonKernelStandIn.restart');
     assert.equal(await pointerAfter(notebook, 'None'), url);

@@ -1,12 +1,15 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { Refusal } from '../../broker/index.ts';
+import type { Refusal, TokenSource } from '../../broker/index.ts';
 import { MINUTE_MS, type Clock } from '../../domain/time.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 
 /** Names the file for the helper in the kernel. */
 export const ACCESS_FILE = 'OAM_ACCESS_FILE';
+
+/** Names the folder of the helper, where a kernel does not begin with it. */
+export const HELPER_FOLDER = 'OAM_NOTEBOOK';
 
 /** The latest lines that a person was to read. */
 const MAX_SAID = 4;
@@ -28,6 +31,7 @@ interface Held {
  */
 export class AccessBoard {
   readonly #folder: string;
+  readonly #name: string;
   readonly #clock: Clock;
   readonly #facts: { workspace: string; role: string | null };
   #person: string | null = null;
@@ -36,34 +40,42 @@ export class AccessBoard {
   #said: readonly string[] = [];
   #writing: Promise<void> = Promise.resolve();
 
-  /** @param folder The user's own; one file for each kernel lies in it, named by the process. */
+  /**
+   * @param folder The user's own; nothing but files of boards lies in it, each named by its process.
+   * @param suffix Tells the boards of one process apart.
+   */
   constructor(
     folder: string,
     clock: Clock,
     facts: { readonly workspace: string; readonly role: string | null },
+    suffix = '',
   ) {
     this.#folder = folder;
+    this.#name = `${String(process.pid)}${suffix}.json`;
     this.#clock = clock;
     this.#facts = facts;
   }
 
   get file(): string {
-    return join(this.#folder, `${String(process.pid)}.json`);
+    return join(this.#folder, this.#name);
   }
 
   /** Makes the folder, and takes away what kernels left that were killed. */
   async open(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(this.#folder)) {
-      const pid = Number.parseInt(name, 10);
-      if (!isRunning(pid)) await rm(join(this.#folder, name), { force: true });
-    }
+    // Before whatever is written from now on.
+    this.#writing = this.#writing.then(() => this.#sweep()).catch(() => undefined);
     await this.#write();
   }
 
-  holds(person: string, grants: readonly GrantView[]): void {
-    this.#person = person;
-    this.#held = heldOf(grants);
+  /** Nobody, and grants that are not known, are told apart from somebody who holds nothing. */
+  holds(person: string | undefined, grants: readonly GrantView[] | undefined): void {
+    if (this.#person !== (person ?? null)) {
+      // What somebody else was refused, or nobody, is of no use to this one.
+      this.#refusal = null;
+      this.#said = [];
+    }
+    this.#person = person ?? null;
+    this.#held = grants === undefined ? null : heldOf(grants);
     void this.#write();
   }
 
@@ -90,9 +102,28 @@ export class AccessBoard {
     void this.#write();
   }
 
+  /** The source, which tells the board when a token was to be had. */
+  telling(source: TokenSource): TokenSource {
+    return {
+      token: async (signal) => {
+        const token = await source.token(signal);
+        this.served();
+        return token;
+      },
+    };
+  }
+
   async close(): Promise<void> {
     await this.#writing;
     await rm(this.file, { force: true }).catch(() => undefined);
+  }
+
+  async #sweep(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#folder)) {
+      const pid = Number.parseInt(name, 10);
+      if (!isRunning(pid)) await rm(join(this.#folder, name), { force: true });
+    }
   }
 
   #write(): Promise<void> {

@@ -1,6 +1,7 @@
 """What OAM gives in a notebook: how long it lasts, a word before it ends, and why a program got no token.
 
 Started by the kernel that `oam kernel install` writes: it runs ipykernel and loads itself as an IPython extension.
+In VS Code the extension loads it into kernels that run, where the person agreed; `oam_access.load()` does the same.
 `%oam` shows at any time who is signed in, what is held and how long it lasts; `oam_access.left()` gives the same to a
 program. Warnings come 15 and 5 minutes before an end, in the middle of a cell too. Nothing here holds or shows a token.
 """
@@ -16,6 +17,9 @@ WARN_AT_MINUTES = (5, 15)
 LOOK_EVERY_SECONDS = 5
 # `oam` writes four times a minute; what is older is of a program that is gone.
 STALE_AFTER_SECONDS = 120
+
+# The extension's own code in the kernel: nobody reads what is printed there.
+EXTENSION_CODE = "def _oam_point("
 
 PLACEHOLDER = "no-token-oam-uses-the-pointer"
 
@@ -64,7 +68,10 @@ def show():
     """Prints who is signed in, what is held, and what stands in the way."""
     access = _read()
     if access is None:
-        print("OAM does not look after this kernel. Pick the kernel that `oam kernel install` wrote.")
+        print(
+            "OAM does not look after this kernel. In VS Code, use OAM in the folder;"
+            " elsewhere pick the kernel that `oam kernel install` wrote."
+        )
         return
     place = access["workspace"].split("://")[-1]
     who = access["person"] or "nobody yet"
@@ -72,7 +79,7 @@ def show():
     held = left()
     for role, time_left in held:
         print(f"  {role}: {_words(time_left)}")
-    if not held and access["person"] is not None:
+    if access["held"] == [] and access["person"] is not None:
         print("  everyday access, and no role")
     if access["refusal"] is not None:
         print(f"  The last program got no token. {access['refusal']['message']}")
@@ -90,15 +97,20 @@ class _Watch:
         self._refusal = None
         self._cell = None
 
-    def begin(self, *_):
+    def begin(self, info=None, *_):
+        if (getattr(info, "raw_cell", None) or "").startswith(EXTENSION_CODE):
+            return
         done = threading.Event()
         self._cell = done
         # Made in the cell, so that what it says stands below the cell.
         threading.Thread(target=self._look_until, args=(done,), name="oam-access", daemon=True).start()
 
     def end(self, *_):
-        if self._cell is not None:
-            self._cell.set()
+        if self._cell is None:
+            # Loaded in this very cell, which may be the extension's.
+            return
+        self._cell.set()
+        self._cell = None
         self.look()
 
     def _look_until(self, done):
@@ -181,6 +193,16 @@ def load_ipython_extension(shell):
     shell.events.register("pre_run_cell", _watch.begin)
     shell.events.register("post_run_cell", _watch.end)
     shell.register_magic_function(lambda line: show(), magic_name="oam")
+    _help_old_mlflow()
+
+
+def load():
+    """Loads this into the kernel that it is called in."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None:
+        shell.extension_manager.load_extension("oam_access")
 
 
 def unload_ipython_extension(shell):
@@ -190,6 +212,7 @@ def unload_ipython_extension(shell):
     shell.events.unregister("pre_run_cell", _watch.begin)
     shell.events.unregister("post_run_cell", _watch.end)
     _watch.end()
+    _watch.look()
     _watch = None
 
 

@@ -1,5 +1,5 @@
-import type { PointerEnvironment } from '../../broker/index.ts';
 import { type AlreadySet, dotenvNames, isSignInVariable } from '../injection/already-set.ts';
+import type { FolderEnvironment } from '../injection/pointer-target.ts';
 
 /** What a debug session's program is given besides what it inherits. */
 export interface DebugEnvironment {
@@ -15,19 +15,24 @@ export type DebugPointer =
   /** The configuration says by itself who signs in, and wins. */
   | { readonly kind: 'alreadySet'; readonly found: readonly AlreadySet[] };
 
-/** Puts the pointer of a folder into a debug session's environment, unless the person's configuration says otherwise. */
+/**
+ * Puts the pointer of a folder into a debug session's environment, unless the person's configuration says otherwise.
+ * Of what goes with the pointer, what the configuration sets stays as well.
+ */
 export function pointDebugSession(
   { env, envFile }: DebugEnvironment,
-  pointer: PointerEnvironment,
+  environment: FolderEnvironment,
 ): DebugPointer {
+  const inFile = dotenvNames(envFile ?? '');
   const found: AlreadySet[] = [
     ...Object.keys(env)
       // Null takes a variable away, which is no wish to sign in otherwise.
       .filter((name) => isSignInVariable(name) && env[name] !== null)
       .map((name) => ({ name, where: 'debugConfiguration' as const })),
-    ...dotenvNames(envFile ?? '')
-      .filter(isSignInVariable)
-      .map((name) => ({ name, where: 'debugEnvFile' as const })),
+    ...inFile.filter(isSignInVariable).map((name) => ({ name, where: 'debugEnvFile' as const })),
   ];
-  return found.length > 0 ? { kind: 'alreadySet', found } : { kind: 'pointed', env: { ...env, ...pointer } };
+  if (found.length > 0) return { kind: 'alreadySet', found };
+  const isOwn = (name: string): boolean => !isSignInVariable(name) && (name in env || inFile.includes(name));
+  const ours = Object.fromEntries(Object.entries(environment).filter(([name]) => !isOwn(name)));
+  return { kind: 'pointed', env: { ...env, ...ours } };
 }

@@ -21,7 +21,7 @@ const Launch = z.object({
 /** What {@link registerDebugPointers} needs. */
 export interface DebugPointerOptions {
   readonly folders: () => readonly Folder[];
-  readonly injection: Pick<FolderInjection, 'pointer'>;
+  readonly injection: Pick<FolderInjection, 'environment'>;
   readonly memory: Pick<FolderMemory, 'isToldOfOwnSettings' | 'setToldOfOwnSettings'>;
 }
 
@@ -47,13 +47,13 @@ export function registerDebugPointers(options: DebugPointerOptions): vscode.Disp
   const provider: vscode.DebugConfigurationProvider = {
     async resolveDebugConfigurationWithSubstitutedVariables(workspaceFolder, configuration) {
       const folder = folderOf(workspaceFolder, options.folders());
-      const pointer = folder && options.injection.pointer(folder);
+      const ours = folder && options.injection.environment(folder);
       const launch = Launch.safeParse(configuration);
-      if (folder === undefined || pointer === undefined || !launch.success) return configuration;
+      if (folder === undefined || ours === undefined || !launch.success) return configuration;
       const { env, envFile, databricks } = launch.data;
       if (databricks !== undefined && databricks !== false) return configuration;
       const text = envFile === undefined ? undefined : await readFile(envFile, 'utf8').catch(() => undefined);
-      const pointed = pointDebugSession({ env, envFile: text }, pointer);
+      const pointed = pointDebugSession({ env, envFile: text }, ours);
       if (pointed.kind === 'pointed') return { ...configuration, env: pointed.env };
       void tell(folder, configuration.name, pointed.found[0]?.name ?? 'DATABRICKS_HOST');
       return configuration;

@@ -24,11 +24,18 @@ export interface PlacesToLook {
   readonly terminalSettings: Readonly<Record<string, unknown>>;
 }
 
-/** Finds what is set already. Values are not looked at: they may be secrets. */
-export function findAlreadySet(places: PlacesToLook): AlreadySet[] {
+/**
+ * Finds what is set already. Values are not looked at: they may be secrets.
+ *
+ * @param isLookedFor What is of interest by its name; unless told, what says where Databricks is or who signs in.
+ */
+export function findAlreadySet(
+  places: PlacesToLook,
+  isLookedFor: (name: string) => boolean = isSignInVariable,
+): AlreadySet[] {
   const found: AlreadySet[] = [];
   const look = (names: readonly string[], where: SetWhere): void => {
-    for (const name of names) if (isSignInVariable(name)) found.push({ name, where });
+    for (const name of names) if (isLookedFor(name)) found.push({ name, where });
   };
   look(
     Object.keys(places.environment).filter((name) => places.environment[name] !== undefined),

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import * as vscode from 'vscode';
 
-import { PRODUCT } from '../product.ts';
-import { type AlreadySet, findAlreadySet } from './already-set.ts';
+import { EXTENSION, PRODUCT } from '../product.ts';
+import { type AlreadySet, findAlreadySet, type PlacesToLook } from './already-set.ts';
 import type { Folder } from './folder-injection.ts';
 import { type PointerTarget, terminalTarget } from './pointer-target.ts';
 
@@ -13,7 +13,7 @@ export function editorFolders(): Folder[] {
 }
 
 /**
- * What is set in a folder already.
+ * What is set in a folder already that says where Databricks is or who signs in.
  *
  * @param inherited The environment that this process was started with, before anything of ours was put there.
  */
@@ -21,16 +21,24 @@ export function alreadySetIn(
   folder: Folder,
   inherited: Readonly<Record<string, string | undefined>>,
 ): AlreadySet[] {
+  return findAlreadySet(placesToLook(folder, inherited));
+}
+
+/** Where a person sets variables for the programs of a folder. `inherited` as of {@link alreadySetIn}. */
+export function placesToLook(
+  folder: Folder,
+  inherited: Readonly<Record<string, string | undefined>>,
+): PlacesToLook {
   const uri = vscode.Uri.parse(folder.uri, true);
   const platform = process.platform === 'win32' ? 'windows' : process.platform === 'darwin' ? 'osx' : 'linux';
-  return findAlreadySet({
+  return {
     environment: inherited,
     dotenv: readDotenv(uri),
     terminalSettings:
       vscode.workspace
         .getConfiguration('terminal.integrated.env', uri)
         .get<Record<string, unknown> | null>(platform) ?? {},
-  });
+  };
 }
 
 function readDotenv(folder: vscode.Uri): string | undefined {
@@ -42,6 +50,11 @@ function readDotenv(folder: vscode.Uri): string | undefined {
     // Not there; or not readable for us, nor then for the programs that would read it.
     return undefined;
   }
+}
+
+/** A setting of ours, as it is in a folder. */
+export function folderSetting(folder: Folder, name: string): unknown {
+  return vscode.workspace.getConfiguration(EXTENSION, vscode.Uri.parse(folder.uri, true)).get(name);
 }
 
 /** The terminals and tasks of each folder. */

@@ -13,7 +13,7 @@ import { Changes, type Stoppable } from '../changes.ts';
 import type { AlreadySet } from './already-set.ts';
 import type { Person } from './person.ts';
 import type { FolderAnswer, FolderMemory, Place } from './folder-memory.ts';
-import { pointerTo, type PointerTarget } from './pointer-target.ts';
+import { type FolderEnvironment, pointerTo, type PointerTarget } from './pointer-target.ts';
 
 /** A folder of the window. */
 export interface Folder {
@@ -41,6 +41,10 @@ export interface FolderInjectionOptions {
   /** The workspaces that were pinned on first use; read without waiting. */
   readonly workspaces: () => readonly WorkspaceRef[];
   readonly alreadySet: (folder: Folder) => readonly AlreadySet[];
+  /** What goes with a pointer of a folder's programs; what it names is nowhere set by the person. */
+  readonly beside: (folder: Folder) => Readonly<Record<string, string>>;
+  /** What goes with the pointer of notebook kernels to a workspace. */
+  readonly besideKernels: (host: string) => Readonly<Record<string, string>>;
   readonly memory: FolderMemory;
   /** The terminals of a folder. */
   readonly terminals: (folder: Folder) => PointerTarget;
@@ -48,7 +52,7 @@ export interface FolderInjectionOptions {
   readonly kernels: PointerTarget;
   readonly broker: (wantedPort: number | undefined) => Promise<Broker>;
   readonly source: (host: string, principal: PrincipalKey) => TokenSource;
-  readonly onRefusal: (refusal: Refusal) => void;
+  readonly onRefusal: (refusal: Refusal, host: string) => void;
   readonly logger: Logger;
 }
 
@@ -159,6 +163,18 @@ export class FolderInjection implements Stoppable {
     return open && pointerTo(open.place);
   }
 
+  /** What a folder's programs have besides what the person set. */
+  environment(folder: Folder): FolderEnvironment | undefined {
+    const pointer = this.pointer(folder);
+    return pointer && { ...this.#options.beside(folder), ...pointer };
+  }
+
+  /** What the notebook kernels of a folder have besides what the person set. */
+  kernelEnvironment(folder: Folder): FolderEnvironment | undefined {
+    const environment = this.environment(folder);
+    return environment && { ...this.#options.besideKernels(environment.DATABRICKS_HOST), ...environment };
+  }
+
   /** What kernels of the window are pointed to as they start; nothing where its folders disagree. */
   kernelPointer(): PointerEnvironment | undefined {
     const place = this.#kernelPlace();
@@ -265,7 +281,7 @@ export class FolderInjection implements Stoppable {
           return source.token(signal);
         },
       },
-      onRefusal: this.#options.onRefusal,
+      onRefusal: (refusal) => this.#options.onRefusal(refusal, host),
     });
     const { iss, sub } = principal;
     const place: Place = { host, port: broker.port, path: path.path, iss, sub };
@@ -295,20 +311,29 @@ export class FolderInjection implements Stoppable {
 
   #point(): void {
     if (this.#isDisposed) return;
-    const { folders, terminals, kernels } = this.#options;
+    const { folders, terminals, kernels, besideKernels } = this.#options;
     const pointed = new Map<string, PointerTarget>();
     for (const folder of folders()) {
-      const open = this.#open.get(folder.uri);
-      if (open === undefined) continue;
+      const environment = this.environment(folder);
+      if (environment === undefined) continue;
       const target = this.#pointed.get(folder.uri) ?? terminals(folder);
-      target.set(pointerTo(open.place));
+      target.set(environment);
       pointed.set(folder.uri, target);
     }
     for (const [uri, target] of this.#pointed) if (!pointed.has(uri)) target.clear();
     this.#pointed = pointed;
     const place = this.#kernelPlace();
     if (place === undefined) kernels.clear();
-    else kernels.set(pointerTo(place));
+    else kernels.set({ ...this.#besideAll(), ...besideKernels(place.host), ...pointerTo(place) });
+  }
+
+  /** What goes with the pointer in every folder of the window: the kernels are all of theirs. */
+  #besideAll(): Readonly<Record<string, string>> {
+    const { beside, folders } = this.#options;
+    const [first = {}, ...others] = folders().map(beside);
+    return Object.fromEntries(
+      Object.entries(first).filter(([name, value]) => others.every((other) => other[name] === value)),
+    );
   }
 
   #kernelPlace(): Place | undefined {

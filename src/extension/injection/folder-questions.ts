@@ -25,7 +25,7 @@ export interface FolderQuestionOptions {
 /** Asks each folder's one question, one folder at a time, once somebody is signed in. */
 export class FolderQuestions implements Stoppable {
   readonly #options: FolderQuestionOptions;
-  /** Put aside, or told that the folder sets its own: not brought up again in this window. */
+  /** Put aside, or told that the folder sets its own: neither is brought up again in this window. */
   readonly #done = new Set<string>();
   #isAsking = false;
   #isDisposed = false;
@@ -40,7 +40,7 @@ export class FolderQuestions implements Stoppable {
     this.#isAsking = true;
     try {
       for (let folder = this.#next(); folder !== undefined; folder = this.#next()) {
-        this.#done.add(folder.uri);
+        this.#done.add(this.#subject(folder));
         await this.#ask(folder);
       }
     } catch (error) {
@@ -61,8 +61,13 @@ export class FolderQuestions implements Stoppable {
     }
     return editorFolders().find((folder) => {
       const { kind } = injection.state(folder);
-      return !this.#done.has(folder.uri) && (kind === 'unasked' || kind === 'alreadySet');
+      return (kind === 'unasked' || kind === 'alreadySet') && !this.#done.has(this.#subject(folder));
     });
+  }
+
+  /** What there is to bring up of a folder: a question that was put aside hides no word about its own settings. */
+  #subject(folder: Folder): string {
+    return `${this.#options.injection.state(folder).kind} ${folder.uri}`;
   }
 
   async #ask(folder: Folder): Promise<void> {

@@ -1,34 +1,43 @@
 import { pointerEnvironment, type PointerEnvironment } from '../../broker/index.ts';
 
+/** A pointer, and what goes with it. */
+export type FolderEnvironment = PointerEnvironment & Readonly<Record<string, string>>;
+
+const POINTER_NAMES: ReadonlySet<string> = new Set<keyof PointerEnvironment>([
+  'DATABRICKS_HOST',
+  'DATABRICKS_AUTH_TYPE',
+  'DATABRICKS_METADATA_SERVICE_URL',
+]);
+
+/** True for the variables that are the pointer itself. */
+export function isOfPointer(name: string): boolean {
+  return POINTER_NAMES.has(name);
+}
+
 /** Somewhere that programs find their environment. */
 export interface PointerTarget {
-  /** Puts a pointer there, instead of an earlier one. */
-  set(pointer: PointerEnvironment): void;
+  /** Puts a pointer there, with what goes with it, instead of an earlier one. */
+  set(environment: FolderEnvironment): void;
   /** Takes away what was put there, and nothing else. */
   clear(): void;
 }
 
-const NAMES: readonly (keyof PointerEnvironment)[] = [
-  'DATABRICKS_HOST',
-  'DATABRICKS_AUTH_TYPE',
-  'DATABRICKS_METADATA_SERVICE_URL',
-];
-
 /** The environment of this process, which notebook kernels inherit. */
 export function processTarget(env: Record<string, string | undefined>): PointerTarget {
-  let own: PointerEnvironment | undefined;
+  let own: Readonly<Record<string, string>> = {};
+  const takeAway = (next: Readonly<Record<string, string>>): void => {
+    for (const [name, value] of Object.entries(own)) {
+      // Another extension may have written there since; that is not ours to take away.
+      if (!(name in next) && env[name] === value) Reflect.deleteProperty(env, name);
+    }
+    own = next;
+  };
   return {
-    set(pointer) {
-      own = pointer;
-      for (const name of NAMES) env[name] = pointer[name];
+    set(environment) {
+      takeAway(environment);
+      Object.assign(env, environment);
     },
-    clear() {
-      for (const name of NAMES) {
-        // Another extension may have written there since; that is not ours to take away.
-        if (own !== undefined && env[name] === own[name]) Reflect.deleteProperty(env, name);
-      }
-      own = undefined;
-    },
+    clear: () => takeAway({}),
   };
 }
 
@@ -44,13 +53,19 @@ export interface TerminalVariables {
 export function terminalTarget(variables: TerminalVariables, description: string): PointerTarget {
   // Before anything is put there: what is persistent is given to terminals of the next start, before we run.
   variables.persistent = false;
+  let own: readonly string[] = [];
+  const takeAway = (next: readonly string[]): void => {
+    for (const name of own) if (!next.includes(name)) variables.delete(name);
+    own = next;
+  };
   return {
-    set(pointer) {
+    set(environment) {
       variables.description = description;
-      for (const name of NAMES) variables.replace(name, pointer[name]);
+      takeAway(Object.keys(environment));
+      for (const [name, value] of Object.entries(environment)) variables.replace(name, value);
     },
     clear() {
-      for (const name of NAMES) variables.delete(name);
+      takeAway([]);
       variables.description = undefined;
     },
   };

@@ -2,6 +2,7 @@ import type { PointerEnvironment } from '../../broker/index.ts';
 import type { Logger } from '../../domain/logger.ts';
 import type { Stoppable } from '../changes.ts';
 import type { Folder } from '../injection/folder-injection.ts';
+import type { FolderEnvironment } from '../injection/pointer-target.ts';
 import { type KernelOutcome, kernelCode, kernelWish, readOutcome } from './kernel-code.ts';
 
 /** A kernel as the Jupyter extension shows it to others: the same object from its start to its end, over restarts. */
@@ -24,12 +25,14 @@ export interface KernelRepairOptions {
   readonly notebooks: () => readonly OpenNotebook[];
   /** The kernel that runs for a notebook, where one does. */
   readonly kernelOf: (uri: string) => Promise<NotebookKernel | undefined>;
-  /** What a folder's programs are pointed to. */
-  readonly pointer: (folder: Folder) => PointerEnvironment | undefined;
+  /** What a folder's kernels are to have: the pointer and what goes with it. */
+  readonly environment: (folder: Folder) => FolderEnvironment | undefined;
   /** What kernels are pointed to as they start. */
   readonly kernelPointer: () => PointerEnvironment | undefined;
   /** True where the notebooks of a folder are left to somebody else. */
   readonly isLeft: (folder: Folder) => boolean;
+  /** Whether the person has said that kernels that run may be changed. Nobody is asked. */
+  readonly isAgreed: (folder: Folder) => boolean;
   /** Whether kernels that run may be changed. Where the person has not said they are asked, and nothing is changed. */
   readonly mayChange: (folder: Folder) => boolean;
   /** Puts text where this user's programs alone can read it, until disposed. */
@@ -43,6 +46,8 @@ interface Seen {
   url: string | undefined;
   /** The last address that was tried, whatever became of it: it is not tried again before a restart. */
   tried: string | undefined;
+  /** True once the helper was brought, whatever became of it. */
+  isHelped: boolean;
   isRunning: boolean;
   readonly watch: Stoppable;
 }
@@ -52,7 +57,8 @@ const BEGINS_ANEW = new Set(['starting', 'restarting', 'autorestarting', 'dead',
 
 /**
  * Brings pointers to kernels that did not begin with theirs: they ran before OAM was in use, their address has ended, or
- * the folders of their window disagree. After a restart it does so again.
+ * the folders of their window disagree. After a restart it does so again. Where the person agreed to that, all kernels
+ * get the helper that shows how long access lasts.
  */
 export class KernelRepair implements Stoppable {
   readonly #options: KernelRepairOptions;
@@ -116,26 +122,38 @@ export class KernelRepair implements Stoppable {
       if (BEGINS_ANEW.has(status)) {
         seen.url = this.#hasChanged ? undefined : this.#atStart;
         seen.tried = undefined;
+        seen.isHelped = false;
       } else if (status === READY && !seen.isRunning) {
         void this.look();
       }
     });
-    const seen: Seen = { url: this.#hasChanged ? undefined : url, tried: undefined, isRunning: false, watch };
+    const seen: Seen = {
+      url: this.#hasChanged ? undefined : url,
+      tried: undefined,
+      isHelped: false,
+      isRunning: false,
+      watch,
+    };
     this.#seen.set(kernel, seen);
     return seen;
   }
 
   async #bring({ folder }: OpenNotebook, kernel: NotebookKernel, seen: Seen): Promise<void> {
-    const { isLeft, mayChange, pointer, tell } = this.#options;
-    const wanted = pointer(folder);
+    const { environment, isAgreed, isLeft, mayChange, tell } = this.#options;
+    const wanted = environment(folder);
     if (wanted === undefined) return;
     const url = wanted.DATABRICKS_METADATA_SERVICE_URL;
     this.#ours.add(url);
-    if (seen.url === url || seen.tried === url || seen.isRunning || isLeft(folder)) return;
+    if (seen.isRunning || isLeft(folder)) return;
+    const needsPointer = seen.url !== url && seen.tried !== url;
+    // A kernel that has its pointer is no reason to ask anything.
+    const needsHelper = !seen.isHelped && isAgreed(folder);
+    if (!needsPointer && !needsHelper) return;
     // Behind a cell that runs it would wait, under a notification; when the cell is done the kernel says so.
     if (kernel.status !== READY) return;
-    if (!mayChange(folder)) return;
+    if (needsPointer && !mayChange(folder)) return;
     seen.tried = url;
+    seen.isHelped = true;
     seen.isRunning = true;
     try {
       const outcome = await this.#run(kernel, wanted);
@@ -149,8 +167,8 @@ export class KernelRepair implements Stoppable {
     }
   }
 
-  async #run(kernel: NotebookKernel, pointer: PointerEnvironment): Promise<KernelOutcome | undefined> {
-    const laid = await this.#options.lay(kernelWish(pointer, [...this.#ours]));
+  async #run(kernel: NotebookKernel, environment: FolderEnvironment): Promise<KernelOutcome | undefined> {
+    const laid = await this.#options.lay(kernelWish(environment, [...this.#ours]));
     try {
       return readOutcome(await kernel.run(kernelCode(laid.file)));
     } finally {

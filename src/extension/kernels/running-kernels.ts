@@ -14,10 +14,15 @@ import { KernelRepair, type OpenNotebook } from './kernel-repair.ts';
 
 const NOTEBOOK = 'jupyter-notebook';
 
+/** True while a notebook of Jupyter's is open. */
+export function isNotebookOpen(): boolean {
+  return vscode.workspace.notebookDocuments.some(({ notebookType }) => notebookType === NOTEBOOK);
+}
+
 /** What {@link watchRunningKernels} needs. */
 export interface RunningKernelOptions {
   readonly folders: () => readonly Folder[];
-  readonly injection: Pick<FolderInjection, 'pointer' | 'kernelPointer' | 'onDidChange'>;
+  readonly injection: Pick<FolderInjection, 'kernelEnvironment' | 'kernelPointer' | 'onDidChange'>;
   readonly memory: Pick<FolderMemory, 'mayChangeKernels' | 'setMayChangeKernels'>;
   readonly logger: Logger;
 }
@@ -71,9 +76,10 @@ export function watchRunningKernels(options: RunningKernelOptions): vscode.Dispo
   const repair = new KernelRepair({
     notebooks: () => openNotebooks(folders()),
     kernelOf: (uri) => kernels.of(vscode.Uri.parse(uri, true)),
-    pointer: (folder) => injection.pointer(folder),
+    environment: (folder) => injection.kernelEnvironment(folder),
     kernelPointer: () => injection.kernelPointer(),
     isLeft: isSignedInByDatabricks,
+    isAgreed: ({ uri }) => memory.mayChangeKernels(uri) === true,
     mayChange,
     lay,
     tell,

@@ -120,10 +120,24 @@ describe('what the helper in a kernel may know', () => {
     await one.close();
   });
 
+  it('forgets what somebody was refused, or nobody, once somebody else is there', async () => {
+    const one = board();
+    await one.open();
+    one.refused({ code: 'not_signed_in', status: 401, sentence: 'Nobody.' });
+    one.holds('ana@example.com', []);
+    await one.open();
+    assert.equal((await written(one.file))['refusal'], null);
+    one.refused({ code: 'role_not_held', status: 403, sentence: 'Not held.' });
+    one.holds('ana@example.com', []);
+    await one.open();
+    assert.notEqual((await written(one.file))['refusal'], null);
+    await one.close();
+  });
+
   it('costs nobody their kernel where the disk does not take it', async () => {
     await writeFile(join(folder, '..', 'kernels'), 'a file');
     const one = board();
-    await assert.rejects(one.open());
+    await one.open();
     one.says('still here');
     one.beat();
     await one.close();

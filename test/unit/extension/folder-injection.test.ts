@@ -10,7 +10,7 @@ import {
   type Moved,
 } from '../../../src/extension/injection/folder-injection.ts';
 import { FolderMemory, type Memory } from '../../../src/extension/injection/folder-memory.ts';
-import type { PointerTarget } from '../../../src/extension/injection/pointer-target.ts';
+import type { FolderEnvironment, PointerTarget } from '../../../src/extension/injection/pointer-target.ts';
 import { DEV, PROD } from './views.ts';
 
 describe('OAM in a folder', () => {
@@ -38,8 +38,9 @@ describe('OAM in a folder', () => {
     found: AlreadySet[] = [];
     port = 4000;
     opened: { path: string; host: string; source: TokenSource; end: PathEnd | undefined }[] = [];
-    terminals = new Map<string, PointerEnvironment>();
-    kernels: PointerEnvironment | undefined;
+    beside = new Map<string, Record<string, string>>();
+    terminals = new Map<string, FolderEnvironment>();
+    kernels: FolderEnvironment | undefined;
     moved: Moved[] = [];
     isDiskFull = false;
     /** Set while the broker is being started. */
@@ -57,6 +58,8 @@ describe('OAM in a folder', () => {
         isTrusted: () => this.isTrusted,
         workspaces: () => this.workspaces,
         alreadySet: () => this.found,
+        beside: ({ uri }) => this.beside.get(uri) ?? {},
+        besideKernels: (host) => ({ OAM_ACCESS_FILE: `/boards/${host}` }),
         memory: this.memory,
         terminals: ({ uri }): PointerTarget => ({
           set: (pointer) => void this.terminals.set(uri, pointer),
@@ -134,7 +137,31 @@ describe('OAM in a folder', () => {
     const window = await inUse();
     assert.equal(window.injection.state(ONE).kind, 'active');
     assert.equal(window.terminals.get(ONE.uri)?.DATABRICKS_HOST, PROD.host);
-    assert.deepEqual(window.kernels, window.terminals.get(ONE.uri));
+    assert.deepEqual(window.kernels, {
+      ...window.terminals.get(ONE.uri),
+      OAM_ACCESS_FILE: `/boards/${PROD.host}`,
+    });
+  });
+
+  it('gives terminals what goes with their pointer, and kernels what goes with it in every folder', async () => {
+    const window = await inUse();
+    window.folders = [ONE, TWO];
+    window.beside = new Map([
+      [ONE.uri, { MLFLOW_TRACKING_URI: 'databricks', DATABRICKS_TOKEN: 'no-token' }],
+      [TWO.uri, { MLFLOW_TRACKING_URI: 'databricks' }],
+    ]);
+    await window.injection.use(TWO, PROD);
+    assert.equal(window.terminals.get(ONE.uri)?.['DATABRICKS_TOKEN'], 'no-token');
+    assert.deepEqual(window.kernels, {
+      ...window.injection.pointer(ONE),
+      OAM_ACCESS_FILE: `/boards/${PROD.host}`,
+      MLFLOW_TRACKING_URI: 'databricks',
+    });
+    // Nothing of it without a pointer.
+    await window.injection.stop(ONE);
+    assert.equal(window.terminals.get(ONE.uri), undefined);
+    assert.equal(window.injection.environment(ONE), undefined);
+    assert.equal(window.kernels, undefined);
   });
 
   it('keeps port and path over a reload, and has them in place before anything is waited for', async () => {

@@ -1,24 +1,30 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
-import { type Broker, type PointerEnvironment, startBroker } from '../../../src/broker/index.ts';
+import { type Broker, startBroker } from '../../../src/broker/index.ts';
 import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
 import { tellNowAndThen } from '../../../src/extension/commands/tell-now-and-then.ts';
-import { findAlreadySet } from '../../../src/extension/injection/already-set.ts';
+import { findAlreadySet, type PlacesToLook } from '../../../src/extension/injection/already-set.ts';
+import {
+  mlflowTracking,
+  NO_TOKEN,
+  readMlflowChoice,
+} from '../../../src/extension/injection/mlflow-tracking.ts';
 import { processTarget, terminalTarget } from '../../../src/extension/injection/pointer-target.ts';
 import { roleShell } from '../../../src/extension/injection/role-shell.ts';
 import { WindowBroker } from '../../../src/extension/injection/window-broker.ts';
 
 const run = promisify(execFile);
 
-const POINTER: PointerEnvironment = {
+const POINTER = {
   DATABRICKS_HOST: 'https://prod.cloud.databricks.com',
   DATABRICKS_AUTH_TYPE: 'metadata-service',
   DATABRICKS_METADATA_SERVICE_URL: 'http://127.0.0.1:4000/abc',
-};
+} as const;
 
 describe('what is set already', () => {
   it('is found in the environment, the .env file and the settings of terminals, by name only', () => {
@@ -61,6 +67,30 @@ describe('pointers', () => {
     assert.deepEqual(env, { DATABRICKS_HOST: 'https://other' });
   });
 
+  it('take along what goes with them, and leave what went with an earlier one', () => {
+    const env: Record<string, string | undefined> = { PATH: '/bin' };
+    const target = processTarget(env);
+    target.set({ ...POINTER, MLFLOW_TRACKING_URI: 'databricks', DATABRICKS_TOKEN: 'no-token' });
+    target.set({ ...POINTER, MLFLOW_TRACKING_URI: 'databricks' });
+    assert.deepEqual(env, { PATH: '/bin', ...POINTER, MLFLOW_TRACKING_URI: 'databricks' });
+    target.set(POINTER);
+    assert.deepEqual(env, { PATH: '/bin', ...POINTER });
+    const given = new Map<string, string>();
+    const terminals = terminalTarget(
+      {
+        persistent: true,
+        description: undefined,
+        replace: (name, value) => void given.set(name, value),
+        delete: (name) => void given.delete(name),
+      },
+      'why',
+    );
+    terminals.set({ ...POINTER, MLFLOW_TRACKING_URI: 'databricks' });
+    assert.equal(given.get('MLFLOW_TRACKING_URI'), 'databricks');
+    terminals.set(POINTER);
+    assert.deepEqual(Object.fromEntries(given), POINTER);
+  });
+
   it('are given to terminals only while we run', () => {
     const log: string[] = [];
     const variables = {
@@ -82,6 +112,49 @@ describe('pointers', () => {
         .map((name) => `-${name}`)
         .sort(),
     );
+  });
+});
+
+describe('where MLflow works', () => {
+  const places = (change: Partial<PlacesToLook>): PlacesToLook => ({
+    environment: {},
+    dotenv: undefined,
+    terminalSettings: {},
+    ...change,
+  });
+
+  it('is left alone unless it is asked for, and what is stored is not believed', () => {
+    assert.deepEqual(mlflowTracking(readMlflowChoice('off'), places({})).environment, {});
+    assert.deepEqual(mlflowTracking(readMlflowChoice({ on: true }), places({})).environment, {});
+  });
+
+  it("is the pointer's workspace, with words that are no token for an MLflow that wants one", () => {
+    assert.deepEqual(mlflowTracking('on', places({})), {
+      environment: { MLFLOW_TRACKING_URI: 'databricks' },
+      own: undefined,
+    });
+    assert.deepEqual(mlflowTracking('onForOldMlflow', places({})).environment, {
+      MLFLOW_TRACKING_URI: 'databricks',
+      DATABRICKS_TOKEN: 'no-token-oam-uses-the-pointer',
+    });
+  });
+
+  it('is where the person says, wherever they say it, and then nothing is set at all', () => {
+    for (const [own, where] of [
+      [{ environment: { MLFLOW_TRACKING_URI: 'http://mine' } }, 'environment'],
+      [{ dotenv: 'MLFLOW_TRACKING_URI=http://mine\n' }, 'dotenv'],
+      [{ terminalSettings: { MLFLOW_TRACKING_URI: 'http://mine' } }, 'terminalSettings'],
+    ] as const) {
+      assert.deepEqual(mlflowTracking('onForOldMlflow', places(own)), {
+        environment: {},
+        own: { name: 'MLFLOW_TRACKING_URI', where },
+      });
+    }
+  });
+
+  it('names the words that are no token as the helper does', async () => {
+    const helper = await readFile(new URL('../../../src/cli/kernel/oam_access.py', import.meta.url), 'utf8');
+    assert.match(helper, new RegExp(`^PLACEHOLDER = "${NO_TOKEN}"$`, 'm'));
   });
 });
 

@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import type { PointerEnvironment } from '../../../src/broker/index.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { Changes } from '../../../src/extension/changes.ts';
 import { kernelCode, kernelWish, readOutcome } from '../../../src/extension/kernels/kernel-code.ts';
+import { NO_TOKEN } from '../../../src/extension/injection/mlflow-tracking.ts';
 import { KernelRepair, type NotebookKernel } from '../../../src/extension/kernels/kernel-repair.ts';
+import type { FolderEnvironment } from '../../../src/extension/injection/pointer-target.ts';
 import { skipAloud } from '../../reporting/skip.ts';
 
-const pointerAt = (path: string): PointerEnvironment => ({
+const pointerAt = (path: string): FolderEnvironment => ({
   DATABRICKS_HOST: 'https://prod.cloud.databricks.com',
   DATABRICKS_AUTH_TYPE: 'metadata-service',
   DATABRICKS_METADATA_SERVICE_URL: `http://127.0.0.1:4000/${path}`,
@@ -42,8 +43,9 @@ class FakeKernel implements NotebookKernel {
 
 class World {
   kernel: FakeKernel | undefined = new FakeKernel();
-  pointer: PointerEnvironment | undefined;
-  atStart: PointerEnvironment | undefined;
+  pointer: FolderEnvironment | undefined;
+  atStart: FolderEnvironment | undefined;
+  agreed = false;
   may = true;
   asked = 0;
   isLeft = false;
@@ -53,9 +55,10 @@ class World {
   readonly repair = new KernelRepair({
     notebooks: () => [{ uri: 'file:///one/a.ipynb', folder: FOLDER }],
     kernelOf: () => Promise.resolve(this.kernel),
-    pointer: () => this.pointer,
+    environment: () => this.pointer,
     kernelPointer: () => this.atStart,
     isLeft: () => this.isLeft,
+    isAgreed: () => this.agreed,
     mayChange: () => {
       this.asked += 1;
       return this.may;
@@ -125,6 +128,26 @@ describe('kernels that run', () => {
     assert.equal(moved.runs, 3);
   });
 
+  it('get the helper with their pointer or after it, and after each restart, where the person agreed', async () => {
+    const world = new World();
+    const { kernel } = world;
+    world.kernel = undefined;
+    await world.point('a');
+    world.kernel = kernel;
+    if (kernel) kernel.says = () => Promise.resolve('oam-pointer:same');
+    await world.repair.look();
+    assert.equal(world.runs, 0);
+    world.agreed = true;
+    await world.repair.look();
+    await world.repair.look();
+    assert.equal(world.runs, 1);
+    kernel?.become('restarting', 'idle');
+    await world.repair.look();
+    await world.repair.look();
+    assert.deepEqual([world.runs, world.asked], [2, 0]);
+    assert(!kernel?.ran[0]?.includes('127.0.0.1'));
+  });
+
   it('are waited for while a cell runs', async () => {
     const world = new World();
     assert(world.kernel);
@@ -182,13 +205,18 @@ describe('the code in a kernel', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  async function inKernel(env: Record<string, string>): Promise<{ outcome: unknown; url: string }> {
+  async function inKernel(
+    env: Record<string, string>,
+    beside: Record<string, string> = {},
+    variable = 'DATABRICKS_METADATA_SERVICE_URL',
+  ): Promise<{ outcome: unknown; url: string }> {
     const file = join(folder, 'wish "quoted" \\ .json');
-    await writeFile(file, kernelWish(pointerAt('new'), [pointerAt('old').DATABRICKS_METADATA_SERVICE_URL]));
+    const ours = [pointerAt('old').DATABRICKS_METADATA_SERVICE_URL];
+    await writeFile(file, kernelWish({ ...pointerAt('new'), ...beside }, ours));
     const code = `${kernelCode(file)}
 import os
 assert "_oam_point" not in globals()
-print(os.environ.get("DATABRICKS_METADATA_SERVICE_URL"))`;
+print(os.environ.get("${variable}"))`;
     const { stdout } = await run(python ?? '', ['-c', code], {
       env: { PATH: process.env['PATH'] ?? '', ...env },
     });
@@ -205,6 +233,23 @@ print(os.environ.get("DATABRICKS_METADATA_SERVICE_URL"))`;
     assert.deepEqual(await inKernel({ DATABRICKS_TOKEN: 'dapi1' }), { outcome: 'own', url: 'None' });
     assert.deepEqual(await inKernel({ DATABRICKS_HOST: 'https://mine' }), { outcome: 'own', url: 'None' });
     assert.equal((await inKernel({ DATABRICKS_CLUSTER_ID: '1' })).outcome, 'set');
+  });
+
+  it('sets what goes with the pointer, but not over the person’s own, and its own words are nobody’s sign-in', async () => {
+    const after = async (env: Record<string, string>, beside: Record<string, string>): Promise<unknown[]> => {
+      const [name = ''] = Object.keys(beside);
+      const { outcome, url } = await inKernel(env, beside, name);
+      return [outcome, url];
+    };
+    const mlflow = { MLFLOW_TRACKING_URI: 'databricks' };
+    assert.deepEqual(await after({}, mlflow), ['set', 'databricks']);
+    assert.deepEqual(await after({ ...pointerAt('new') }, mlflow), ['same', 'databricks']);
+    assert.deepEqual(await after({ MLFLOW_TRACKING_URI: 'http://mine' }, mlflow), ['set', 'http://mine']);
+    assert.deepEqual(await after({ DATABRICKS_TOKEN: 'dapi1' }, mlflow), ['own', 'None']);
+    assert.equal((await inKernel({ ...pointerAt('old'), DATABRICKS_TOKEN: NO_TOKEN })).outcome, 'set');
+    assert.deepEqual(await after({ OAM_ACCESS_FILE: '/old' }, { OAM_ACCESS_FILE: '/new' }), ['set', '/new']);
+    // A helper that is not there, or that fails, takes nothing from the kernel.
+    assert.deepEqual(await after({}, { OAM_NOTEBOOK: '/not-here' }), ['set', '/not-here']);
   });
 
   it('knows that it runs elsewhere', async () => {

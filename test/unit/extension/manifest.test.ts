@@ -8,6 +8,7 @@ import { bundlePath, collectTexts, renderBundle } from '../../../build/l10n.ts';
 import { packagedPatterns } from '../../../build/package.ts';
 import { PATH_ENDS } from '../../../src/broker/index.ts';
 import { WANTED_FLOWS } from '../../../src/extension/authentication/sign-in-flow.ts';
+import { MLFLOW_CHOICES } from '../../../src/extension/injection/mlflow-tracking.ts';
 import {
   ACCESS_VIEW,
   APPROVAL_NOTICES,
@@ -19,6 +20,7 @@ import {
   EXTENSION,
   EXTENSION_ID,
   inFlightContext,
+  MLFLOW,
   OFFER_ON_DENIAL,
   PURPOSE_TEMPLATES,
   SIGN_IN_FLOW,
@@ -134,10 +136,14 @@ describe('the manifest of the extension', () => {
       (name) => `${EXTENSION}.${name}`,
     );
     const keychain = `${EXTENSION}.${USE_KEYCHAIN}`;
-    assert.deepEqual(Object.keys(properties).sort(), [...names, ...others, keychain].sort());
+    const mlflow = `${EXTENSION}.${MLFLOW}`;
+    assert.deepEqual(Object.keys(properties).sort(), [...names, ...others, keychain, mlflow].sort());
     for (const name of [...names, ...others]) assert.equal(properties[name]?.scope, 'application', name);
     // No workspace can set this one either; each machine has a keychain of its own, or none.
     assert.equal(properties[keychain]?.scope, 'machine');
+    // Where MLflow works in a folder that the person chose to work with OAM: to its workspace, or as without it.
+    assert.equal(properties[mlflow]?.scope, 'resource');
+    assert.deepEqual(properties[mlflow].enum, MLFLOW_CHOICES);
     assert.deepEqual(
       [...manifest.capabilities.untrustedWorkspaces.restrictedConfigurations].sort(),
       [...names, keychain].sort(),
@@ -227,6 +233,7 @@ describe('the manifest of the extension', () => {
     assert.deepEqual(await packagedPatterns(), [
       'dist/extension/*.mjs',
       'dist/extension/node_modules/keytar/**',
+      'dist/extension/notebook/oam_access.py',
       'l10n/*.json',
       manifest.icon,
       'media/activity-bar.svg',

@@ -22,6 +22,19 @@ describe('a debug session', () => {
     assert.deepEqual(cleared.kind === 'pointed' && cleared.env, { DATABRICKS_TOKEN: null, ...POINTER });
   });
 
+  it('has MLflow where its configuration or its file says, and where OAM says otherwise', () => {
+    const ours = { ...POINTER, MLFLOW_TRACKING_URI: 'databricks' };
+    const mlflow = (env: Record<string, unknown>, envFile?: string): unknown => {
+      const pointed = pointDebugSession({ env, envFile }, ours);
+      return pointed.kind === 'pointed' && pointed.env['MLFLOW_TRACKING_URI'];
+    };
+    assert.equal(mlflow({}), 'databricks');
+    assert.equal(mlflow({ MLFLOW_TRACKING_URI: 'http://mine' }), 'http://mine');
+    assert.equal(mlflow({ MLFLOW_TRACKING_URI: null }), null);
+    // The debugger reads the file by itself, and what is in `env` would win over it.
+    assert.equal(mlflow({}, 'MLFLOW_TRACKING_URI=http://mine\n'), undefined);
+  });
+
   it('is left alone where its configuration or its file says who signs in', () => {
     assert.deepEqual(
       pointDebugSession(
