@@ -106,9 +106,11 @@ export function createWorkspaceClient(options: WorkspaceClientOptions): Workspac
       const page = await read(schema, call(pageToken), callOptions);
       const added = rowsOf(page);
       rows.push(...added);
-      callOptions?.onPage?.(added);
       pageToken = page.next_page_token;
-      if (pageToken === undefined || pageToken === '') return rows;
+      const isLast = pageToken === undefined || pageToken === '';
+      const waited = callOptions?.onPage?.(added);
+      if (isLast) return rows;
+      await waited;
     }
     throw unexpectedAnswer(`${call(undefined).path}, a list without an end`);
   };

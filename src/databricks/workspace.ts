@@ -9,8 +9,8 @@ export interface CallOptions {
 
 /** What the calls of long lists take. */
 export interface ListOptions<Row> extends CallOptions {
-  /** Told of each page as it comes; the answer holds them all. */
-  readonly onPage?: (rows: readonly Row[]) => void;
+  /** Told of each page as it comes, and waited for before the next one is read; the answer holds them all. */
+  readonly onPage?: (rows: readonly Row[]) => Promise<void>;
 }
 
 /** The caller as Databricks knows it. */

@@ -93,6 +93,9 @@ export const AUDIT_SEARCHED_CONTEXT = `${EXTENSION}.auditSearched`;
 /** The context key that is true for somebody who leads a team: the view "Team" is theirs. */
 export const LEADS_CONTEXT = `${EXTENSION}.leads`;
 
+/** How many pages of VS Code's own were opened. */
+export const PAGES_CONTEXT = `${EXTENSION}.pages`;
+
 /** The context key that is true while a command runs: its buttons are grey meanwhile. */
 export function inFlightContext(command: Command): string {
   return `${EXTENSION}.inFlight.${command}`;

@@ -12,6 +12,7 @@ import { editorFolders } from './injection/editor-folders.ts';
 import { tellOfOwnMlflow } from './injection/own-mlflow.ts';
 import { watchRunningKernels } from './kernels/running-kernels.ts';
 import { personOf } from './injection/person.ts';
+import { pageContext } from './page-context.ts';
 import { CONTROL_PLANE_URL, EXTENSION, USE_KEYCHAIN } from './product.ts';
 import { StatusBar } from './status-bar/status-bar.ts';
 import { statusWords } from './status-bar/status-words.ts';
@@ -137,6 +138,7 @@ export function wireReactions(
     vscode.window.onDidChangeWindowState(({ active }) => {
       if (active) sessionLimits.acted();
     }),
+    pageContext(),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void reconcile()),
     vscode.workspace.onDidChangeWorkspaceFolders(() => void reconcile()),
     vscode.workspace.onDidChangeConfiguration((event) => {

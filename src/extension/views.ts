@@ -97,10 +97,10 @@ export function createViews(container: Container): Views {
     return view.onDidChangeVisibility(({ visible }) => look(visible));
   };
 
-  const redrawn = new Changes<void>();
+  const timesRedrawn = new Changes<void>();
   const teamView = new LateView(LEADS_CONTEXT, async () => {
     const { createTeamView } = await import('./team/team-view.ts');
-    return createTeamView({ team, clock, watch, onRedraw: redrawn.on });
+    return createTeamView({ team, clock, watch, onTimes: timesRedrawn.on });
   });
   const auditView = new LateView(AUDITS_CONTEXT, async () => {
     const { createAuditView } = await import('./audit/audit-view.ts');
@@ -126,7 +126,7 @@ export function createViews(container: Container): Views {
     access.message = messageOf(container, accessTree.filter);
     showEnding();
     showReading(state === 'starting');
-    approvals.message = staleWords(container);
+    approvals.message = approvalsMessage(container);
     const waiting = (model.data?.toApprove.length ?? 0) + (model.data?.toReview.length ?? 0);
     approvals.badge =
       waiting === 0
@@ -140,7 +140,6 @@ export function createViews(container: Container): Views {
           };
     accessTree.redraw();
     approvalTree.redraw();
-    redrawn.fire();
   };
 
   const parts = vscode.Disposable.from(
@@ -160,7 +159,7 @@ export function createViews(container: Container): Views {
     approvalTree,
     teamView,
     auditView,
-    redrawn,
+    timesRedrawn,
   );
   redraw();
   const revealRequest = async (id: string): Promise<void> => {
@@ -174,7 +173,8 @@ export function createViews(container: Container): Views {
     redrawTimes() {
       showEnding();
       accessTree.redrawTimes();
-      approvalTree.redraw();
+      approvalTree.redrawTimes();
+      timesRedrawn.fire();
     },
     get filter() {
       return accessTree.filter;
@@ -215,12 +215,11 @@ function viewState({ connection, model }: Container): ViewState {
 }
 
 /** What to say above the tree. None above an empty one: VS Code would hide the welcome. */
-function messageOf({ connection, model }: Container, filter: AccessFilter): string {
+function messageOf(container: Container, filter: AccessFilter): string {
+  const { connection, model } = container;
   if (connection.state.kind !== 'signedIn' || model.state.kind !== 'known') return '';
   return [
-    ...(model.state.stale === undefined
-      ? []
-      : [vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, model.state.stale).message)]),
+    outdatedWords(container),
     ...(isNothingOpen(model.state.data)
       ? [
           vscode.l10n.t(
@@ -229,11 +228,24 @@ function messageOf({ connection, model }: Container, filter: AccessFilter): stri
         ]
       : []),
     ...(filter.isEmpty ? [] : [vscode.l10n.t('Shown is only what matches “{0}”.', filter.text)]),
-  ].join(' ');
+  ]
+    .filter((words) => words !== '')
+    .join(' ');
 }
 
 function isNothingOpen({ roles, requests, grants }: AccessData): boolean {
   return roles.length + grants.length === 0 && !requests.some(isOpenRequest);
+}
+
+/** What to say above the requests that wait. */
+function approvalsMessage(container: Container): string {
+  return [outdatedWords(container), staleWords(container)].filter((words) => words !== '').join(' ');
+}
+
+/** Why what is shown may not be so any more. */
+function outdatedWords({ model: { state } }: Container): string {
+  if (state.kind !== 'known' || state.stale === undefined) return '';
+  return vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, state.stale).message);
 }
 
 /** An approver's word counts only on fresh facts: it is said before they decide, not after. */

@@ -1,5 +1,5 @@
 import type { Logger } from '../../domain/logger.ts';
-import { type Clock, type EpochMs, SECOND_MS } from '../../domain/time.ts';
+import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { EventsClient } from '../../protocol/event-stream.ts';
 import { Changes, type Stoppable } from '../changes.ts';
@@ -34,15 +34,18 @@ export interface AccessFeedOptions {
   readonly isWatched: () => boolean;
 }
 
-/** How often events are asked for: while something moves, while somebody looks, while a grant lives. */
+/** How often events are asked for where they cannot be followed: while something moves, while somebody looks. */
 const MOVING_MS = 2 * SECOND_MS;
 const WATCHED_MS = 5 * SECOND_MS;
-const LIVE_MS = 15 * SECOND_MS;
 const TROUBLED_MS = 15 * SECOND_MS;
 
+/** While nobody looks, for as long as a grant lives: the status bar tells of it, and warnings of its end. */
+const UNSEEN_MS = MINUTE_MS;
+
 /**
- * Keeps {@link AccessData} current: asks for events, and reads again when there are some. It asks only while somebody
- * looks, something moves, a grant lives or others may wait for the person's word.
+ * Keeps {@link AccessData} current: follows events, and reads again when there are some. It does so only while somebody
+ * looks, something moves, a grant lives or others may wait for the person's word. Where events cannot be followed they
+ * are asked for: while somebody looks, and otherwise only for what is told without the side bar.
  */
 export class AccessFeed implements Stoppable {
   readonly #options: AccessFeedOptions;
@@ -56,6 +59,7 @@ export class AccessFeed implements Stoppable {
   /** What begins when {@link #loading} has ended. */
   #next: Promise<void> | undefined;
   #polling = false;
+  #askedAtMs: EpochMs = 0;
   readonly #follower: EventFollower | undefined;
 
   constructor(options: AccessFeedOptions) {
@@ -72,7 +76,7 @@ export class AccessFeed implements Stoppable {
         },
         onOver: (isBroken) => {
           // What cannot be followed may be away: whoever looks is told.
-          if (isBroken) void this.#poll();
+          if (isBroken && options.isWatched()) void this.#poll();
           else this.#plan();
         },
       });
@@ -110,9 +114,13 @@ export class AccessFeed implements Stoppable {
     await this.#next;
   }
 
-  /** Somebody began or ceased to look. */
+  /** Somebody began or ceased to look. Who begins is shown what happened meanwhile. */
   attentionChanged(): void {
-    this.#plan();
+    const { clock, isWatched } = this.#options;
+    const isAskedFor = this.#follower?.isFollowing !== true && this.#follower?.mayFollow !== true;
+    const isOld = isAskedFor && clock.nowMs() - this.#askedAtMs >= WATCHED_MS;
+    if (isWatched() && this.#state.kind !== 'unknown' && (isOld || this.#isStale)) void this.#poll();
+    else this.#plan();
   }
 
   dispose(): void {
@@ -125,7 +133,8 @@ export class AccessFeed implements Stoppable {
 
   async #load(): Promise<void> {
     if (this.#stopped.signal.aborted) return;
-    const { client, logger } = this.#options;
+    const { client, clock, logger } = this.#options;
+    this.#askedAtMs = clock.nowMs();
     try {
       // The cursor first, so that nothing falls between it and the lists.
       this.#cursor ??= (await client.call('listEvents', { signal: this.#stopped.signal })).nextCursor;
@@ -154,17 +163,25 @@ export class AccessFeed implements Stoppable {
     this.#timer?.dispose();
     this.#timer = undefined;
     if (this.#stopped.signal.aborted || this.#polling || this.#loading !== undefined) return;
-    const delayMs = this.#delayMs();
-    if (delayMs === undefined || this.#isStale) this.#follower?.dispose();
-    else if (this.#cursor !== undefined && this.#follower?.mayFollow === true)
-      this.#follower.follow(this.#cursor);
+    const isWatched = this.#options.isWatched();
+    const follower = this.#matters ? this.#follower : undefined;
+    // Who looks at what is not up to date wants to know when it is: a stream says nothing while nothing happens.
+    if (follower === undefined || (isWatched && this.#isStale)) this.#follower?.dispose();
+    else if (this.#cursor !== undefined && follower.mayFollow) follower.follow(this.#cursor);
     if (this.#follower?.isFollowing === true) return;
-    if (delayMs !== undefined) this.#timer = this.#options.later(() => void this.#poll(), delayMs);
+    const askMs = this.#delayMs();
+    const followMs = isWatched ? undefined : follower?.restMs;
+    if (askMs !== undefined && askMs <= (followMs ?? Infinity)) {
+      this.#timer = this.#options.later(() => void this.#poll(), askMs);
+    } else if (followMs !== undefined) {
+      this.#timer = this.#options.later(() => this.#plan(), Math.max(followMs, SECOND_MS));
+    }
   }
 
   async #poll(): Promise<void> {
     if (this.#polling || this.#stopped.signal.aborted) return;
     this.#polling = true;
+    this.#askedAtMs = this.#options.clock.nowMs();
     try {
       const query = this.#cursor === undefined ? {} : { after: this.#cursor };
       const { items, nextCursor } = await this.#options.client.call('listEvents', {
@@ -189,17 +206,32 @@ export class AccessFeed implements Stoppable {
     return this.#state.kind !== 'known' || this.#state.stale !== undefined;
   }
 
-  /** When to ask again, in milliseconds; undefined where nobody would notice. */
+  /** True where a change would be noticed: by who looks, in the status bar, or by a notification. */
+  get #matters(): boolean {
+    const { data } = this;
+    if (data === undefined) return false;
+    return (
+      this.#options.isWatched() ||
+      data.grants.length > 0 ||
+      data.requests.some(isOpenRequest) ||
+      approves(data)
+    );
+  }
+
+  /** When to ask again where nothing can be followed, in milliseconds; undefined where nobody would notice. */
   #delayMs(): number | undefined {
     const { clock, isWatched } = this.#options;
     const watched = isWatched();
     if (this.#state.kind === 'unknown') return undefined;
     if (this.#state.kind === 'failed') return watched ? TROUBLED_MS : undefined;
     const { data, stale } = this.#state;
-    const isLive = data.grants.length > 0 || data.requests.some(isOpenRequest) || approves(data);
-    if (stale !== undefined) return watched || isLive ? TROUBLED_MS : undefined;
-    if (data.grants.some(isMoving)) return MOVING_MS;
-    const usual = watched ? WATCHED_MS : isLive ? LIVE_MS : undefined;
+    const unseen = data.grants.length > 0 ? UNSEEN_MS : undefined;
+    if (stale !== undefined) return watched ? TROUBLED_MS : unseen;
+    // What is stuck moves for hours: whoever does not look need not hear of it at once.
+    if (data.grants.some((grant) => isMoving(grant) && (watched || grant.state !== 'revoke_stuck'))) {
+      return MOVING_MS;
+    }
+    const usual = watched ? WATCHED_MS : unseen;
     const nowMs: EpochMs = clock.nowMs();
     const untilNextEnd = data.grants
       .flatMap(({ endsAt }) => (endsAt === null ? [] : [Date.parse(endsAt) - nowMs + SECOND_MS]))

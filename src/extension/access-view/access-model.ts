@@ -77,10 +77,11 @@ export class AccessModel implements Stoppable {
   /**
    * The assets of a kind as far as they are read, with the person's own sign-in; kept until the next reload.
    *
+   * @param lines How many somebody would look at: they are read on until there are so many.
    * @throws {CancelledError} where nobody is signed in, or not the same person any more.
    */
-  async assets(host: string, kind: AssetKind): Promise<ListSoFar> {
-    return this.#entitlements().assets(host, kind);
+  async assets(host: string, kind: AssetKind, lines: number): Promise<ListSoFar> {
+    return this.#entitlements().assets(host, kind, lines);
   }
 
   /** All assets of a kind, however long that takes; throws as {@link AccessModel.assets} does. */

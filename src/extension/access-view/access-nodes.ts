@@ -1,4 +1,5 @@
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import type { Remedy } from '../commands/error-words.ts';
 import { canBeAsked, likelyOutlook } from '../requests/request-draft.ts';
 import { type AccessData, isAhead, isOpenRequest } from './access-data.ts';
 import { type AccessFilter, NO_FILTER } from './access-filter.ts';
@@ -49,7 +50,7 @@ export type AccessNode =
 /** The line above the assets of a kind. */
 export type AssetsNode = Extract<AccessNode, { kind: 'assets' }>;
 
-/** How many lines a list has besides those that are shown, and whether Databricks has told of all. */
+/** How many lines are known besides those that are shown, and whether Databricks has told of all. */
 export interface Rest {
   readonly count: number;
   readonly isWhole: boolean;
@@ -60,7 +61,8 @@ export type Words =
   | { readonly kind: 'none' }
   | { readonly kind: 'noMatch'; readonly filter: string }
   | { readonly kind: 'notVisible' }
-  | { readonly kind: 'failed'; readonly message: string };
+  /** With what a click does about it. */
+  | { readonly kind: 'failed'; readonly message: string; readonly remedy: Remedy; readonly host: string };
 
 /** A stable id, so that the tree keeps what is open and selected when it is drawn again. */
 export function nodeId(node: AccessNode): string {

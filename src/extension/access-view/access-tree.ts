@@ -4,8 +4,9 @@ import type { Logger } from '../../domain/logger.ts';
 import type { Clock } from '../../domain/time.ts';
 import type { Stoppable } from '../changes.ts';
 import { errorWords } from '../commands/error-words.ts';
-import { isCancellation } from '../commands/show-error.ts';
+import { isCancellation, remedyCommand } from '../commands/show-error.ts';
 import type { Connection } from '../connection/connection.ts';
+import { DrawnLines } from '../drawn-lines.ts';
 import { type AccessFilter, NO_FILTER } from './access-filter.ts';
 import type { AccessModel } from './access-model.ts';
 import {
@@ -46,25 +47,22 @@ export interface AccessTreeOptions {
 /** The view "My Access". */
 export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.Disposable {
   readonly #options: AccessTreeOptions;
-  readonly #changed = new vscode.EventEmitter<AccessNode | AccessNode[] | undefined>();
+  readonly #lines = new DrawnLines<AccessNode>(nodeId);
   readonly #rights: SeenRights;
   readonly #parts: Stoppable[];
-  /** The lines as VS Code last got them, by id: it knows them by their identity. */
-  readonly #drawn = new Map<string, AccessNode>();
   /** How often the end of a list was seen, by the id of the line above it. */
   readonly #endsSeen = new Map<string, number>();
   readonly #grown = new Set<AssetKind>();
   #growing: Stoppable | undefined;
   #filter: AccessFilter = NO_FILTER;
-  #shown: string | undefined;
 
-  readonly onDidChangeTreeData = this.#changed.event;
+  readonly onDidChangeTreeData = this.#lines.onDidChange;
 
   constructor(options: AccessTreeOptions) {
     this.#options = options;
     this.#rights = new SeenRights({
       read: (node) => this.#readRights(node),
-      onRead: (nodes) => this.#redrawLines(nodes),
+      onRead: (nodes) => this.#lines.redrawLines(nodes),
       later: options.later,
     });
     this.#parts = [
@@ -80,8 +78,7 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
 
   /** The line that something is; undefined for what VS Code was not given by this tree. */
   lineOf(thing: unknown): AccessNode | undefined {
-    for (const node of this.#drawn.values()) if (node === thing) return node;
-    return undefined;
+    return this.#lines.all.find((node) => node === thing);
   }
 
   /** Shows only what matches. */
@@ -92,22 +89,14 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     this.redraw();
   }
 
-  /**
-   * Draws everything again, where there is something else to draw; what is open and selected stays. While VS Code draws
-   * anew it does not know which line a click was on.
-   */
+  /** Draws everything again, where there is something else to draw; what is open and selected stays. */
   redraw(): void {
-    const now = this.#shownNow();
-    if (now === this.#shown) return;
-    this.#shown = now;
-    this.#rights.clear();
-    this.#drawn.clear();
-    this.#changed.fire(undefined);
+    this.#lines.redraw(this.#shownNow(), () => this.#rights.clear());
   }
 
   /** Draws again what says how much time is left. */
   redrawTimes(): void {
-    this.#redrawLines([...this.#drawn.values()].filter(({ kind }) => kind === 'grant'));
+    this.#lines.redrawLines(this.#lines.all.filter(({ kind }) => kind === 'grant'));
   }
 
   async getChildren(node?: AccessNode): Promise<AccessNode[]> {
@@ -136,8 +125,7 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
   }
 
   getTreeItem(node: AccessNode): vscode.TreeItem {
-    const id = nodeId(node);
-    this.#drawn.set(id, node);
+    const id = this.#lines.draw(node);
     const item = treeItem({
       // What was closed opens for a search, and is closed again after it.
       id: this.#filter.isEmpty ? id : `${id}?`,
@@ -146,6 +134,9 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
       children: childrenOf(node, !this.#filter.isEmpty),
       ...(node.kind === 'asset' && { age: this.#options.model.entitlementsAge }),
     });
+    if (node.kind === 'words' && node.words.kind === 'failed') {
+      item.command = remedyCommand(node.words.remedy, node.words.host);
+    }
     // Left empty where more is to be said, so that VS Code asks for it when somebody points at the line.
     if (node.kind === 'asset' && this.#rightsWords(node) === undefined) item.tooltip = undefined;
     return item;
@@ -174,19 +165,19 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
   dispose(): void {
     for (const part of this.#parts) part.dispose();
     this.#growing?.dispose();
-    this.#changed.dispose();
+    this.#lines.dispose();
   }
 
   /** All that the lines hang on, but the time. */
-  #shownNow(): string {
+  #shownNow(): unknown {
     const { connection, model } = this.#options;
     const { state } = connection;
-    return JSON.stringify([
+    return [
       state.kind === 'signedIn' ? [state.session.subject, state.trust.workspaces] : state.kind,
       model.data,
       model.entitlementsAge,
       this.#filter.text,
-    ]);
+    ];
   }
 
   #reader(): Reader {
@@ -217,11 +208,14 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
   async #assets(node: AssetsNode): Promise<AccessNode[]> {
     const { model } = this.#options;
     const id = nodeId(node);
+    const { host } = node.workspace;
+    const failure = (error: unknown): AccessNode[] => this.#failure(id, host, error);
+    const lines = linesAfter(this.#endsSeen.get(id) ?? 0);
     try {
-      const list = await model.assets(node.workspace.host, node.assetKind);
-      return assetNodes(node, list, this.#filter, linesAfter(this.#endsSeen.get(id) ?? 0));
+      const list = await model.assets(host, node.assetKind, lines);
+      return assetNodes(node, list, this.#filter, lines, failure);
     } catch (error) {
-      return this.#failure(id, error);
+      return failure(error);
     }
   }
 
@@ -237,7 +231,7 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
           const count = list.assets.filter((asset) => assetMatches(filter, asset)).length;
           return count === 0 ? [] : [{ kind: 'assets', assetKind, workspace, count }];
         } catch (error) {
-          return this.#failure(`workspace/${workspace.name}/search/${assetKind}`, error);
+          return this.#failure(`workspace/${workspace.name}/search/${assetKind}`, workspace.host, error);
         }
       }),
     );
@@ -247,20 +241,19 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     return [{ kind: 'words', id, words: { kind: 'noMatch', filter: filter.text } }];
   }
 
-  #failure(id: string, error: unknown): AccessNode[] {
+  #failure(id: string, host: string, error: unknown): AccessNode[] {
     // The person has signed out meanwhile, and everything is drawn anew.
     if (isCancellation(error)) return [];
-    const { message } = errorWords(vscode.l10n, error);
-    return [{ kind: 'words', id, words: { kind: 'failed', message } }];
+    return [{ kind: 'words', id, words: { kind: 'failed', ...errorWords(vscode.l10n, error), host } }];
   }
 
   #seen(id: string): void {
-    const node = this.#drawn.get(id.replace(/\?$/, ''));
+    const node = this.#lines.at(id.replace(/\?$/, ''));
     if (node?.kind === 'asset') this.#rights.seen(node);
-    if (node?.kind === 'more' && node.rest.count > 0) {
+    if (node?.kind === 'more') {
       const list = nodeId(node.list);
       this.#endsSeen.set(list, (this.#endsSeen.get(list) ?? 0) + 1);
-      this.#changed.fire(node.list);
+      this.#lines.redrawLines([node.list]);
     }
   }
 
@@ -274,21 +267,15 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     }
   }
 
-  /** Only these lines: a line that is drawn anew in the moment of a click does not know what was clicked. */
-  #redrawLines(nodes: AccessNode[]): void {
-    const present = nodes.filter((node) => this.#drawn.get(nodeId(node)) === node);
-    if (present.length > 0) this.#changed.fire(present);
-  }
-
   #grow(kind: AssetKind): void {
     this.#grown.add(kind);
     this.#growing ??= this.#options.later(() => {
       this.#growing = undefined;
-      const lists = [...this.#drawn.values()].filter(
+      const lists = this.#lines.all.filter(
         (node) => node.kind === 'assets' && this.#grown.has(node.assetKind),
       );
       this.#grown.clear();
-      this.#redrawLines(lists);
+      this.#lines.redrawLines(lists);
     }, GROWTH_MS);
   }
 }

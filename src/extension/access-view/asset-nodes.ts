@@ -17,12 +17,17 @@ export function assetMatches(filter: AccessFilter, asset: Asset): boolean {
   return filter.matches(asset.name, asset.id, asset.note, asset.level);
 }
 
-/** The lines under a kind of assets: as many as are to be shown, and one for the rest. */
+/**
+ * The lines under a kind of assets: as many as are to be shown, and one for the rest.
+ *
+ * @param failure The line for why a list could not be read on.
+ */
 export function assetNodes(
   node: AssetsNode,
   list: ListSoFar,
   filter: AccessFilter,
   lines: number,
+  failure: (error: unknown) => AccessNode[],
 ): AccessNode[] {
   const id = nodeId(node);
   if (list.kind === 'notVisible') return [{ kind: 'words', id, words: { kind: 'notVisible' } }];
@@ -38,8 +43,10 @@ export function assetNodes(
   }
   const shown = matching.slice(0, lines);
   const count = matching.length - shown.length;
+  const assets = shown.map((asset) => ({ kind: 'asset', asset, workspace: node.workspace }) as const);
+  if (count === 0 && list.failure !== undefined) return [...assets, ...failure(list.failure)];
   return [
-    ...shown.map((asset) => ({ kind: 'asset', asset, workspace: node.workspace }) as const),
+    ...assets,
     ...(count === 0 && list.isWhole
       ? []
       : [{ kind: 'more', list: node, shown: shown.length, rest: { count, isWhole: list.isWhole } } as const]),

@@ -68,8 +68,8 @@ export type EntitlementSource = Pick<
 
 /** What {@link listAssets} takes. */
 export interface ListAssetsOptions extends CallOptions {
-  /** Told of each page as it comes. */
-  readonly onPage?: (assets: readonly Asset[]) => void;
+  /** Told of each page as it comes, and waited for before the next one is read. */
+  readonly onPage?: (assets: readonly Asset[]) => Promise<void>;
 }
 
 const collator = new Intl.Collator();

@@ -3,8 +3,9 @@ import { type Clock, type EpochMs, MINUTE_MS } from '../../domain/time.ts';
 import type { EventsClient } from '../../protocol/event-stream.ts';
 import type { Stoppable } from '../changes.ts';
 
-/** Where a stream breaks at its beginning it is tried again after this time; until then events are asked for. */
+/** Where a stream breaks it is tried again after this time, and after twice as long each time that it broke soon. */
 const REST_MS = MINUTE_MS;
+const LONGEST_REST_MS = 16 * MINUTE_MS;
 
 /** What {@link EventFollower} needs. */
 export interface EventFollowerOptions {
@@ -22,6 +23,7 @@ export class EventFollower implements Stoppable {
   readonly #options: EventFollowerOptions;
   #open: AbortController | undefined;
   #restsUntilMs: EpochMs = 0;
+  #nextRestMs = REST_MS;
 
   constructor(options: EventFollowerOptions) {
     this.#options = options;
@@ -34,7 +36,12 @@ export class EventFollower implements Stoppable {
 
   /** True where a stream may be opened now. */
   get mayFollow(): boolean {
-    return this.#options.clock.nowMs() >= this.#restsUntilMs;
+    return this.restMs <= 0;
+  }
+
+  /** How long no stream is to be opened, because the last one broke. */
+  get restMs(): number {
+    return this.#restsUntilMs - this.#options.clock.nowMs();
   }
 
   /** Opens the stream behind a cursor, unless it is open. */
@@ -53,6 +60,7 @@ export class EventFollower implements Stoppable {
 
   async #read(after: string, opened: AbortController): Promise<void> {
     const { events, clock, logger, onEvent, onOver } = this.#options;
+    const openedAtMs = clock.nowMs();
     let isBroken = false;
     try {
       for await (const { cursor } of await events.follow(after, opened.signal)) {
@@ -62,7 +70,9 @@ export class EventFollower implements Stoppable {
     } catch (error) {
       if (opened.signal.aborted) return;
       isBroken = true;
-      this.#restsUntilMs = clock.nowMs() + REST_MS;
+      if (clock.nowMs() - openedAtMs >= REST_MS) this.#nextRestMs = REST_MS;
+      this.#restsUntilMs = clock.nowMs() + this.#nextRestMs;
+      this.#nextRestMs = Math.min(2 * this.#nextRestMs, LONGEST_REST_MS);
       logger.debug('The stream of events broke', { error: String(error) });
     }
     if (this.#open !== opened) return;

@@ -3,6 +3,7 @@ import { awaitedStage } from '../../protocol/approvers.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { Localise } from '../localise.ts';
 import type { Reader } from '../reader.ts';
+import { remedyWords } from '../commands/error-words.ts';
 import { evidenceWords } from '../requests/evidence-words.ts';
 import { likelyOutlook, outlookSentence } from '../requests/request-draft.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
@@ -76,7 +77,10 @@ export function nodeWords(reader: Reader, node: AccessNode): NodeWords {
             l10n.t('Databricks does not let you list this. You may still have access.'),
           ]);
         case 'failed':
-          return words(l10n.t('Could not be read'), node.words.message, 'warning', [node.words.message]);
+          return words(l10n.t('Could not be read'), node.words.message, 'warning', [
+            node.words.message,
+            l10n.t('Click, or press Enter: {0}', remedyWords(l10n, node.words.remedy)),
+          ]);
       }
   }
 }

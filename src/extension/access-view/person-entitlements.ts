@@ -61,17 +61,19 @@ export class PersonEntitlements implements Stoppable {
   /**
    * The assets of a kind, as far as they have been read: at least the first page of them.
    *
+   * @param lines How many somebody would look at: they are read on until there are so many.
    * @throws {CancelledError} once the person has signed out: nobody else is shown what was theirs.
    */
-  async assets(host: string, kind: AssetKind): Promise<ListSoFar> {
+  async assets(host: string, kind: AssetKind, lines: number): Promise<ListSoFar> {
     const list = this.#list(host, kind);
+    list.want(lines);
     await this.#unlessStopped(list.begun);
     return list.soFar;
   }
 
   /** All assets of a kind; throws as {@link PersonEntitlements.assets} does. */
   allAssets(host: string, kind: AssetKind): Promise<AssetList> {
-    return this.#unlessStopped(this.#list(host, kind).whole);
+    return this.#unlessStopped(this.#list(host, kind).whole());
   }
 
   /** The rights on an asset; throws as {@link PersonEntitlements.assets} does. */
@@ -114,11 +116,10 @@ export class PersonEntitlements implements Stoppable {
       },
     );
     this.#lists.set(key, list);
-    list.whole.catch(() => {
+    // What has not begun is asked for anew; what broke off stays, with the reason, until somebody wants to try again.
+    list.begun.catch(() => {
       if (this.#lists.get(key) === list) this.#lists.delete(key);
     });
-    // Whoever waits for the whole of it hears of the failure there.
-    list.begun.catch(() => undefined);
     return list;
   }
 

@@ -4,6 +4,7 @@ import type { Clock } from '../../domain/time.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { treeItem } from '../access-view/tree-item.ts';
 import type { Reader } from '../reader.ts';
+import { DrawnLines } from '../drawn-lines.ts';
 import { commandId } from '../product.ts';
 import { APPROVAL_SECTIONS, type ApprovalNode, type ApprovalSection } from './approval-nodes.ts';
 import { approvalContextValue, approvalWords } from './approval-words.ts';
@@ -14,9 +15,9 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
   readonly #model: AccessModel;
   readonly #handled: Pick<HandledRequests, 'requests'>;
   readonly #clock: Clock;
-  readonly #changed = new vscode.EventEmitter<ApprovalNode | undefined>();
+  readonly #lines = new DrawnLines<ApprovalNode>(idOf);
 
-  readonly onDidChangeTreeData = this.#changed.event;
+  readonly onDidChangeTreeData = this.#lines.onDidChange;
 
   constructor(model: AccessModel, handled: Pick<HandledRequests, 'requests'>, clock: Clock) {
     this.#model = model;
@@ -24,8 +25,15 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
     this.#clock = clock;
   }
 
+  /** Draws everything again, where there is something else to draw; what is open and selected stays. */
   redraw(): void {
-    this.#changed.fire(undefined);
+    const { data } = this.#model;
+    this.#lines.redraw([data?.toApprove, data?.toReview, this.#handled.requests]);
+  }
+
+  /** Draws again what says how long ago something was. */
+  redrawTimes(): void {
+    this.#lines.redrawLines(this.#lines.all.filter(({ kind }) => kind !== 'section'));
   }
 
   getChildren(node?: ApprovalNode): ApprovalNode[] {
@@ -58,7 +66,7 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
   getTreeItem(node: ApprovalNode): vscode.TreeItem {
     const reader: Reader = { l10n: vscode.l10n, locale: vscode.env.language, nowMs: this.#clock.nowMs() };
     const item = treeItem({
-      id: idOf(node),
+      id: this.#lines.draw(node),
       words: approvalWords(reader, node),
       contextValue: approvalContextValue(node),
       children: node.kind !== 'section' ? 'none' : node.section === 'handled' ? 'closed' : 'open',
@@ -74,7 +82,7 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
   }
 
   dispose(): void {
-    this.#changed.dispose();
+    this.#lines.dispose();
   }
 
   #section(section: ApprovalSection): ApprovalNode[] {

@@ -25,6 +25,34 @@ export interface ErrorWords {
   readonly remedy: Remedy;
 }
 
+/** What the button for it says. */
+export function remedyWords(l10n: Localise, remedy: Remedy): string {
+  switch (remedy) {
+    case 'signIn':
+    case 'signInAgain':
+      return l10n.t('Sign In');
+    case 'signInToDatabricks':
+      return l10n.t('Sign In to Databricks');
+    case 'retry':
+      return l10n.t('Try Again');
+    case 'openSettings':
+    case 'trustHosts':
+      return l10n.t('Open Settings');
+    case 'requestAccess':
+      return l10n.t('Request Access');
+    case 'useInFolder':
+      return l10n.t('Use in This Folder');
+    case 'openTerminal':
+      return l10n.t('New Terminal');
+    case 'whoAmI':
+      return l10n.t('Who Am I Here?');
+    case 'diagnose':
+      return l10n.t('Diagnose');
+    case 'showLog':
+      return l10n.t('Show Log');
+  }
+}
+
 /**
  * For every reason for which a program gets no token. Where the program itself is to be mended, its author needs the log.
  */
@@ -61,6 +89,11 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   grant_not_active: 'requestAccess',
   role_needs_person: 'requestAccess',
   port_of_another_user: 'openTerminal',
+  no_grant: 'requestAccess',
+  // Only an administrator can mend it, and the report tells them what is missing.
+  role_needs_exchange: 'diagnose',
+  databricks_person_unknown: 'diagnose',
+  groups_overflowed: 'diagnose',
   databricks_permission_denied: 'requestAccess',
   identity_provider_refused: 'signIn',
   not_signed_in: 'signIn',
@@ -78,6 +111,7 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   databricks_token_refused: 'signIn',
   databricks_own_sign_in_needed: 'signInToDatabricks',
   databricks_sign_in_ended: 'signInToDatabricks',
+  databricks_sign_in_refused: 'signInToDatabricks',
   databricks_sign_in_denied: 'signInToDatabricks',
   databricks_sign_in_mixed_up: 'signInToDatabricks',
   databricks_other_person: 'signInToDatabricks',
@@ -89,6 +123,8 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   timed_out: 'retry',
   identity_provider_unavailable: 'retry',
   databricks_unavailable: 'retry',
+  databricks_unexpected_answer: 'retry',
+  temporarily_unavailable: 'retry',
   databricks_throttled: 'retry',
   store_unavailable: 'retry',
   audit_unavailable: 'retry',

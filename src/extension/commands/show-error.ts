@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { hasCode, OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import { commandId, CONTROL_PLANE_URL, EXTENSION, TRUSTED_WORKSPACE_HOSTS } from '../product.ts';
-import { errorWords, type Remedy } from './error-words.ts';
+import { errorWords, type Remedy, remedyWords } from './error-words.ts';
 
 /** True where somebody called an action off. */
 export function isCancellation(error: unknown): boolean {
@@ -24,64 +24,43 @@ export async function showError(error: unknown, logger: Logger, retry?: () => vo
   });
   // What asks again by itself, a program for one, needs no button for that.
   const shown = remedy === 'retry' && retry === undefined ? 'diagnose' : remedy;
-  const button = buttonOf(shown);
+  const button = remedyWords(vscode.l10n, shown);
   if ((await vscode.window.showErrorMessage(message, button)) !== button) return;
-  if (shown === 'retry') retry?.();
-  else await act(shown, error);
-}
-
-function buttonOf(remedy: Remedy): string {
-  switch (remedy) {
-    case 'signIn':
-    case 'signInAgain':
-      return vscode.l10n.t('Sign In');
-    case 'signInToDatabricks':
-      return vscode.l10n.t('Sign In to Databricks');
-    case 'retry':
-      return vscode.l10n.t('Try Again');
-    case 'openSettings':
-    case 'trustHosts':
-      return vscode.l10n.t('Open Settings');
-    case 'requestAccess':
-      return vscode.l10n.t('Request Access');
-    case 'useInFolder':
-      return vscode.l10n.t('Use in This Folder');
-    case 'openTerminal':
-      return vscode.l10n.t('New Terminal');
-    case 'whoAmI':
-      return vscode.l10n.t('Who Am I Here?');
-    case 'diagnose':
-      return vscode.l10n.t('Diagnose');
-    case 'showLog':
-      return vscode.l10n.t('Show Log');
+  if (shown === 'retry') {
+    retry?.();
+    return;
   }
+  const { command, arguments: given = [] } = remedyCommand(shown, hostIn(error));
+  await vscode.commands.executeCommand(command, ...(given as unknown[]));
 }
 
-async function act(remedy: Exclude<Remedy, 'retry'>, error: unknown): Promise<void> {
+/**
+ * What a click does about an error that is shown where it stands.
+ *
+ * @param host The workspace that it is about, where there is one.
+ */
+export function remedyCommand(remedy: Remedy, host: string | undefined): vscode.Command {
+  const title = remedyWords(vscode.l10n, remedy);
   switch (remedy) {
+    case 'retry':
+      return { title, command: commandId('refresh') };
     case 'signInAgain':
-      await vscode.commands.executeCommand(commandId('signIn'), { again: true });
-      return;
+      return { title, command: commandId('signIn'), arguments: [{ again: true }] };
     case 'signInToDatabricks':
-      await vscode.commands.executeCommand(commandId(remedy), { host: hostIn(error) });
-      return;
+      return { title, command: commandId(remedy), arguments: [{ host }] };
     case 'signIn':
     case 'requestAccess':
     case 'useInFolder':
     case 'whoAmI':
     case 'diagnose':
     case 'showLog':
-      await vscode.commands.executeCommand(commandId(remedy));
-      return;
+      return { title, command: commandId(remedy) };
     case 'openTerminal':
-      await vscode.commands.executeCommand('workbench.action.terminal.new');
-      return;
+      return { title, command: 'workbench.action.terminal.new' };
     case 'openSettings':
-      await openSetting(CONTROL_PLANE_URL);
-      return;
+      return openSetting(title, CONTROL_PLANE_URL);
     case 'trustHosts':
-      await openSetting(TRUSTED_WORKSPACE_HOSTS);
-      return;
+      return openSetting(title, TRUSTED_WORKSPACE_HOSTS);
   }
 }
 
@@ -90,6 +69,6 @@ function hostIn(error: unknown): string | undefined {
   return error instanceof OamError && URL.canParse(error.detail ?? '') ? error.detail : undefined;
 }
 
-async function openSetting(name: string): Promise<void> {
-  await vscode.commands.executeCommand('workbench.action.openSettings', `${EXTENSION}.${name}`);
+function openSetting(title: string, name: string): vscode.Command {
+  return { title, command: 'workbench.action.openSettings', arguments: [`${EXTENSION}.${name}`] };
 }

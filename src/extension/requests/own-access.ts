@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 
 import { CancelledError, OamError } from '../../domain/errors.ts';
+import type { Logger } from '../../domain/logger.ts';
 import { samePrincipal } from '../../domain/principal.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
@@ -20,6 +21,7 @@ import { withCancellableProgress } from '../commands/progress.ts';
 import { durationWords } from '../time-words.ts';
 import { type RequestDraft, toRequestCreate } from './request-draft.ts';
 import { findRole } from './find-role.ts';
+import { openCode } from './open-code.ts';
 import type { RequestMemory } from './request-memory.ts';
 import { askForRequest, type WizardStart } from './request-wizard.ts';
 
@@ -42,10 +44,11 @@ export interface OwnAccessOptions {
   readonly memory: RequestMemory;
   readonly workspaces: () => readonly WorkspaceRef[];
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** Wires {@link OwnAccess} to the control plane of whoever is signed in. */
-export function ownAccess({ client, model, memory, workspaces, clock }: OwnAccessOptions): OwnAccess {
+export function ownAccess({ client, model, memory, workspaces, clock, logger }: OwnAccessOptions): OwnAccess {
   const send = async (draft: RequestDraft): Promise<void> => {
     const request = await withCancellableProgress(
       vscode.l10n.t('Asking for {0}', draft.role.title),
@@ -92,7 +95,8 @@ export function ownAccess({ client, model, memory, workspaces, clock }: OwnAcces
     const data = await known();
     // The role may have changed since its line was drawn.
     const current = role === undefined ? undefined : (data.roles.find(({ id }) => id === role.id) ?? role);
-    const draft = await askForRequest({ data, role: current, purpose, memory, outlook });
+    const code = openCode(logger);
+    const draft = await askForRequest({ data, role: current, purpose, memory, outlook, code });
     await memory.remember(data.me, draft.role.id, { purpose: draft.purpose, minutes: draft.minutes });
     await sendUntilSettled(() => send(draft), model);
   };

@@ -1,5 +1,5 @@
 import { PURPOSE_MAX_CHARACTERS, WINDOW_MIN_MINUTES } from '../../protocol/limits.ts';
-import type { Outlook, RoleView } from '../../protocol/schemas.ts';
+import type { CodeContext, Outlook, RoleView } from '../../protocol/schemas.ts';
 import type { RequestCreate } from '../../protocol/requests.ts';
 import type { Localise } from '../localise.ts';
 import { approverWords } from '../access-view/approver-words.ts';
@@ -11,6 +11,8 @@ export interface RequestDraft {
   readonly purpose: string;
   readonly minutes: number;
   readonly ticket: string | undefined;
+  /** Where the code stands that it is for, as the person has seen it. */
+  readonly code: CodeContext | undefined;
   /** One per dialog: however often it is sent, it has one effect. */
   readonly idempotencyKey: string;
 }
@@ -22,6 +24,7 @@ export function toRequestCreate(draft: RequestDraft): RequestCreate {
     purpose: draft.purpose.trim(),
     minutes: draft.minutes,
     ...(draft.ticket !== undefined && { ticket: draft.ticket }),
+    ...(draft.code !== undefined && { codeContext: draft.code }),
   };
 }
 

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 
 import * as vscode from 'vscode';
 
-import type { RoleView } from '../../protocol/schemas.ts';
+import type { CodeContext, RoleView } from '../../protocol/schemas.ts';
 import { type AccessData } from '../access-view/access-data.ts';
 import { takenBy } from '../access-view/access-nodes.ts';
 import { takesRequest } from '../access-view/node-capabilities.ts';
 import { credentialWords } from '../access-view/node-words.ts';
 import { durationWords } from '../time-words.ts';
 import { ask, askOrChoose, BACK, CHOOSE, pick } from '../commands/steps.ts';
+import { codeContextWords } from './code-context.ts';
 import { choosePurpose } from './purposes.ts';
 import {
   minutesFault,
@@ -28,6 +29,8 @@ interface Said {
   purpose: string;
   minutes: number | undefined;
   ticket: string | undefined;
+  /** False once the person left it out. */
+  withCode: boolean;
 }
 
 /** What {@link askForRequest} begins with. */
@@ -38,8 +41,10 @@ export interface WizardStart {
   /** What is known of what it is for. */
   readonly purpose?: string | undefined;
   readonly memory: RequestMemory;
+  /** Where the code stands that the person works on. */
+  readonly code: Promise<CodeContext | undefined>;
   /** What policy says to exactly what is to be sent. */
-  readonly outlook: (draft: Omit<RequestDraft, 'idempotencyKey'>) => Promise<Outlooks>;
+  readonly outlook: (draft: Omit<RequestDraft, 'idempotencyKey' | 'code'>) => Promise<Outlooks>;
 }
 
 /**
@@ -50,7 +55,10 @@ export interface WizardStart {
 export async function askForRequest(start: WizardStart): Promise<RequestDraft> {
   const { role } = start;
   const idempotencyKey = randomUUID();
-  const said: Said = { role, purpose: start.purpose ?? '', minutes: undefined, ticket: undefined };
+  const said: Said = {
+    ...{ role, purpose: start.purpose ?? '', minutes: undefined, ticket: undefined },
+    withCode: true,
+  };
   const first = role === undefined ? 0 : 1;
   let step = first;
   for (;;) {
@@ -66,6 +74,7 @@ export async function askForRequest(start: WizardStart): Promise<RequestDraft> {
         purpose: said.purpose,
         minutes: said.minutes,
         ticket: said.ticket,
+        code: said.withCode ? await start.code : undefined,
         idempotencyKey,
       };
     }
@@ -216,7 +225,10 @@ async function confirm(said: Said, start: WizardStart, hasBack: boolean): Promis
   const { l10n } = vscode;
   const { role, minutes, purpose, ticket: withTicket } = said;
   if (role === undefined || minutes === undefined) return BACK;
-  const outlooks = await start.outlook({ role, minutes, purpose, ticket: withTicket });
+  const [outlooks, code] = await Promise.all([
+    start.outlook({ role, minutes, purpose, ticket: withTicket }),
+    start.code,
+  ]);
   const shared = { title: `${title()}: ${role.title}`, step: STEPS, steps: STEPS };
   const chosen = await pick({
     ...shared,
@@ -240,11 +252,26 @@ async function confirm(said: Said, start: WizardStart, hasBack: boolean): Promis
         detail: l10n.t('For: {0}', said.purpose),
         does: 'ticket' as const,
       },
+      ...(code === undefined
+        ? []
+        : [
+            {
+              label: said.withCode ? l10n.t('Leave Out the Code') : l10n.t('Send the Code Along'),
+              iconPath: new vscode.ThemeIcon(said.withCode ? 'git-branch' : 'circle-slash'),
+              description: said.withCode ? l10n.t('approvers see it') : l10n.t('approvers do not see it'),
+              detail: codeContextWords(l10n, code),
+              does: 'code' as const,
+            },
+          ]),
     ],
     active: undefined,
   });
   if (chosen === BACK) return BACK;
   if (chosen.does === 'send') return undefined;
+  if (chosen.does === 'code') {
+    said.withCode = !said.withCode;
+    return confirm(said, start, hasBack);
+  }
   const ticket = await ask({
     ...shared,
     hasBack: true,

@@ -7,6 +7,7 @@ import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.t
 import type { NodeWords } from '../access-view/node-words.ts';
 import type { Reader } from '../reader.ts';
 import { treeItem } from '../access-view/tree-item.ts';
+import { DrawnLines } from '../drawn-lines.ts';
 import {
   byPerson,
   endingFacts,
@@ -45,17 +46,30 @@ export type TeamNode =
 export class TeamTree implements vscode.TreeDataProvider<TeamNode>, vscode.Disposable {
   readonly #model: TeamModel;
   readonly #clock: Clock;
-  readonly #changed = new vscode.EventEmitter<TeamNode | undefined>();
+  readonly #lines = new DrawnLines<TeamNode>(nodeId);
 
-  readonly onDidChangeTreeData = this.#changed.event;
+  readonly onDidChangeTreeData = this.#lines.onDidChange;
 
   constructor(model: TeamModel, clock: Clock) {
     this.#model = model;
     this.#clock = clock;
   }
 
+  /** Draws everything again, where there is something else to draw; what is open and selected stays. */
   redraw(): void {
-    this.#changed.fire(undefined);
+    const { data } = this.#model;
+    // Who has had nothing for days changes with the time alone.
+    const idle = data === undefined ? 0 : overlooked(data.members, this.#clock.nowMs()).length;
+    this.#lines.redraw([data, idle]);
+  }
+
+  /** Draws again what says how much time is left. */
+  redrawTimes(): void {
+    this.redraw();
+    // With a person all that is below them.
+    const timed = (node: TeamNode): boolean =>
+      node.kind === 'person' || (node.kind === 'fact' && node.section !== 'ends');
+    this.#lines.redrawLines(this.#lines.all.filter(timed));
   }
 
   getChildren(node?: TeamNode): TeamNode[] {
@@ -78,7 +92,7 @@ export class TeamTree implements vscode.TreeDataProvider<TeamNode>, vscode.Dispo
 
   getTreeItem(node: TeamNode): vscode.TreeItem {
     return treeItem({
-      id: nodeId(node),
+      id: this.#lines.draw(node),
       words: this.#words(node),
       contextValue: contextValue(node),
       children: node.kind === 'section' ? 'open' : node.kind === 'person' ? 'closed' : 'none',
@@ -86,7 +100,7 @@ export class TeamTree implements vscode.TreeDataProvider<TeamNode>, vscode.Dispo
   }
 
   dispose(): void {
-    this.#changed.dispose();
+    this.#lines.dispose();
   }
 
   #rows(section: TeamSection): TeamNode[] {

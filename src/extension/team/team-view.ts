@@ -2,10 +2,10 @@ import * as vscode from 'vscode';
 
 import type { Clock } from '../../domain/time.ts';
 import type { Stoppable } from '../changes.ts';
-import { errorWords } from '../commands/error-words.ts';
 import { TEAM_VIEW } from '../product.ts';
 import type { TeamModel } from './team-model.ts';
 import { TeamTree } from './team-tree.ts';
+import { teamMessage } from './team-words.ts';
 
 /** What {@link createTeamView} needs. */
 export interface TeamViewParts {
@@ -14,15 +14,27 @@ export interface TeamViewParts {
   /** Lets the rest of the extension know whether somebody looks. */
   readonly watch: (view: vscode.TreeView<unknown>, id: string) => vscode.Disposable;
   /** Fires when minutes have passed, so that what is left is drawn anew. */
-  readonly onRedraw: (listener: () => void) => Stoppable;
+  readonly onTimes: (listener: () => void) => Stoppable;
 }
 
 /** The view "Team", for leads. */
-export function createTeamView({ team, clock, watch, onRedraw }: TeamViewParts): vscode.Disposable {
+export function createTeamView({ team, clock, watch, onTimes }: TeamViewParts): vscode.Disposable {
   const tree = new TeamTree(team, clock);
   const view = vscode.window.createTreeView(TEAM_VIEW, { treeDataProvider: tree, showCollapseAll: true });
+  let reading: PromiseWithResolvers<void> | undefined;
+  /** A bar that moves above the view while there is nothing to show yet. */
+  const showReading = (): void => {
+    if (team.state.kind !== 'unknown') {
+      reading?.resolve();
+      reading = undefined;
+    } else if (reading === undefined) {
+      const { promise } = (reading = Promise.withResolvers<void>());
+      void vscode.window.withProgress({ location: { viewId: TEAM_VIEW } }, () => promise);
+    }
+  };
   const redraw = (): void => {
-    view.message = troubleOf(team);
+    view.message = teamMessage(vscode.l10n, team.state);
+    showReading();
     tree.redraw();
   };
   const look = (): void => team.watched('view', view.visible);
@@ -32,16 +44,9 @@ export function createTeamView({ team, clock, watch, onRedraw }: TeamViewParts):
     watch(view, TEAM_VIEW),
     view.onDidChangeVisibility(look),
     team.onDidChange(redraw),
-    onRedraw(redraw),
+    onTimes(() => tree.redrawTimes()),
+    { dispose: () => reading?.resolve() },
     view,
     tree,
   );
-}
-
-/** A line above the team, where it could not be read. */
-function troubleOf({ state }: TeamModel): string {
-  if (state.kind === 'failed') return errorWords(vscode.l10n, state.error).message;
-  return state.kind === 'known' && state.stale !== undefined
-    ? vscode.l10n.t('Not up to date. {0}', errorWords(vscode.l10n, state.stale).message)
-    : '';
 }

@@ -4,9 +4,11 @@ import type { TeamMemberView, TeamTokenView, UnreadReason } from '../../protocol
 import { grantStateWords, type NodeWords, outlivingWords, reviewWords } from '../access-view/node-words.ts';
 import type { Reader } from '../reader.ts';
 import { dutyWords } from '../approvals/background-words.ts';
+import { errorWords } from '../commands/error-words.ts';
 import type { Localise } from '../localise.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
 import { beginningOf, endOf, factId, outlives, type PersonFacts, type TeamFact } from './team-data.ts';
+import type { TeamState } from './team-model.ts';
 
 /** A token that is older, or has longer to go, is one to talk about, in days. */
 const LONG_LIVED_DAYS = 90;
@@ -252,4 +254,18 @@ export function factRows(reader: Reader, facts: readonly TeamFact[]): FactRow[] 
     endsAtMs: endOf(fact),
     fact,
   }));
+}
+
+/** A line above the team: while it is read, which nobody is to take for an empty one, and where it could not be. */
+export function teamMessage(l10n: Localise, state: TeamState): string {
+  switch (state.kind) {
+    case 'unknown':
+      return l10n.t('Reading what your teams hold…');
+    case 'failed':
+      return errorWords(l10n, state.error).message;
+    case 'known':
+      return state.stale === undefined
+        ? ''
+        : l10n.t('Not up to date. {0}', errorWords(l10n, state.stale).message);
+  }
 }

@@ -20,7 +20,10 @@ const SPAN_MS = HOURS * HOUR_MS;
 
 /** What the page of the timeline is made with. */
 export interface TimelinePage {
-  readonly data: TeamData;
+  /** Undefined while it is read, or where it could not be. */
+  readonly data: TeamData | undefined;
+  /** What is to be said of how good the data are; empty where nothing is. */
+  readonly message: string;
   /** Fresh for each page: only what bears it runs. */
   readonly nonce: string;
   /** The source that VS Code serves the extension's own files from. */
@@ -35,7 +38,7 @@ export interface TimelinePage {
  */
 export function timelinePage(reader: Reader, page: TimelinePage): string {
   const { l10n, locale, nowMs } = reader;
-  const rows = factRows(reader, endingFacts(page.data));
+  const rows = page.data === undefined ? [] : factRows(reader, endingFacts(page.data));
   const title = l10n.t('The coming 24 hours of your team');
   const csp = [
     "default-src 'none'",
@@ -61,7 +64,8 @@ export function timelinePage(reader: Reader, page: TimelinePage): string {
       momentWords(locale, nowMs, nowMs),
     ),
   )}</p>
-${rows.length === 0 ? `<p class="empty">${html(l10n.t('Nobody in your teams holds anything for a time.'))}</p>` : picture(reader, rows) + table(reader, rows)}
+${page.message === '' ? '' : `<p class="message" role="status">${html(page.message)}</p>`}
+${page.data === undefined ? '' : rows.length === 0 ? `<p class="empty">${html(l10n.t('Nobody in your teams holds anything for a time.'))}</p>` : picture(reader, rows) + table(reader, rows)}
 <script nonce="${html(page.nonce)}" src="${html(page.scriptUri)}"></script>
 </body>
 </html>

@@ -6,6 +6,7 @@ import * as z from 'zod/mini';
 import type { Clock } from '../../domain/time.ts';
 import { commandId } from '../product.ts';
 import type { TeamModel } from './team-model.ts';
+import { teamMessage } from './team-words.ts';
 import { timelinePage } from './timeline-page.ts';
 
 /** All that the page may say. */
@@ -41,7 +42,8 @@ export async function showTimeline({ team, clock, extensionUri }: TimelineParts)
     webview.html = timelinePage(
       { l10n: vscode.l10n, locale: vscode.env.language, nowMs: clock.nowMs() },
       {
-        data: team.data ?? { grants: [], leases: [], members: [], tokens: [], unread: [] },
+        data: team.data,
+        message: teamMessage(vscode.l10n, team.state),
         nonce: randomBytes(16).toString('base64url'),
         cspSource: webview.cspSource,
         scriptUri: webview.asWebviewUri(vscode.Uri.joinPath(folder, 'timeline.js')).toString(),
@@ -59,9 +61,9 @@ export async function showTimeline({ team, clock, extensionUri }: TimelineParts)
     team.watched('timeline', false);
     parts.dispose();
   });
+  draw();
   team.watched('timeline', true);
   await team.read();
-  draw();
 }
 
 /** A page says which access is meant; what is done to it is done to what the control plane told, and asks first. */

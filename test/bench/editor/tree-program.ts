@@ -30,7 +30,7 @@ function comingList(prefix: string, onGrow: () => void) {
   const end = Promise.withResolvers<AssetList>();
   let page: (assets: readonly Asset[]) => void = () => undefined;
   const list = new GrowingList((onPage) => {
-    page = onPage;
+    page = (assets) => void onPage(assets);
     return end.promise;
   }, onGrow);
   return {
@@ -42,7 +42,7 @@ function comingList(prefix: string, onGrow: () => void) {
         await delay(1);
       }
       end.resolve({ kind: 'listed', assets: all });
-      await list.whole;
+      await list.whole();
     },
   };
 }
@@ -74,7 +74,7 @@ export async function run(): Promise<void> {
       await coming.list.begun;
       return coming.list.soFar;
     },
-    allAssets: (_host, kind) => (kind === 'models' ? coming.list.whole : Promise.resolve(empty)),
+    allAssets: (_host, kind) => (kind === 'models' ? coming.list.whole() : Promise.resolve(empty)),
     rights: () =>
       Promise.resolve({ kind: 'listed', levels: [{ level: 'EXECUTE', through: { kind: 'self' } }] }),
     seenRights: () => undefined,

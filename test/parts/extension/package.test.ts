@@ -5,11 +5,16 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { inflateRawSync } from 'node:zlib';
+
+import * as z from 'zod';
 
 import { ACTIVATION_MAX_BYTES, bundle, KEYCHAIN_MACHINES } from '../../../build/bundle.ts';
 import { packageExtension } from '../../../build/package.ts';
 
 const run = promisify(execFile);
+
+const Manifest = z.object({ license: z.string() });
 
 /** What a person downloads; more than half of it are the keychain's native parts for seven kinds of machines. */
 const VSIX_MAX_BYTES = 640 * 1024;
@@ -83,6 +88,40 @@ describe('the package of the extension', function () {
     ]);
   });
 
+  it('is within the limits of Open VSX', async () => {
+    const vsix = await readFile(await packageExtension(path.join(folder, 'open-vsx.vsix')));
+    const manifest = entryOf(vsix, 'extension.vsixmanifest');
+    const said = (pattern: RegExp): string =>
+      pattern.exec(manifest)?.[1] ?? assert.fail(`${String(pattern)} is not in the manifest.`);
+    const property = (id: string): string =>
+      said(new RegExp(`<Property Id="Microsoft\\.VisualStudio\\.Services\\.${id}" Value="([^"]*)"`));
+    // As its server judges: org.eclipse.openvsx.ExtensionValidator, whose longest text is 255 unless told.
+    const [publisher, name] = [said(/ Publisher="([^"]*)"/), said(/ Id="([^"]*)"/)];
+    for (const id of [publisher, name]) assert.match(id, /^[\w\-+$~]{1,255}$/);
+    assert.match(said(/ Version="([^"]*)"/), /^\d+\.\d+\.\d+$/);
+    assert.doesNotMatch(manifest, / TargetPlatform="/);
+    const texts: readonly (readonly [string, number])[] = [
+      [said(/<DisplayName>([^<]*)</), 255],
+      [said(/<Description[^>]*>([^<]*)</), 2_048],
+      ...said(/<Categories>([^<]*)</)
+        .split(',')
+        .map((text) => [text, 255] as const),
+      ...said(/<Tags>([^<]*)</)
+        .split(',')
+        .map((text) => [text, 255] as const),
+      [property('Branding\\.Color'), 16],
+    ];
+    for (const [text, limit] of texts) {
+      assert(text.length <= limit, text);
+      assert.doesNotMatch(text, /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Zl}\p{Zp}]/u);
+    }
+    assert(['dark', 'light'].includes(property('Branding\\.Theme')));
+    assert.equal(property('GitHubFlavoredMarkdown'), 'true');
+    // It shows nothing without a licence that it can name, and takes no package that is larger than 512 MB.
+    assert.equal(said(/<License>([^<]*)</), 'extension/LICENSE.txt');
+    assert.equal(Manifest.parse(JSON.parse(entryOf(vsix, 'extension/package.json'))).license, 'Apache-2.0');
+  });
+
   it('reads the views of leads and auditors only when they are needed', async () => {
     const entry = await bundle('extension', folder);
     const read = new Set<string>();
@@ -127,15 +166,33 @@ describe('the package of the extension', function () {
   });
 });
 
-/** The names in the directory of a ZIP archive (APPNOTE.TXT 4.3.12), without the help of what packed it. */
-function entriesOf(archive: Buffer): string[] {
-  const names: string[] = [];
+/** The directory of a ZIP archive (APPNOTE.TXT 4.3.12), without the help of what packed it. */
+function directoryOf(
+  archive: Buffer,
+): { readonly name: string; readonly at: number; readonly size: number }[] {
+  const entries = [];
   const end = archive.lastIndexOf(Buffer.from('PK\u0005\u0006', 'latin1'));
   let at = archive.readUInt32LE(end + 16);
   for (let left = archive.readUInt16LE(end + 10); left > 0; left -= 1) {
-    const [name, extra, comment] = [28, 30, 32].map((offset) => archive.readUInt16LE(at + offset));
-    names.push(archive.toString('utf8', at + 46, at + 46 + (name ?? 0)));
-    at += 46 + (name ?? 0) + (extra ?? 0) + (comment ?? 0);
+    const [name = 0, extra = 0, comment = 0] = [28, 30, 32].map((offset) =>
+      archive.readUInt16LE(at + offset),
+    );
+    entries.push({
+      name: archive.toString('utf8', at + 46, at + 46 + name),
+      at: archive.readUInt32LE(at + 42),
+      size: archive.readUInt32LE(at + 20),
+    });
+    at += 46 + name + extra + comment;
   }
-  return names;
+  return entries;
+}
+
+const entriesOf = (archive: Buffer): string[] => directoryOf(archive).map(({ name }) => name);
+
+/** The text of an entry. */
+function entryOf(archive: Buffer, wanted: string): string {
+  const { at, size } = directoryOf(archive).find(({ name }) => name === wanted) ?? assert.fail(wanted);
+  const from = at + 30 + archive.readUInt16LE(at + 26) + archive.readUInt16LE(at + 28);
+  const data = archive.subarray(from, from + size);
+  return (archive.readUInt16LE(at + 8) === 0 ? data : inflateRawSync(data)).toString('utf8');
 }

@@ -20,6 +20,8 @@ const reader = { l10n: english, locale: 'en-GB', nowMs: NOW };
 const asset = (name: string): Asset => ({ kind: 'models', id: name, name, note: undefined });
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+const noFailure = (): AccessNode[] => assert.fail('Nothing has failed.');
+
 const MODELS: Extract<AccessNode, { kind: 'assets' }> = {
   kind: 'assets',
   assetKind: 'models',
@@ -34,7 +36,7 @@ describe('a long list of assets', () => {
     let grew = 0;
     const list = new GrowingList(
       (onPage) => {
-        page = onPage;
+        page = (assets) => void onPage(assets);
         return end.promise;
       },
       () => {
@@ -51,7 +53,7 @@ describe('a long list of assets', () => {
     assert.deepEqual(names(), ['a', 'b', 'c', 'd', 'e']);
     assert.equal(grew, 1);
     end.resolve({ kind: 'listed', assets: [asset('a')] });
-    await list.whole;
+    await list.whole();
     await settle();
     assert.deepEqual(list.soFar, { kind: 'listed', assets: [asset('a')], isWhole: true });
     assert.equal(grew, 2);
@@ -63,13 +65,95 @@ describe('a long list of assets', () => {
       () => assert.fail(),
     );
     await assert.rejects(list.begun, /away/);
-    await assert.rejects(list.whole, /away/);
+    await assert.rejects(list.whole(), /away/);
+  });
+
+  /** A list of pages of 200, `m00000` on, as Databricks hands them over: each when it is asked for. */
+  function paged(pages: number, o: { failsAt?: number; descending?: boolean } = {}) {
+    const all = Array.from({ length: pages * 200 }, (_, index) =>
+      asset(`m${String(index).padStart(5, '0')}`),
+    );
+    if (o.descending === true) all.reverse();
+    const asked: number[] = [];
+    let grew = 0;
+    const list = new GrowingList(
+      async (onPage) => {
+        for (let page = 0; page < pages; page += 1) {
+          asked.push(page);
+          if (page === o.failsAt) throw new Error('away');
+          await onPage(all.slice(page * 200, page * 200 + 200));
+        }
+        return { kind: 'listed', assets: all.toSorted((a, b) => a.name.localeCompare(b.name)) };
+      },
+      () => {
+        grew += 1;
+      },
+    );
+    const soFar = () => (list.soFar.kind === 'listed' ? list.soFar : assert.fail());
+    return { list, asked, soFar, all, grown: () => grew };
+  }
+
+  it('of ten thousand is read no further than somebody looks', async () => {
+    const { list, asked, soFar } = paged(50);
+    await settle();
+    assert.equal(asked.length, 5);
+    list.want(700);
+    await settle();
+    assert.equal(asked.length, 5);
+    list.want(1_200);
+    await settle();
+    assert.equal(asked.length, 6);
+    assert.deepEqual([soFar().assets.length, soFar().isWhole], [1_200, false]);
+    list.want(9_900);
+    await settle();
+    assert.deepEqual([soFar().assets.length, soFar().isWhole], [10_000, false]);
+    list.want(10_001);
+    await settle();
+    assert.deepEqual([asked.length, soFar().isWhole], [50, true]);
+  });
+
+  it('leaves what is shown where it is when more is read, and is by name once a search has read all', async () => {
+    const { list, soFar, all } = paged(10, { descending: true });
+    await settle();
+    const first = soFar().assets;
+    assert.deepEqual(first, all.slice(0, 1_000).toReversed());
+    list.want(1_001);
+    await settle();
+    assert.deepEqual(soFar().assets.slice(0, 1_000), first);
+    assert.deepEqual(soFar().assets.slice(1_000), all.slice(1_000, 1_200).toReversed());
+    const whole = await list.whole();
+    assert.deepEqual(whole, { kind: 'listed', assets: all.toReversed() });
+    assert.deepEqual(soFar().assets, all.toReversed());
+  });
+
+  it('that breaks off keeps what was read, says why, and says that it ended', async () => {
+    const { list, soFar, grown } = paged(50, { failsAt: 6 });
+    await settle();
+    const before = grown();
+    list.want(2_000);
+    await settle();
+    assert.equal(grown(), before + 2);
+    assert.deepEqual([soFar().assets.length, soFar().isWhole], [1_200, false]);
+    const failed = (lines: number): AccessNode | undefined =>
+      assetNodes(MODELS, list.soFar, NO_FILTER, lines, (error) => [
+        {
+          kind: 'words',
+          id: 'x',
+          words: { kind: 'failed', message: String(error), remedy: 'retry', host: PROD.host },
+        },
+      ]).at(-1);
+    assert.equal(failed(700)?.kind, 'more');
+    const line = failed(1_200);
+    assert(line?.kind === 'words');
+    const { spoken } = nodeWords(reader, line);
+    assert.match(spoken, /Could not be read, Error: away, Click, or press Enter: Try Again/);
+    await assert.rejects(list.whole(), /away/);
   });
 
   it('is drawn a piece at a time, with a line that says how many there are besides', () => {
     const assets = Array.from({ length: 10_000 }, (_, index) => asset(`m${String(index)}`));
     const draw = (seen: number) =>
-      assetNodes(MODELS, { kind: 'listed', assets, isWhole: true }, NO_FILTER, linesAfter(seen));
+      assetNodes(MODELS, { kind: 'listed', assets, isWhole: true }, NO_FILTER, linesAfter(seen), noFailure);
     const first = draw(0);
     assert.equal(first.length, 201);
     const more = first.at(-1);
@@ -81,17 +165,23 @@ describe('a long list of assets', () => {
   });
 
   it('that still comes says so, and one that ended without anything does too', () => {
-    const still = assetNodes(MODELS, { kind: 'listed', assets: [], isWhole: false }, NO_FILTER, 200);
+    const still = assetNodes(
+      MODELS,
+      { kind: 'listed', assets: [], isWhole: false },
+      NO_FILTER,
+      200,
+      noFailure,
+    );
     assert.deepEqual(
       still.map((node) => nodeWords(reader, node).label),
       ['More are being read…'],
     );
-    const none = assetNodes(MODELS, { kind: 'listed', assets: [], isWhole: true }, NO_FILTER, 200);
+    const none = assetNodes(MODELS, { kind: 'listed', assets: [], isWhole: true }, NO_FILTER, 200, noFailure);
     assert.deepEqual(
       none.map((node) => nodeWords(reader, node).label),
       ['Nothing here'],
     );
-    const hidden = assetNodes(MODELS, { kind: 'notVisible' }, NO_FILTER, 200);
+    const hidden = assetNodes(MODELS, { kind: 'notVisible' }, NO_FILTER, 200, noFailure);
     assert.deepEqual(
       hidden.map((node) => nodeWords(reader, node).label),
       ['Not visible to you'],
@@ -132,7 +222,7 @@ describe('a search of the tree', () => {
 
   it('says of a list in which nothing matches what was looked for', () => {
     const list = { kind: 'listed', assets: [asset('a')], isWhole: true } as const;
-    const [line] = assetNodes(MODELS, list, new AccessFilter('zz'), 200);
+    const [line] = assetNodes(MODELS, list, new AccessFilter('zz'), 200, noFailure);
     assert(line !== undefined);
     assert.match(nodeWords(reader, line).tooltip.join(), /“zz”/);
   });

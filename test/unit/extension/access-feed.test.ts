@@ -5,7 +5,7 @@ import { silentLogger } from '../../../src/domain/logger.ts';
 import { AccessFeed } from '../../../src/extension/access-view/access-feed.ts';
 import type { CallOutput, ControlPlaneClient } from '../../../src/protocol/client.ts';
 import { fakeControlPlane } from './control-plane.ts';
-import { aGrant, aMe, aRole } from './views.ts';
+import { aGrant, aMe, aRequest, aRole } from './views.ts';
 
 const NOW = Date.parse('2026-11-23T10:30:05.000Z');
 
@@ -42,7 +42,7 @@ describe('reading the access', () => {
   /** Lets what was begun go on until it waits for a timer. */
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  it('asks for events only while somebody looks or a grant lives', async () => {
+  it('asks for events while somebody looks, and otherwise seldom and only for what the status bar tells', async () => {
     let grants = [aGrant()];
     let watched = false;
     const { client } = fakeControlPlane({
@@ -53,10 +53,15 @@ describe('reading the access', () => {
     });
     const { feed, next } = feedOver(client, () => watched);
     await feed.reload();
-    assert.equal(next()?.delayMs, 15_000);
+    assert.equal(next()?.delayMs, 60_000);
     watched = true;
     feed.attentionChanged();
     assert.equal(next()?.delayMs, 5_000);
+    watched = false;
+    grants = [aGrant({ state: 'revoke_stuck' })];
+    await feed.reload();
+    assert.equal(next()?.delayMs, 60_000);
+    watched = true;
     grants = [aGrant({ state: 'provisioning', endsAt: null })];
     await feed.reload();
     assert.equal(next()?.delayMs, 2_000);
@@ -67,6 +72,39 @@ describe('reading the access', () => {
     grants = [];
     await feed.reload();
     assert(next()?.isStopped ?? true);
+  });
+
+  it('asks for nothing while nobody looks where only requests wait', async () => {
+    let isAway = false;
+    const { client } = fakeControlPlane({
+      ...lists,
+      getMe: () => aMe({ teams: [{ name: 'recsys', lead: true }] }),
+      listRequests: () => ({ items: [aRequest()], nextCursor: null }),
+      listGrants: () => ({ items: [], nextCursor: null }),
+      listEvents: () => {
+        if (isAway) throw new OamError('unreachable', 'The server could not be reached.');
+        return { items: [], nextCursor: 'c1' };
+      },
+    });
+    let watched = false;
+    const { feed, next } = feedOver(client, () => watched);
+    await feed.reload();
+    assert.equal(next(), undefined);
+    watched = true;
+    isAway = true;
+    feed.attentionChanged();
+    next()?.work();
+    await settle();
+    assert(feed.state.kind === 'known' && feed.state.stale !== undefined);
+    watched = false;
+    feed.attentionChanged();
+    assert.equal(next(), undefined);
+    // Whoever looks again is not shown for seconds what is not so any more.
+    watched = true;
+    isAway = false;
+    feed.attentionChanged();
+    await settle();
+    assert(feed.state.stale === undefined);
   });
 
   it('reads again when something happened, from where it stood', async () => {

@@ -125,7 +125,9 @@ describe('what is known of a person’s access', () => {
     const grant = { ...aGrant(), role: { ...role, workspace: { name: 'ml-new', host: foreign } } };
     become(ANA_SESSION, planeOf({ listGrants: () => ({ items: [grant], nextCursor: null }) }));
     await model.reload();
-    await assert.rejects(model.assets(foreign, 'models'), (error) => hasCode(error, 'workspace_not_agreed'));
+    await assert.rejects(model.assets(foreign, 'models', 200), (error) =>
+      hasCode(error, 'workspace_not_agreed'),
+    );
     assert.deepEqual(exchanged, []);
   });
 
@@ -133,7 +135,7 @@ describe('what is known of a person’s access', () => {
     const slow = Promise.withResolvers<undefined>();
     gate = slow.promise;
     become(ANA_SESSION, planeOf());
-    const list = model.assets(PROD.host, 'models');
+    const list = model.assets(PROD.host, 'models', 200);
     const rights = model.rights(PROD.host, MODEL);
     await new Promise((resolve) => setImmediate(resolve));
     become(LENA_SESSION, planeOf());
@@ -141,14 +143,14 @@ describe('what is known of a person’s access', () => {
     await assert.rejects(list, { code: 'cancelled' });
     await assert.rejects(rights, { code: 'cancelled' });
     assert.equal(model.seenRights(PROD.host, MODEL), undefined);
-    assert.equal((await model.assets(PROD.host, 'models')).kind, 'listed');
+    assert.equal((await model.assets(PROD.host, 'models', 200)).kind, 'listed');
     assert.deepEqual(new Set(exchanged), new Set([ANA_SESSION, LENA_SESSION].map(subjectTokenOf)));
   });
 
   it('is not read with the sign-in of somebody of whom nobody has told it yet', async () => {
     become(ANA_SESSION, planeOf());
     signedIn = LENA_SESSION;
-    await assert.rejects(model.assets(PROD.host, 'models'), { code: 'principal_changed' });
+    await assert.rejects(model.assets(PROD.host, 'models', 200), { code: 'principal_changed' });
     assert.deepEqual(exchanged, []);
   });
 
@@ -158,6 +160,6 @@ describe('what is known of a person’s access', () => {
     state = { kind: 'signedOut', url: 'https://oam.example.com', expired: false };
     changes.fire(state);
     assert.equal(model.data, undefined);
-    await assert.rejects(model.assets(PROD.host, 'models'), { code: 'cancelled' });
+    await assert.rejects(model.assets(PROD.host, 'models', 200), { code: 'cancelled' });
   });
 });

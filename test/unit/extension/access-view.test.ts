@@ -130,7 +130,11 @@ describe('the tree of access', () => {
         id: kind,
         words: { kind },
       })),
-      { kind: 'words', id: 'failed', words: { kind: 'failed', message: 'why' } },
+      {
+        kind: 'words',
+        id: 'failed',
+        words: { kind: 'failed', message: 'why', remedy: 'retry', host: PROD.host },
+      },
     ];
     for (const node of nodes) {
       const words = nodeWords(reader, node);

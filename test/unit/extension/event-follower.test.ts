@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { AccessFeed } from '../../../src/extension/access-view/access-feed.ts';
 import type { EventsClient } from '../../../src/protocol/event-stream.ts';
-import type { GrantView } from '../../../src/protocol/schemas.ts';
+import type { GrantView, RequestView } from '../../../src/protocol/schemas.ts';
 import { fakeControlPlane } from './control-plane.ts';
-import { aGrant, aMe, aRole } from './views.ts';
+import { aGrant, aMe, aRequest, aRole } from './views.ts';
 
 const NOW = Date.parse('2026-11-23T10:30:05.000Z');
 
@@ -62,28 +62,32 @@ describe('events that are followed', () => {
     },
   };
 
-  function following(options: { grants?: GrantView[]; isWatched: () => boolean }) {
+  function following(options: { grants?: GrantView[]; requests?: RequestView[]; isWatched: () => boolean }) {
     const plane = fakeControlPlane({
       listRoles: () => ({ items: [aRole()] }),
-      listRequests: () => ({ items: [], nextCursor: null }),
+      listRequests: ({ query }) => ({
+        items: query?.scope === 'mine' ? (options.requests ?? []) : [],
+        nextCursor: null,
+      }),
       listGrants: () => ({ items: options.grants ?? [], nextCursor: null }),
       getMe: () => aMe(),
       listEvents: () => ({ items: [], nextCursor: 'c1' }),
     });
-    const planned: number[] = [];
+    const planned: { readonly work: () => void; readonly delayMs: number }[] = [];
     const feed = new AccessFeed({
       client: plane.client,
       events,
       clock: { nowMs: () => nowMs },
       logger: silentLogger,
       isWatched: options.isWatched,
-      later: (_work, delayMs) => {
-        planned.push(delayMs);
+      later: (work, delayMs) => {
+        planned.push({ work, delayMs });
         return { dispose: () => undefined };
       },
     });
     feeds.push(feed);
-    return { feed, planned, readings: () => plane.asked.filter((id) => id === 'listRoles').length };
+    const count = (operation: string) => plane.asked.filter((id) => id === operation).length;
+    return { feed, planned, readings: () => count('listRoles'), polls: () => count('listEvents') };
   }
 
   beforeEach(() => {
@@ -132,6 +136,31 @@ describe('events that are followed', () => {
     assert.deepEqual(planned, []);
   });
 
+  it('are not asked for where the stream breaks while nobody looks, but followed again, later each time', async () => {
+    const { feed, planned, polls } = following({
+      requests: [aRequest()],
+      isWatched: () => false,
+    });
+    await feed.reload();
+    await settle();
+    const before = polls();
+    for (const restMs of [60_000, 120_000, 240_000]) {
+      end(new Error('broken'));
+      await settle();
+      assert.equal(planned.at(-1)?.delayMs, restMs);
+      nowMs += restMs;
+      planned.at(-1)?.work();
+      await settle();
+    }
+    assert.equal(opened.length, 4);
+    // One that lived for a while is missed sooner.
+    nowMs += 3_600_000;
+    end(new Error('broken'));
+    await settle();
+    assert.equal(planned.at(-1)?.delayMs, 60_000);
+    assert.equal(polls(), before);
+  });
+
   it('are asked for where the stream breaks, and followed again after a while', async () => {
     const { feed, planned } = following({ isWatched: () => true });
     await feed.reload();
@@ -139,7 +168,10 @@ describe('events that are followed', () => {
     end(new Error('broken'));
     await settle();
     assert.deepEqual(opened, ['c1']);
-    assert.deepEqual(planned, [5_000]);
+    assert.deepEqual(
+      planned.map(({ delayMs }) => delayMs),
+      [5_000],
+    );
     nowMs += 60_000;
     feed.attentionChanged();
     assert.deepEqual(opened, ['c1', 'c1']);

@@ -27,6 +27,7 @@ import {
   TEAM_VIEW,
   TRUSTED_WORKSPACE_HOSTS,
   USE_KEYCHAIN,
+  PAGES_CONTEXT,
   VIEW_CONTEXT,
   VIEW_STATES,
 } from '../../../src/extension/product.ts';
@@ -193,7 +194,8 @@ describe('the manifest of the extension', () => {
       ['address', 'signIn', 'request', 'use', 'return'],
     );
     const own = COMMANDS.map((command) => `onCommand:${commandId(command)}`);
-    const inState = VIEW_STATES.map((state) => `${VIEW_CONTEXT} == ${state}`);
+    // Without the first part what was so before the page was opened would never be ticked off.
+    const inState = VIEW_STATES.map((state) => `${PAGES_CONTEXT} && ${VIEW_CONTEXT} == ${state}`);
     for (const event of walkthrough?.steps.flatMap(({ completionEvents }) => completionEvents) ?? [])
       if (event.startsWith('onContext:'))
         for (const term of event.slice('onContext:'.length).split(' || '))

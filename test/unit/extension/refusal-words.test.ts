@@ -37,6 +37,7 @@ const SOURCE_CODES: Readonly<Record<string, Remedy>> = {
   untrusted_host: 'trustHosts',
   grant_not_active: 'requestAccess',
   role_needs_person: 'requestAccess',
+  role_needs_exchange: 'diagnose',
   store_unavailable: 'retry',
   too_many_requests: 'retry',
   timed_out: 'retry',

@@ -107,9 +107,13 @@ describe('asking for a role', () => {
   });
 
   it('sends the purpose without the blanks around it, and a ticket only where there is one', () => {
-    const draft = { role: aRole(), purpose: ' why ', minutes: 5, ticket: undefined, idempotencyKey: 'k' };
+    const draft = {
+      ...{ role: aRole(), purpose: ' why ', minutes: 5, ticket: undefined, code: undefined },
+      idempotencyKey: 'k',
+    };
     assert.deepEqual(toRequestCreate(draft), { roleId: 'recsys-endpoint-query', purpose: 'why', minutes: 5 });
     assert.equal(toRequestCreate({ ...draft, ticket: 'ML-1' }).ticket, 'ML-1');
+    assert.deepEqual(toRequestCreate({ ...draft, code: { branch: 'main' } }).codeContext, { branch: 'main' });
   });
 });
 

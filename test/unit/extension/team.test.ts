@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import ts from 'typescript';
 
+import { OamError } from '../../../src/domain/errors.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { DAY_MS, HOUR_MS } from '../../../src/domain/time.ts';
 import type { AccessData } from '../../../src/extension/access-view/access-data.ts';
@@ -20,7 +21,13 @@ import {
 } from '../../../src/extension/team/team-data.ts';
 import { teamCsv } from '../../../src/extension/team/team-csv.ts';
 import { TeamModel } from '../../../src/extension/team/team-model.ts';
-import { factWords, memberWords, personWords, unreadWords } from '../../../src/extension/team/team-words.ts';
+import {
+  factWords,
+  memberWords,
+  personWords,
+  teamMessage,
+  unreadWords,
+} from '../../../src/extension/team/team-words.ts';
 import { timelinePage } from '../../../src/extension/team/timeline-page.ts';
 import type { LeaseView } from '../../../src/protocol/leases.ts';
 import { UNREAD_REASONS, type TeamMemberView, type TeamTokenView } from '../../../src/protocol/team.ts';
@@ -273,11 +280,34 @@ describe('a table for a spreadsheet', () => {
 });
 
 describe('the page of the timeline', () => {
-  const page = (data: TeamData): string =>
+  const page = (data: TeamData | undefined, message = ''): string =>
     timelinePage(reader, {
-      data,
+      ...{ data, message },
       ...{ nonce: 'n0nce', cspSource: 'https://file.example', scriptUri: 'x.js', styleUri: 'x.css' },
     });
+
+  it('takes nothing that is not read for nothing that is held', () => {
+    const away = new OamError('unreachable', 'The server could not be reached.');
+    const messages = (
+      [
+        { kind: 'unknown' },
+        { kind: 'failed', error: away },
+        { kind: 'known', data: aTeam(), stale: away },
+        { kind: 'known', data: aTeam(), stale: undefined },
+      ] as const
+    ).map((state) => teamMessage(english, state));
+    assert.deepEqual(messages, [
+      'Reading what your teams hold…',
+      'The server could not be reached.',
+      'Not up to date. The server could not be reached.',
+      '',
+    ]);
+    const unread = page(undefined, messages[1]);
+    assert.match(unread, /role="status">The server could not be reached\./);
+    assert.doesNotMatch(unread, /Nobody in your teams/);
+    assert.match(page({ ...aTeam(), grants: [], leases: [] }), /Nobody in your teams/);
+    assert.match(page(aTeam(), messages[2]), /role="status">Not up to date.*<rect/s);
+  });
 
   it('runs its own script only, and takes nothing from elsewhere', () => {
     const text = page(aTeam());
