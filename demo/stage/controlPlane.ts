@@ -47,6 +47,9 @@ export interface RunningControlPlane {
   process(): RunningProcess;
   /** Ends it without a word, as a power failure does, and leaves its database as it lies. */
   kill(): Promise<void>;
+  /** Lets it answer nobody, as a machine that is overloaded, until {@link resume}. */
+  pause(): void;
+  resume(): void;
   /** Starts it again on the same address and the same data. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -139,6 +142,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
     async kill() {
       server.killAlone();
       await server.ended;
+    },
+    pause() {
+      process.kill(server.pid, 'SIGSTOP');
+    },
+    resume() {
+      process.kill(server.pid, 'SIGCONT');
     },
     async restart() {
       ({ server } = await start(Number(new URL(url).port)));

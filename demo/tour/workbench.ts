@@ -133,6 +133,11 @@ export class Workbench {
     });
   }
 
+  /** Closes a view in the side bar, or opens it. */
+  async toggleView(title: string): Promise<void> {
+    await this.view(title).locator('.pane-header').click();
+  }
+
   /** Rows of a tree whose label or description holds the text. */
   row(view: Locator, text: string | RegExp): Locator {
     return view.locator('.monaco-list-row').filter({ hasText: text });

@@ -1,28 +1,18 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
-import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
-import { axiosTransport } from '../../src/protocol/transport.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
-import { picture, pictures } from './pictures.ts';
+import { elsewhere } from './elsewhere.ts';
+import { pictures } from './pictures.ts';
 
 const ROLE = 'recsys-endpoint-query';
 
 describe('an auditor in the editor', () => {
   const there = editors();
 
-  function ana(): ControlPlaneClient {
-    const { identityProvider, controlPlane } = there().stage;
-    const { sub, userName, displayName, groups, duty } = PEOPLE.ana;
-    return createControlPlaneClient({
-      baseUrl: controlPlane.url,
-      transport: axiosTransport(),
-      accessToken: () =>
-        identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
-    });
-  }
+  const ana = () => elsewhere(there().stage, PEOPLE.ana);
 
   it('searches the trail, follows a grant, verifies the chain and takes it away', async () => {
     const request = await ana().call('createRequest', {
@@ -52,7 +42,7 @@ describe('an auditor in the editor', () => {
     await row.getByRole('button', { name: 'Follow Grant' }).click();
     const story = await aude.workbench.frameWith('table');
     for (const event of ['request.created', 'grant.ended']) await story.getByText(event).first().waitFor();
-    await pictures(aude, 'audit-grant');
+    await pictures(aude, 'audit-grant', 'table');
 
     await aude.workbench.command('Databricks ML OAM: Verify Audit Trail');
     await aude.workbench.notification(/The trail holds: \d+ rows/).waitFor();
@@ -90,8 +80,29 @@ describe('an auditor in the editor', () => {
     assert.equal(await lena.audit.count(), 0);
   });
 
+  it('sees that the trail is being read', async () => {
+    const { controlPlane } = there().stage;
+    const aude = await there().open('aude-waits', { trusted: false, signedInAs: PEOPLE.aude });
+    await aude.workbench.widenSideBar(460);
+    await aude.workbench.row(aude.audit, 'session.seen').first().waitFor();
+    // What is closed is not read.
+    await aude.workbench.toggleView('Audit');
+    await aude.page.reload();
+    await aude.line('ml-prod');
+    controlPlane.pause();
+    try {
+      await aude.workbench.toggleView('Audit');
+      await aude.page.locator('.part.sidebar .monaco-progress-container.active').waitFor();
+      await pictures(aude, 'audit-loading');
+    } finally {
+      controlPlane.resume();
+    }
+    await aude.workbench.row(aude.audit, 'session.seen').first().waitFor();
+  });
+
   it('says what is wrong while the control plane is away', async () => {
     const aude = await there().open('aude-away', { trusted: false, signedInAs: PEOPLE.aude });
+    await aude.workbench.widenSideBar(460);
     await aude.workbench.row(aude.audit, 'session.seen').first().waitFor();
     await there().stage.controlPlane.kill();
     try {
@@ -101,7 +112,7 @@ describe('an auditor in the editor', () => {
       await aude.workbench.answer('The id of the role', ROLE);
       await aude.workbench.pick('A row has to meet all of it', 'Search');
       await aude.audit.getByText(/could not be reached/).waitFor();
-      await picture(aude, 'audit-away');
+      await pictures(aude, 'audit-away');
     } finally {
       await there().stage.controlPlane.restart();
     }

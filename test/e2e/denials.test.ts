@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import type { RequestView } from '../../src/protocol/schemas.ts';
 import { editors } from './editors.ts';
+import { elsewhere } from './elsewhere.ts';
+import { picture } from './pictures.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
 const PROMOTE_ROLE = 'Promote the recsys ranker';
+const DEPLOY_ROLE = 'Deploy the recsys endpoints';
+
+const run = promisify(execFile);
 
 describe('asking for what is needed', () => {
   const there = editors();
@@ -45,8 +53,7 @@ describe('asking for what is needed', () => {
     await input.root.getByText('What do you need it for?').waitFor();
     assert.equal(await input.input.inputValue(), 'Compare it with the candidate');
     await input.root.getByRole('button', { name: 'Choose a purpose' }).click();
-    await input.root.getByPlaceholder('Choose a purpose').waitFor();
-    await ana.page.keyboard.press('Enter');
+    await ana.workbench.pick('Choose a purpose', 'Compare it with the candidate');
     await ana.workbench.answer('What do you need it for?', 'Another purpose');
     await input.row(/2 hours.*as the last time/).waitFor();
     await input.input.press('Escape');
@@ -75,6 +82,70 @@ describe('asking for what is needed', () => {
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/The ranker answers/);
     assert.equal(await ana.workbench.notification('would allow it').count(), 0);
+  });
+
+  it('sends along where the code stands, as the person sees it, unless they leave it out', async () => {
+    const ana = await there().open('ana-code', {
+      signedInAs: PEOPLE.ana,
+      prepare: async (project) => {
+        for (const line of [
+          ['init', '--initial-branch', 'release/17'],
+          ['remote', 'add', 'origin', 'https://ana:t0ken@github.com/example/next-shelf.git'],
+          ['-c', 'user.name=Ana', '-c', 'user.email=ana@example.com', 'commit', '--allow-empty', '-m', 'x'],
+        ]) {
+          await run('git', line, { cwd: project });
+        }
+      },
+    });
+    await ana.workbench.widenSideBar(420);
+    const input = ana.workbench.quickInput();
+    const askUntilLastLook = async (purpose: string): Promise<void> => {
+      const role = await ana.line('ml-prod', 'Roles you can ask for', DEPLOY_ROLE);
+      await role.hover();
+      await role.getByRole('button', { name: 'Request Access' }).click();
+      await ana.workbench.answer('What do you need it for?', purpose);
+      await ana.workbench.pick('It ends by itself', '30 minutes');
+      await input.row('Send Request').waitFor();
+    };
+    const sent = async (purpose: string): Promise<RequestView> => {
+      const client = elsewhere(there().stage, PEOPLE.ana);
+      const { items } = await client.call('listRequests', { query: { scope: 'mine' } });
+      return items.find((request) => request.purpose === purpose) ?? assert.fail(`Not sent: ${purpose}`);
+    };
+    await askUntilLastLook('Roll back');
+    await input
+      .row(/Branch: release\/17, Commit: [0-9a-f]{10}, https:\/\/github\.com\/example\/next-shelf/)
+      .waitFor();
+    await picture(ana, 'request-last-look');
+    await input.row('Send Request').click();
+    const waiting = await ana.line(
+      'ml-prod',
+      'Waiting for approval',
+      /Deploy the recsys endpoints.*waits for/,
+    );
+    const first = await sent('Roll back');
+    assert.deepEqual(
+      [first.codeContext?.repository, first.codeContext?.branch],
+      ['https://github.com/example/next-shelf', 'release/17'],
+    );
+    assert.match(first.codeContext?.commit ?? '', /^[0-9a-f]{40}$/);
+    await waiting.hover();
+    await waiting.getByRole('button', { name: 'Cancel Request' }).click();
+    await waiting.waitFor({ state: 'detached' });
+
+    await askUntilLastLook('Roll back in silence');
+    await input.row('Leave Out the Code').click();
+    await input.row('Send the Code Along').waitFor();
+    await input.row('Send Request').click();
+    const silent = await ana.line(
+      'ml-prod',
+      'Waiting for approval',
+      /Deploy the recsys endpoints.*waits for/,
+    );
+    assert.equal((await sent('Roll back in silence')).codeContext, null);
+    await silent.hover();
+    await silent.getByRole('button', { name: 'Cancel Request' }).click();
+    await silent.waitFor({ state: 'detached' });
   });
 
   it('offers it where a cell of a notebook is refused', async () => {

@@ -20,6 +20,8 @@ export interface Editors {
       signedInAs?: Credentials;
       settings?: Readonly<Record<string, unknown>>;
       language?: { readonly id: string; readonly say: (english: string) => string };
+      /** Done to the folder before the window opens. */
+      prepare?: (project: string) => Promise<void>;
     },
   ): Promise<OamWindow>;
 }
@@ -48,8 +50,9 @@ export function editors(options: StageOptions = {}): () => Editors {
     const { stage, browser, windows } = scene ?? assert.fail('The scene is not set.');
     return {
       stage,
-      async open(name, { trusted = true, signedInAs, settings = {}, language } = {}) {
-        const { url } = await windows.open(name, { settings });
+      async open(name, { trusted = true, signedInAs, settings = {}, language, prepare } = {}) {
+        const { url, project } = await windows.open(name, { settings });
+        await prepare?.(project);
         const window = await OamWindow.open(browser, url, language);
         opened.push(window);
         if (trusted) await window.workbench.trustFolder();

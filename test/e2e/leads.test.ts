@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 
-import { axiosTransport } from '../../src/protocol/transport.ts';
-import { type ControlPlaneClient, createControlPlaneClient } from '../../src/protocol/client.ts';
 import { DAY_MS } from '../../src/domain/time.ts';
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { editors } from './editors.ts';
+import { elsewhere } from './elsewhere.ts';
 import { picture, pictures } from './pictures.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
@@ -21,27 +20,9 @@ describe('a lead in the editor', () => {
     });
   });
 
-  /** Somebody who works without a window, for what has to be there already. */
-  function elsewhere(who: {
-    sub: string;
-    userName: string;
-    displayName: string;
-    groups: readonly string[];
-    duty: string;
-  }): ControlPlaneClient {
-    const { identityProvider, controlPlane } = there().stage;
-    const { sub, userName, displayName, groups, duty } = who;
-    return createControlPlaneClient({
-      baseUrl: controlPlane.url,
-      transport: axiosTransport(),
-      accessToken: () =>
-        identityProvider.mint({ sub, preferred_username: userName, name: displayName, groups, duty }),
-    });
-  }
-
   it('reads who asks and what was before, shortens the window, and sees what others settled', async () => {
-    const ana = elsewhere(PEOPLE.ana);
-    const second = elsewhere({
+    const ana = elsewhere(there().stage, PEOPLE.ana);
+    const second = elsewhere(there().stage, {
       ...PEOPLE.lena,
       sub: 'second-lead',
       userName: 'max@example.com',
@@ -86,7 +67,7 @@ describe('a lead in the editor', () => {
     ]) {
       await page.getByText(text).first().waitFor();
     }
-    await pictures(lena, 'approvals-request');
+    await pictures(lena, 'approvals-request', 'h1');
 
     const line = lena.workbench.row(lena.approvals, /Ana Silva.*Promote/).first();
     await line.hover();
@@ -116,10 +97,23 @@ describe('a lead in the editor', () => {
     await handled.locator('.monaco-tl-twistie').click();
     await lena.workbench.row(lena.approvals, /denied by Max Weber/).waitFor();
     await pictures(lena, 'approvals-handled');
+
+    // What comes and goes meanwhile leaves open and selected what was.
+    const settled = lena.workbench.row(lena.approvals, /denied by Max Weber/).first();
+    await settled.click();
+    await ana.call('createRequest', {
+      body: { roleId: 'recsys-deployer', purpose: 'Roll back to version 15', minutes: 30 },
+    });
+    await lena.workbench
+      .row(lena.approvals, /Ana Silva.*Deploy/)
+      .first()
+      .waitFor();
+    assert.equal(await handled.getAttribute('aria-expanded'), 'true');
+    assert.equal(await settled.getAttribute('aria-selected'), 'true');
   });
 
   it('reviews an emergency where its notification is', async () => {
-    const ana = elsewhere(PEOPLE.ana);
+    const ana = elsewhere(there().stage, PEOPLE.ana);
     const lena = await there().open('lena-reviews', { trusted: false, signedInAs: PEOPLE.lena });
     await lena.approvals.waitFor();
     const taken = await ana.call('createRequest', {
@@ -142,7 +136,7 @@ describe('a lead in the editor', () => {
 
   it('sees what their people hold and how long, and ends it from the picture', async () => {
     const { stage } = there();
-    const ana = elsewhere(PEOPLE.ana);
+    const ana = elsewhere(there().stage, PEOPLE.ana);
     await ana.call('createRequest', {
       body: { roleId: 'recsys-endpoint-query', purpose: 'Compare the rankers', minutes: 90 },
     });
@@ -156,7 +150,7 @@ describe('a lead in the editor', () => {
     const bar = page.locator('rect[data-row]').first();
     await bar.waitFor();
     assert.match((await bar.getAttribute('aria-label')) ?? '', /^Access, Ana Silva: /);
-    await pictures(lena, 'timeline');
+    await pictures(lena, 'timeline', 'section.picture');
     // By keys alone: to the bar, to its line, to its button.
     await bar.focus();
     await bar.press('Enter');

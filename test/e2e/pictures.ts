@@ -11,10 +11,18 @@ export const THEMES = {
   dark: ['Dark Modern', 'vs-dark'],
 } as const;
 
-/** Leaves pictures of a window for people to look at, in each theme: `.vscode-test/pictures/<name>-<theme>.png`. */
-export async function pictures(window: OamWindow, name: string): Promise<void> {
+/**
+ * Leaves pictures of a window for people to look at, in each theme: `.vscode-test/pictures/<name>-<theme>.png`.
+ *
+ * @param page What a page of an extension's shows that is on it: with a theme it is drawn anew.
+ */
+export async function pictures(window: OamWindow, name: string, page?: string): Promise<void> {
   for (const [theme, [title, kind]] of Object.entries(THEMES)) {
     await window.workbench.theme(title, kind);
+    if (page !== undefined) {
+      const body = `body.${kind === 'vs' ? 'vscode-light' : kind === 'hc-black' ? 'vscode-high-contrast' : 'vscode-dark'}`;
+      await (await window.workbench.frameWith(`${body} ${page}`)).locator(page).first().waitFor();
+    }
     await picture(window, `${name}-${theme}`);
   }
 }

@@ -82,7 +82,7 @@ describe('the side bar', () => {
         .locator('.codicon-tree-item-loading, .monaco-progress-container.active')
         .first()
         .waitFor();
-      await picture(ana, 'my-access-loading');
+      await pictures(ana, 'my-access-loading');
     } finally {
       stage.databricks.tune({ answerDelayMs: 0 });
     }
@@ -91,6 +91,29 @@ describe('the side bar', () => {
     stage.databricks.tune({ failNext: { status: 400, count: 5, path: /experiments\/search/ } });
     await ana.line('ml-prod', NOW_SECTION, 'Experiments', 'Could not be read');
     await pictures(ana, 'my-access-error');
+    // The line does what mends it.
+    stage.databricks.tune({ failNext: { status: 400, count: 1, path: /jobs\/list/ } });
+    await ana.workbench.command('Databricks ML OAM: Refresh');
+    const jobs = await ana.line('ml-prod', NOW_SECTION, 'Jobs', 'Could not be read');
+    await jobs.click();
+    await jobs.waitFor({ state: 'detached' });
+    await ana.line('ml-prod', NOW_SECTION, 'Jobs', /^recsys-/);
+  });
+
+  it('says while it begins that it does', async () => {
+    const { controlPlane } = there().stage;
+    const ana = await there().open('ana-begins', { trusted: false, signedInAs: PEOPLE.ana });
+    await ana.workbench.widenSideBar(480);
+    controlPlane.pause();
+    try {
+      await ana.page.reload();
+      await ana.showSideBar();
+      await ana.page.locator('.part.sidebar .monaco-progress-container.active').waitFor();
+      await pictures(ana, 'my-access-starting');
+    } finally {
+      controlPlane.resume();
+    }
+    await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
   });
 
   it('tells somebody to whom no role is offered whom to ask', async () => {
@@ -126,10 +149,12 @@ describe('the side bar', () => {
     const steps = ana.page.locator('.getting-started-step');
     await steps.filter({ hasText: 'Sign in with your company account' }).waitFor();
     assert.equal(await steps.count(), 5);
-    // What becomes so while it is there is ticked off; what was so before is not, by VS Code's own word.
+    const done = (title: string) => steps.filter({ hasText: title }).locator('.complete');
+    // What was so before is ticked off as well as what becomes so.
+    await done('Say where your control plane is').waitFor({ state: 'attached' });
+    assert.equal(await done('Sign in with your company account').count(), 0);
     await ana.signIn(PEOPLE.ana);
-    const done = steps.filter({ hasText: 'Sign in with your company account' }).locator('.complete');
-    await done.waitFor({ state: 'attached' });
+    await done('Sign in with your company account').waitFor({ state: 'attached' });
     // A sign-in shows the side bar, which would take the focus from the palette.
     await ana.line('ml-prod');
     await pictures(ana, 'walkthrough');
@@ -147,7 +172,7 @@ describe('the side bar', () => {
       await ana.page.reload();
       await ana.access.waitFor();
       await ana.access.getByText('Your access could not be read.').waitFor();
-      await picture(ana, 'my-access-unreachable');
+      await pictures(ana, 'my-access-unreachable');
     } finally {
       await stage.controlPlane.restart();
     }

@@ -6,6 +6,7 @@ import type { OamWindow } from '../../demo/tour/oamWindow.ts';
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { PEOPLE, startIdentityProvider } from '../../src/sandbox/identity-provider/index.ts';
 import { editors } from './editors.ts';
+import { pictures } from './pictures.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
 const PROMOTE_ROLE = 'Promote the recsys ranker';
@@ -80,6 +81,8 @@ describe('trouble, as the editor tells it', () => {
   it('says that the address of the control plane cannot be one, and where to correct it', async () => {
     const ana = await openAt('ana-address', 'http://oam.example.com');
     await ana.access.getByText('The control plane address must begin with https://.').waitFor();
+    await ana.workbench.widenSideBar(480);
+    await pictures(ana, 'my-access-wrong-address');
     await ana.access.getByRole('button', { name: 'Correct It in the Settings' }).click();
     await ana.page.getByText('1 Setting Found').first().waitFor();
   });
@@ -102,6 +105,8 @@ describe('trouble, as the editor tells it', () => {
     await stage.identityProvider.revokeSessions(PEOPLE.ana.sub);
     await ana.access.getByText('Your session has ended. Sign in again to go on.').waitFor();
     await assertSignedOut(ana);
+    await ana.workbench.widenSideBar(480);
+    await pictures(ana, 'my-access-session-ended');
     await ana.signIn(PEOPLE.ana);
     const request = await ana.line(
       'ml-prod',

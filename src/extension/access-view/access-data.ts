@@ -1,6 +1,8 @@
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import { PAGE_MAX_ROWS } from '../../protocol/limits.ts';
 import type { Me } from '../../protocol/person.ts';
+import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
+import { allPages } from '../all-pages.ts';
 
 /** What the side bar shows, as the control plane told it at one moment. */
 export interface AccessData {
@@ -22,18 +24,25 @@ export async function loadAccess(client: ControlPlaneClient, signal?: AbortSigna
   const me = await client.call('getMe', withSignal);
   const [roles, requests, grants, toApprove, toReview] = await Promise.all([
     client.call('listRoles', withSignal),
-    client.call('listRequests', { query: { scope: 'mine' }, ...withSignal }),
-    client.call('listGrants', { query: { scope: 'mine', open: 'true' }, ...withSignal }),
-    client.call('listRequests', { query: { scope: 'to_approve' }, ...withSignal }),
-    client.call('listGrants', { query: { scope: 'to_review' }, ...withSignal }),
+    // The newest are on the first page: nobody reads more of their own history in a side bar.
+    client.call('listRequests', { query: { scope: 'mine', limit: PAGE_MAX_ROWS }, ...withSignal }),
+    allPages((query) =>
+      client.call('listGrants', { query: { ...query, scope: 'mine', open: 'true' }, ...withSignal }),
+    ),
+    allPages((query) =>
+      client.call('listRequests', { query: { ...query, scope: 'to_approve' }, ...withSignal }),
+    ),
+    allPages((query) =>
+      client.call('listGrants', { query: { ...query, scope: 'to_review' }, ...withSignal }),
+    ),
   ]);
   return {
     me,
     roles: roles.items,
     requests: requests.items,
-    grants: grants.items,
-    toApprove: toApprove.items,
-    toReview: toReview.items,
+    grants,
+    toApprove,
+    toReview,
   };
 }
 

@@ -35,7 +35,8 @@ export const TONE_MARKS: Readonly<Record<Tone, ToneMark>> = {
   endsSoon: { badge: '!', colour: 'list.warningForeground' },
   moving: { badge: '…', colour: 'charts.blue' },
   trouble: { badge: '!!', colour: 'list.errorForeground' },
-  waiting: { badge: '?', colour: 'charts.yellow' },
+  // The yellow of charts is too pale to be read on white.
+  waiting: { badge: '?', colour: 'list.warningForeground' },
   atOnce: { badge: '✓', colour: 'charts.green' },
   needsApproval: { badge: 'A', colour: 'charts.blue' },
   closed: { badge: '✕', colour: 'descriptionForeground' },

@@ -12,11 +12,14 @@ export function requesterLines(
     requester.duty === null ? l10n.t('No duty is known.') : dutyWords(l10n, requester.duty),
     standingWords(l10n, requester),
     requester.seenAt === null
-      ? l10n.t('Nobody has vouched for them yet.')
+      ? l10n.t('They have not signed in yet, so their team is not confirmed.')
       : requester.fresh
-        ? l10n.t('Vouched for {0}', momentWords(locale, Date.parse(requester.seenAt), nowMs))
+        ? l10n.t(
+            'Team confirmed by their sign-in {0}',
+            momentWords(locale, Date.parse(requester.seenAt), nowMs),
+          )
         : l10n.t(
-            'Last vouched for {0}: after your approval, access waits until they have signed in again.',
+            'Team last confirmed {0}: after your approval, access waits until they have signed in again.',
             momentWords(locale, Date.parse(requester.seenAt), nowMs),
           ),
   ];

@@ -1,8 +1,8 @@
 import { DAY_MS, type EpochMs } from '../../domain/time.ts';
-import type { CallInput, CallOutput, ControlPlaneClient } from '../../protocol/client.ts';
-import { PAGE_MAX_ROWS } from '../../protocol/limits.ts';
+import type { CallOutput, ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, PersonView } from '../../protocol/schemas.ts';
 import type { TeamLeaseView, TeamMemberView, TeamTokenView, UnreadReason } from '../../protocol/team.ts';
+import { allPages } from '../all-pages.ts';
 
 /** What a lead sees of their teams, as the control plane told it at one moment. */
 export interface TeamData {
@@ -16,9 +16,6 @@ export interface TeamData {
   readonly unread: readonly { readonly workspace: string; readonly because: UnreadReason }[];
 }
 
-/** More pages than a side bar is good for. */
-const MAX_PAGES = 20;
-
 /** Whoever was given nothing for so long is shown. */
 const LONG_MS = 3 * DAY_MS;
 
@@ -27,37 +24,18 @@ export async function loadTeam(client: ControlPlaneClient, signal?: AbortSignal)
   const options = signal === undefined ? {} : { signal };
   const unread: TeamData['unread'][number][] = [];
   const [grants, leases, members, tokens] = await Promise.all([
-    pages((query) =>
+    allPages((query) =>
       client.call('listGrants', { query: { ...query, scope: 'team', open: 'true' }, ...options }),
     ),
-    pages((query) => client.call('listTeamLeases', { query, ...options })),
-    pages((query) => client.call('listTeamMembers', { query, ...options })),
-    pages(async (query) => {
+    allPages((query) => client.call('listTeamLeases', { query, ...options })),
+    allPages((query) => client.call('listTeamMembers', { query, ...options })),
+    allPages(async (query) => {
       const page: CallOutput<'listTeamTokens'> = await client.call('listTeamTokens', { query, ...options });
       if (query.cursor === undefined) unread.push(...page.unread);
       return page;
     }),
   ]);
   return { grants, leases, members, tokens, unread };
-}
-
-type PageQuery = NonNullable<CallInput<'listTeamLeases'>['query']>;
-
-async function pages<Row>(
-  read: (query: PageQuery) => Promise<{ readonly items: readonly Row[]; readonly nextCursor: string | null }>,
-): Promise<Row[]> {
-  const rows: Row[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { items, nextCursor } = await read({
-      limit: PAGE_MAX_ROWS,
-      ...(cursor !== undefined && { cursor }),
-    });
-    rows.push(...items);
-    if (nextCursor === null) return rows;
-    cursor = nextCursor;
-  }
-  return rows;
 }
 
 /** Something of somebody's that ends: what trees, pictures and tables show. */

@@ -107,6 +107,26 @@ describe('reading the access', () => {
     assert(feed.state.stale === undefined);
   });
 
+  it('reads all that waits for an approver, however many pages that is', async () => {
+    const { client } = fakeControlPlane({
+      ...lists,
+      getMe: () => aMe(),
+      listRequests: ({ query }) =>
+        query?.scope !== 'to_approve'
+          ? { items: [], nextCursor: null }
+          : query.cursor === undefined
+            ? { items: [aRequest({ id: 'q1' })], nextCursor: 'p2' }
+            : { items: [aRequest({ id: 'q2' })], nextCursor: null },
+      listEvents: () => ({ items: [], nextCursor: 'c1' }),
+    });
+    const { feed } = feedOver(client, () => true);
+    await feed.reload();
+    assert.deepEqual(
+      feed.data?.toApprove.map(({ id }) => id),
+      ['q1', 'q2'],
+    );
+  });
+
   it('reads again when something happened, from where it stood', async () => {
     const cursors: (string | undefined)[] = [];
     let happened = false;

@@ -1,0 +1,121 @@
+import { SEED } from '../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { until } from '../host/until.ts';
+import { editors } from './editors.ts';
+import { elsewhere } from './elsewhere.ts';
+import { pictures } from './pictures.ts';
+
+const QUERY_ROLE = 'Query the recsys ranker';
+const DEPLOY_ROLE = 'Deploy the recsys endpoints';
+const UNREACHABLE = /The server could not be reached/;
+
+describe('the team of a lead', () => {
+  const there = editors();
+
+  it('that holds nothing is said to, and so is that nobody waits for an approval', async () => {
+    const lena = await there().open('lena-empty', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.workbench.widenSideBar(420);
+    await lena.approvals.getByText('No request waits for your approval.').waitFor();
+    await lena.team.getByText('Nobody in your teams holds anything for a time').waitFor();
+    await pictures(lena, 'team-empty');
+    await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
+    const page = await lena.workbench.frameWith('p.empty');
+    await page.getByText('Nobody in your teams holds anything for a time.').waitFor();
+    await pictures(lena, 'timeline-empty', 'p.empty');
+  });
+
+  it('is not taken for an empty one while it is read, and says why it cannot be', async () => {
+    const { controlPlane } = there().stage;
+    const lena = await there().open('lena-waits', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.workbench.widenSideBar(420);
+    // What is closed is not read.
+    await lena.workbench.toggleView('Team');
+    await lena.page.reload();
+    await lena.line('ml-prod');
+    controlPlane.pause();
+    try {
+      await lena.workbench.toggleView('Team');
+      await lena.team.getByText('Reading what your teams hold…').waitFor();
+      await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
+      const page = await lena.workbench.frameWith('p.message');
+      await page.getByText('Reading what your teams hold…').waitFor();
+      await pictures(lena, 'team-loading', 'p.message');
+    } finally {
+      controlPlane.resume();
+    }
+    await lena.team.getByText('Reading what your teams hold…').waitFor({ state: 'detached' });
+    await lena.workbench.command('View: Close Editor');
+    await lena.workbench.toggleView('Team');
+    await lena.page.reload();
+    await lena.line('ml-prod');
+    await controlPlane.kill();
+    try {
+      await lena.workbench.toggleView('Team');
+      await lena.team.getByText(UNREACHABLE).waitFor();
+      await lena.approvals.getByText(/Not up to date/).waitFor();
+      await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
+      const page = await lena.workbench.frameWith('p.message');
+      await page.getByText(UNREACHABLE).waitFor();
+      await pictures(lena, 'team-error', 'p.message');
+    } finally {
+      await controlPlane.restart();
+    }
+    await lena.approvals.getByText(/Not up to date/).waitFor({ state: 'detached' });
+    await lena.team.getByText(UNREACHABLE).waitFor({ state: 'detached' });
+  });
+
+  it('shows first the token that outlives its access, and the access that Databricks does not let end', async () => {
+    const { stage } = there();
+    const ana = elsewhere(stage, PEOPLE.ana);
+    const lead = elsewhere(stage, PEOPLE.lena);
+    const asked = await ana.call('createRequest', {
+      body: { roleId: 'recsys-deployer', purpose: 'Roll back to version 16', minutes: 60 },
+    });
+    const { grantId } = await lead.call('approveRequest', {
+      params: { id: asked.id },
+      version: asked.version,
+      body: {},
+    });
+    const deploys = { id: grantId ?? '' };
+    await until('the deployer works', async () => {
+      const { state } = await ana.call('getGrant', { params: deploys });
+      return state === 'active';
+    });
+    await ana.call('issueCredential', { params: deploys });
+    await ana.call('returnGrant', { params: deploys });
+    const lena = await there().open('lena-trouble', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.workbench.widenSideBar(420);
+    const outliving = lena.workbench.row(lena.team, 'Outlives its access');
+    await outliving.waitFor();
+    await lena.workbench.row(lena.team, `Token for ${DEPLOY_ROLE}`).first().waitFor();
+
+    const taken = await ana.call('createRequest', {
+      body: { roleId: 'recsys-endpoint-query', purpose: 'Compare the rankers', minutes: 30 },
+    });
+    const queries = { id: taken.grantId ?? '' };
+    await until('the query role works', async () => {
+      const { state } = await ana.call('getGrant', { params: queries });
+      return state === 'active';
+    });
+    // It refuses until long after the pictures are taken.
+    stage.databricks.tune({
+      failNext: {
+        ...{ status: 403, count: 9, method: 'PATCH' },
+        path: new RegExp(`Groups/${SEED.jitGroups.endpointQuery.id}`),
+      },
+    });
+    await ana.call('returnGrant', { params: queries });
+    const stuck = lena.workbench
+      .row(lena.team, new RegExp(`${QUERY_ROLE}.*removal does not work yet`))
+      .first();
+    await stuck.waitFor();
+    await pictures(lena, 'team-trouble');
+    await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
+    const page = await lena.workbench.frameWith('section.picture');
+    await page.locator('rect.bar.stuck[data-row]').first().waitFor();
+    await page.locator('rect.bar.outliving[data-row]').first().waitFor();
+    await pictures(lena, 'timeline-trouble', 'section.picture');
+    // It is tried on, and nothing is left of it once Databricks lets it.
+    await stuck.waitFor({ state: 'detached', timeout: 90_000 });
+  });
+});
