@@ -133,9 +133,14 @@ export class Workbench {
     });
   }
 
-  /** Closes a view in the side bar, or opens it. */
-  async toggleView(title: string): Promise<void> {
-    await this.view(title).locator('.pane-header').click();
+  /** Opens or closes a view of the side bar by its header. */
+  async openView(title: string, isOpen: boolean): Promise<void> {
+    const header = this.view(title).locator('.pane-header');
+    await header.waitFor();
+    if ((await header.getAttribute('aria-expanded')) !== String(isOpen)) await header.click();
+    await this.view(title)
+      .locator(`.pane-header[aria-expanded=${String(isOpen)}]`)
+      .waitFor();
   }
 
   /** Rows of a tree whose label or description holds the text. */

@@ -85,13 +85,14 @@ describe('an auditor in the editor', () => {
     const aude = await there().open('aude-waits', { trusted: false, signedInAs: PEOPLE.aude });
     await aude.workbench.widenSideBar(460);
     await aude.workbench.row(aude.audit, 'session.seen').first().waitFor();
-    // What is closed is not read.
-    await aude.workbench.toggleView('Audit');
-    await aude.page.reload();
+    // Of whoever signs in nothing is known, and what is closed is not read.
+    await aude.workbench.openView('Audit', false);
+    await aude.workbench.command('Databricks ML OAM: Sign Out');
+    await aude.signIn(PEOPLE.aude);
     await aude.line('ml-prod');
     controlPlane.pause();
     try {
-      await aude.workbench.toggleView('Audit');
+      await aude.workbench.openView('Audit', true);
       await aude.page.locator('.part.sidebar .monaco-progress-container.active').waitFor();
       await pictures(aude, 'audit-loading');
     } finally {

@@ -96,19 +96,22 @@ export function likelyOutlook(role: Outlooks): Outlook {
   return role.ifConfirmed?.outlook ?? role.outlook;
 }
 
-/** What policy says to a request for the role, in one sentence. */
+/** What policy says to a request for the role, as a text. */
 export function outlookSentence(l10n: Localise, role: Outlooks): string {
-  const { ifConfirmed } = role;
-  if (ifConfirmed === undefined) return sentenceOf(l10n, role.outlook);
-  return [
-    l10n.t('{0} is asked first whether ticket and purpose are right.', ifConfirmed.by.join(', ')),
-    l10n.t('If yes: {0}', sentenceOf(l10n, ifConfirmed.outlook)),
-    l10n.t('If not: {0}', sentenceOf(l10n, role.outlook)),
-  ].join(' ');
+  return outlookLines(l10n, role).join(' ');
 }
 
-function sentenceOf(l10n: Localise, outlook: Outlook): string {
-  const because = outlook.because.join(' ');
+/** What policy says to a request for the role: a sentence, then why, or what it hangs on. */
+export function outlookLines(l10n: Localise, { ifConfirmed, outlook }: Outlooks): string[] {
+  if (ifConfirmed === undefined) return linesOf(l10n, outlook);
+  return [
+    l10n.t('{0} is asked first whether ticket and purpose are right.', ifConfirmed.by.join(', ')),
+    l10n.t('If yes: {0}', linesOf(l10n, ifConfirmed.outlook).join(' ')),
+    l10n.t('If not: {0}', linesOf(l10n, outlook).join(' ')),
+  ];
+}
+
+function linesOf(l10n: Localise, outlook: Outlook): string[] {
   const sentence = ((): string => {
     switch (outlook.kind) {
       case 'granted_at_once':
@@ -124,5 +127,5 @@ function sentenceOf(l10n: Localise, outlook: Outlook): string {
         return l10n.t('This role is not available now.');
     }
   })();
-  return because === '' ? sentence : `${sentence} ${because}`;
+  return [sentence, ...outlook.because];
 }

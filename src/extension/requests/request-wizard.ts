@@ -15,6 +15,7 @@ import {
   minutesFault,
   offeredMinutes,
   type Outlooks,
+  outlookLines,
   outlookSentence,
   parseMinutes,
   purposeFault,
@@ -230,10 +231,12 @@ async function confirm(said: Said, start: WizardStart, hasBack: boolean): Promis
     start.code,
   ]);
   const shared = { title: `${title()}: ${role.title}`, step: STEPS, steps: STEPS };
+  // A placeholder ends with the box, so that the reasons have lines of their own.
+  const [policySays = '', ...reasons] = outlookLines(l10n, outlooks);
   const chosen = await pick({
     ...shared,
     hasBack,
-    placeholder: outlookSentence(l10n, outlooks),
+    placeholder: policySays,
     items: [
       {
         label: l10n.t('Send Request'),
@@ -263,13 +266,27 @@ async function confirm(said: Said, start: WizardStart, hasBack: boolean): Promis
               does: 'code' as const,
             },
           ]),
+      ...(reasons.length === 0
+        ? []
+        : [
+            {
+              label: l10n.t('What policy says'),
+              kind: vscode.QuickPickItemKind.Separator,
+              does: undefined,
+            },
+            ...reasons.map((label) => ({
+              label,
+              iconPath: new vscode.ThemeIcon('law'),
+              does: undefined,
+            })),
+          ]),
     ],
     active: undefined,
   });
   if (chosen === BACK) return BACK;
   if (chosen.does === 'send') return undefined;
-  if (chosen.does === 'code') {
-    said.withCode = !said.withCode;
+  if (chosen.does !== 'ticket') {
+    if (chosen.does === 'code') said.withCode = !said.withCode;
     return confirm(said, start, hasBack);
   }
   const ticket = await ask({
