@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import { COUNTS_FILE, type Counts } from './counts.ts';
 import { held } from './properties.ts';
 import { reasonFor } from './skip.ts';
+import { watchSlowest } from './slowest.ts';
 
 /** Prints what failed and what was skipped, and why, and leaves the counts to the process that started us. */
 export default class Reporter extends Mocha.reporters.Base {
@@ -23,6 +24,7 @@ export default class Reporter extends Mocha.reporters.Base {
       Reporter.print(line);
     };
 
+    const slowest = watchSlowest(runner);
     let runsBefore = 0;
     runner.on('pass', (test) => {
       counts.passed += 1;
@@ -46,6 +48,7 @@ export default class Reporter extends Mocha.reporters.Base {
       say(`  FAILED   ${test.fullTitle()}\n${textOf(error).replace(/^/gm, '           ')}`);
     });
     runner.once('end', () => {
+      for (const line of slowest()) say(line);
       const file = process.env[COUNTS_FILE];
       if (file !== undefined) writeFileSync(file, JSON.stringify({ ...counts, held }));
     });
