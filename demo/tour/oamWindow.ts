@@ -146,6 +146,12 @@ export class OamWindow {
     return line;
   }
 
+  /** Waits until access is over and seen to be: before that its line says that it is being removed. */
+  async gone(role: string, view = this.access): Promise<void> {
+    const line = this.workbench.row(view, new RegExp(`${role}.*(left|until|removed)`));
+    await line.first().waitFor({ state: 'detached' });
+  }
+
   /** Opens the page that leads a new user through the first steps. */
   async openWalkthrough(): Promise<void> {
     await this.workbench.command('Welcome: Open Walkthrough');

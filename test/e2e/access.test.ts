@@ -85,7 +85,7 @@ describe('access in the editor', () => {
       .dialog(`Give back ${QUERY_ROLE} now?`)
       .getByRole('button', { name: 'Return Access' })
       .click();
-    await grant.waitFor({ state: 'detached' });
+    await ana.gone(QUERY_ROLE);
     assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
   });
 
@@ -118,7 +118,7 @@ describe('access in the editor', () => {
     const ana = await there().open('ana-revoked', { signedInAs: PEOPLE.ana });
     await ana.useInFolder('ml-prod');
     await ana.request(QUERY_ROLE, PURPOSE, 30);
-    const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${QUERY_ROLE}.*left`));
+    await ana.line('ml-prod', 'Granted for a time', new RegExp(`${QUERY_ROLE}.*left`));
     const terminal = await ana.workbench.openTerminal();
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/The ranker answers/);
@@ -130,7 +130,7 @@ describe('access in the editor', () => {
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The experiment is over');
     await line.waitFor({ state: 'detached' });
 
-    await grant.waitFor({ state: 'detached' });
+    await ana.gone(QUERY_ROLE);
     await ana.workbench.notification(`Revoked: ${QUERY_ROLE}`).waitFor();
     assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
     await terminal.runAlone('python score.py');

@@ -155,7 +155,7 @@ describe('asking for what is needed', () => {
     await held.hover();
     await held.getByRole('button', { name: 'Return Access' }).click();
     await ana.workbench.dialog('Give back').getByRole('button', { name: 'Return Access' }).click();
-    await held.waitFor({ state: 'detached' });
+    await ana.gone(QUERY_ROLE);
     await ana.useInFolder('ml-prod');
     await ana.workbench.runAllCells();
     const offer = ana.workbench.notification(`“${QUERY_ROLE}” would allow it.`);

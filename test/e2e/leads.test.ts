@@ -142,7 +142,7 @@ describe('a lead in the editor', () => {
     });
     const lena = await there().open('lena-team', { trusted: false, signedInAs: PEOPLE.lena });
     await lena.workbench.widenSideBar(420);
-    const line = await lena.teamLine('Ana Silva', new RegExp(`${QUERY_ROLE}.*left`));
+    await lena.teamLine('Ana Silva', new RegExp(`${QUERY_ROLE}.*left`));
     await lena.workbench.row(lena.team, /without an end, made 400 days ago/).waitFor();
     await pictures(lena, 'team');
     await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
@@ -157,7 +157,7 @@ describe('a lead in the editor', () => {
     assert.equal(await page.locator('tr.chosen').count(), 1);
     await page.getByRole('button', { name: `Revoke ${QUERY_ROLE} of Ana Silva` }).press('Enter');
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The comparison is done');
-    await line.waitFor({ state: 'detached' });
+    await lena.gone(QUERY_ROLE, lena.team);
     assert.deepEqual(stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
   });
 
