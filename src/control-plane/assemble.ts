@@ -197,6 +197,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     databricksAttribute: config.identity.claims.databricksAttribute,
   };
   const refusedTokens = createRefusedTokens(core);
+  const limits = createCallerLimits(config.limits);
   const app = createApp({
     core,
     operations: (present) =>
@@ -224,7 +225,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
           ...{ transport, redactor, logger },
         }),
     ),
-    limits: createCallerLimits(config.limits),
+    limits,
     sessionLimits: createSessionLimitCheck(db, config.sessions, logger),
     sessions: createSessionRecord(core),
     refusedTokens,
@@ -237,6 +238,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     redactor,
     metrics,
     refusedTokens,
+    limits,
     verifier: config.workloads && createSubjectTokenVerifier(config.workloads, transport),
   });
   if (config.directory !== undefined) {

@@ -1,6 +1,6 @@
 import { goesByToken, isNamedBy } from '../../domain/approvers.ts';
 import { OamError } from '../../domain/errors.ts';
-import { areFactsFresh, areTokenFactsFresh } from '../../domain/freshness.ts';
+import { areFactsFresh } from '../../domain/freshness.ts';
 import { DIRECTORY_FACTS_FRESH_MINUTES, type Principal, samePrincipal } from '../../domain/principal.ts';
 import { speaksFor } from '../../domain/request.ts';
 import type { ApprovalStage } from '../../domain/role.ts';
@@ -116,7 +116,7 @@ async function presentFacts(
       'Whoever named you as their delegate is not active any more. Ask another approver.',
     );
   }
-  if (areTokenFactsFresh(person, change.nowMs) && areFactsFresh(person, change.nowMs)) return [person];
+  if (areFactsFresh(person, change.nowMs)) return [person];
   if (link === undefined || linked === undefined || goesByToken(stage)) throw unconfirmed(person);
   const names = linked.fresh ? await groupsIn(change.trx, link, linked.id) : [];
   // A directory that pushes people but no groups knows nothing, which is not the same as none.

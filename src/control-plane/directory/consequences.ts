@@ -4,11 +4,10 @@ import { refuse } from '../../domain/request.ts';
 import type { Actor } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { lockLatest } from '../grants/address.ts';
 import { closeGrant } from '../grants/close.ts';
-import { LIVE_STATES, lockGrant } from '../grants/rows.ts';
+import { type HeldGrant, LIVE_STATES, lockHeldGrants } from '../grants/rows.ts';
 import { lockRequest, saveRequest } from '../requests/rows.ts';
-import { tellOfRequest } from '../requests/tell.ts';
+import { tellOfRefusal } from '../requests/tell.ts';
 import { type DirectoryLink, isOf, subjectOf } from './link.ts';
 import type { DirectoryPerson } from './people.ts';
 
@@ -89,7 +88,10 @@ export async function forgetFacts(change: Change, link: DirectoryLink, sub: stri
     where iss = ${link.issuer} and ${isOf(link, sub)}`.execute(change.trx);
 }
 
-/** Somebody left, or is gone from the directory: their grants end and their open requests are refused. */
+/**
+ * Somebody left, or is gone from the directory: their grants end and their open requests are refused, whether or not the
+ * trail can be written, and whatever was stored of the roles.
+ */
 export async function endEverything(change: Change, parts: ConsequenceParts, sub: string): Promise<void> {
   const { issuer: iss } = parts.link;
   const requests = await change.trx
@@ -105,10 +107,7 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
     if (request?.state !== 'pending' && request?.state !== 'awaiting_requester') continue;
     const refused = { ...refuse(request), because: [LEFT] };
     await saveRequest(change, request, refused);
-    await tellOfRequest(change, 'request.denied', refused, DIRECTORY_ACTOR, {
-      by: 'directory',
-      because: [LEFT],
-    });
+    await tellOfRefusal(change, parts.debt, refused, DIRECTORY_ACTOR, { by: 'directory', because: [LEFT] });
   }
   const grants = await change.trx
     .selectFrom('access_grant')
@@ -119,9 +118,7 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
     .orderBy('id')
     .execute();
   for (const { id } of grants) {
-    const listed = await lockGrant(change, id);
-    // It may have been extended since it was listed.
-    const grant = listed && (await lockLatest(change, listed));
+    const grant = await lockLatestHeld(change, id);
     if (grant === undefined || !LIVE_STATES.some((state) => state === grant.state)) continue;
     await closeGrant(change, parts.debt, grant, {
       reason: 'revoked',
@@ -129,4 +126,10 @@ export async function endEverything(change: Change, parts: ConsequenceParts, sub
       comment: LEFT,
     });
   }
+}
+
+/** The grant, or the one that it lives on in: it may have been extended since it was listed. */
+async function lockLatestHeld(change: Change, id: string): Promise<HeldGrant | undefined> {
+  const [grant] = await lockHeldGrants(change, [id]);
+  return grant?.successorId === undefined ? grant : lockLatestHeld(change, grant.successorId);
 }

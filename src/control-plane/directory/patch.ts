@@ -27,9 +27,25 @@ const Typed = z.array(z.looseObject({ type: z.optional(z.string()) }));
 /** `emails[type eq "work"].value` and its like. */
 const ENTRY_OF_TYPE = /^(\w+)\[type eq "([^"\]]+)"\]\.(\w+)$/i;
 
+const ENTERPRISE = SCIMMY.Schemas.EnterpriseUser.id;
+
+const MANAGER = `${ENTERPRISE}:manager`;
+
+/** How the names of attributes are written; SCIMMY knows them in no other case. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  [SCIMMY.Schemas.User, SCIMMY.Schemas.Group]
+    .flatMap(({ definition }) => definition.attributes)
+    .map(({ name }) => [name.toLowerCase(), name]),
+);
+
+/** The long way to write an attribute of the resource itself (RFC 7644 §3.10). */
+const CORE = /^urn:ietf:params:scim:schemas:core:2\.0:(?:User|Group):/i;
+
 /**
- * Parses a PATCH (RFC 7644 §3.5.2) and puts right what Entra ID is known to send against the standard: booleans as
- * the words "True" and "False", and values for an entry of a list that is not there yet.
+ * Parses a PATCH (RFC 7644 §3.5.2), with attributes by whichever of their names (RFC 7643 §2.1), and puts right what Entra
+ * ID is known to send against the standard: booleans as the words "True" and "False", a manager as an id, and values for an
+ * entry of a list that is not there yet. One word that is not understood refuses the whole, and with it the end of
+ * somebody's access.
  *
  * @param resource what the operations are for.
  */
@@ -41,9 +57,8 @@ export function standardPatch(body: unknown, resource: unknown) {
   const present = Members.parse(JSON.parse(JSON.stringify(resource)));
   const added = new Map<string, Record<string, z.core.util.JSONType>>();
   const operations: Operation[] = [];
-  for (const operation of parsed.data.Operations.map(withBooleans).flatMap((one) =>
-    memberByMember(one, present),
-  )) {
+  const understood = parsed.data.Operations.map(withNames).map(withBooleans).map(withManager);
+  for (const operation of understood.flatMap((one) => memberByMember(one, present))) {
     const entry = missingEntry(operation, present);
     if (entry === undefined) {
       operations.push(operation);
@@ -62,9 +77,33 @@ export function standardPatch(body: unknown, resource: unknown) {
   return { schemas: parsed.data.schemas, Operations: operations };
 }
 
+function withNames(operation: Operation): Operation {
+  if (operation.path !== undefined) return { ...operation, path: nameOf(operation.path) };
+  const members = Members.safeParse(operation.value);
+  if (!members.success) return operation;
+  const named = Object.entries(members.data).map(([name, value]) => [nameOf(name), value] as const);
+  return { ...operation, value: Object.fromEntries(named) };
+}
+
+function nameOf(path: string): string {
+  return path.replace(CORE, '').replace(/^\w+/, (name) => NAMES.get(name.toLowerCase()) ?? name);
+}
+
+function withManager(operation: Operation): Operation {
+  if (operation.path?.toLowerCase() === MANAGER.toLowerCase() && typeof operation.value === 'string') {
+    return { ...operation, value: { value: operation.value } };
+  }
+  const members = Members.safeParse(operation.value);
+  if (operation.path !== undefined || !members.success) return operation;
+  const manager = members.data[MANAGER];
+  return typeof manager === 'string'
+    ? { ...operation, value: { ...members.data, [MANAGER]: { value: manager } } }
+    : operation;
+}
+
 function withBooleans(operation: Operation): Operation {
   if (operation.value === undefined) return operation;
-  if (operation.path?.toLowerCase() === 'active') {
+  if (operation.path === 'active') {
     return { ...operation, value: asBoolean(operation.value) };
   }
   const members = Members.safeParse(operation.value);
@@ -72,7 +111,12 @@ function withBooleans(operation: Operation): Operation {
   return { ...operation, value: { ...members.data, active: asBoolean(members.data['active'] ?? null) } };
 }
 
+const Only = z.tuple([z.looseObject({ value: z.json() })]);
+
+/** Also where it stands in a list of one, as values of many stand. */
 function asBoolean(value: z.core.util.JSONType): z.core.util.JSONType {
+  const only = Only.safeParse(value);
+  if (only.success) return asBoolean(only.data[0].value);
   if (typeof value !== 'string') return value;
   const word = value.toLowerCase();
   return word === 'true' || word === 'false' ? word === 'true' : value;
@@ -80,15 +124,14 @@ function asBoolean(value: z.core.util.JSONType): z.core.util.JSONType {
 
 /** An extension as a whole is set and removed member by member: SCIMMY cannot do it at once. */
 function memberByMember(operation: Operation, resource: z.infer<typeof Members>): Operation[] {
-  const extension = SCIMMY.Schemas.EnterpriseUser.id;
-  if (operation.path !== extension) return [operation];
+  if (operation.path !== ENTERPRISE) return [operation];
   const { op } = operation;
-  const members = Members.safeParse(op === 'remove' ? (resource[extension] ?? {}) : operation.value);
+  const members = Members.safeParse(op === 'remove' ? (resource[ENTERPRISE] ?? {}) : operation.value);
   if (!members.success) return [operation];
   return Object.entries(members.data)
     .filter(([name]) => name !== 'schemas')
     .map(([name, value]) => {
-      const path = `${extension}:${name}`;
+      const path = `${ENTERPRISE}:${name}`;
       return op === 'remove' ? { op, path } : { op, path, value };
     });
 }

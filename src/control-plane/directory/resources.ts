@@ -2,7 +2,6 @@ import SCIMMY from 'scimmy';
 import * as z from 'zod/mini';
 
 import type { JsonObject } from '../../domain/canonical.ts';
-import { recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { faithfully, invalidValue } from './answers.ts';
 import {
@@ -250,7 +249,7 @@ async function tellOfPerson(
   kind: 'added' | 'changed' | 'deactivated' | 'removed',
   person: DirectoryPerson,
 ): Promise<DirectoryPerson> {
-  await recordAudit(change, {
+  await parts.debt.record(change, {
     event: `directory.person_${kind}`,
     actor: DIRECTORY_ACTOR,
     detail: {
@@ -278,7 +277,8 @@ async function tellOfGroup(
   const renamed = names.before !== names.after;
   const lost = { name: names.before, people: renamed ? were : without(were, are) };
   const got = { name: names.after, people: renamed ? are : without(are, were) };
-  await recordAudit(change, {
+  // What the directory says gives nobody anything by itself, and often takes away: it does not wait for the trail.
+  await parts.debt.record(change, {
     event: `directory.group_${kind}`,
     actor: DIRECTORY_ACTOR,
     detail: {

@@ -74,6 +74,12 @@ async function prepare(
   expectFresh(caller, change.nowMs);
   const grant = await lockAddressed(core, change, caller, address);
   const holder = await holderFor(core, change, caller, grant);
+  if (body.breakGlass === true && holder !== caller) {
+    throw new OamError(
+      'not_allowed',
+      'Only the holder breaks the glass: whoever does answers for it, and somebody else reviews it. Extend the access as usual.',
+    );
+  }
   const active = expectExtendable(grant, change.nowMs);
   const role = roleToContinue(core, grant);
   await expectAvailable(change, role);

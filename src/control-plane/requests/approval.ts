@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import type * as z from 'zod/mini';
 
-import { goesByToken } from '../../domain/approvers.ts';
 import type { JsonObject } from '../../domain/canonical.ts';
-import { areFactsFresh, areTokenFactsFresh } from '../../domain/freshness.ts';
+import { areFactsFresh } from '../../domain/freshness.ts';
 import type { Principal } from '../../domain/principal.ts';
 import { type Approval, approve, refuse, standing, windowMinutes } from '../../domain/request.ts';
 import type { ApproveBody } from '../../protocol/requests.ts';
@@ -17,7 +16,6 @@ import { ExplainedRefusal } from '../http/problems.ts';
 import { withoutFallenWords } from './fallen-words.ts';
 import { judge, mayApprove } from './judgement.ts';
 import { saveRequest, type StoredRequest } from './rows.ts';
-import { signInAgain } from './submit.ts';
 import { tellOfRequest } from './tell.ts';
 
 /**
@@ -54,7 +52,7 @@ export async function giveApproval(
     grantId: randomUUID(),
   });
   const word = next.approvals.at(-1);
-  if (delegation === undefined) expectMayDecide(core, change, approver, next, word?.stage ?? 0);
+  if (delegation === undefined) expectMayDecide(core, approver, next, word?.stage ?? 0);
   if (next.state === 'approved' && requester !== undefined) {
     const again = judge(core.policy, requester, request.role, request, change.nowMs);
     if (again.kind === 'refused') {
@@ -91,20 +89,13 @@ export function actingDetail(word: Approval | undefined): JsonObject {
   return { onBehalfOf: { iss: delegator.iss, sub: delegator.sub }, delegationId: id };
 }
 
-/**
- * @throws {OamError} `sign_in_again` where a stage goes by what somebody's token said too long ago, `not_allowed` where
- * policy does not let them speak in it.
- */
+/** @throws {OamError} `not_allowed` where policy does not let somebody speak in a stage. */
 export function expectMayDecide(
   core: Core,
-  change: Change,
   approver: Principal,
   request: StoredRequest,
   index: number,
 ): void {
-  const stage = request.stages[index];
-  if (stage !== undefined && goesByToken(stage) && !areTokenFactsFresh(approver, change.nowMs))
-    throw signInAgain();
   const verdict = mayApprove(core, approver, request, index);
   if (verdict.allowed) return;
   throw new ExplainedRefusal(

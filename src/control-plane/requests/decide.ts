@@ -63,7 +63,7 @@ export async function denyRequest(
     const delegation = await voiceOf(core, change, caller, request, [...request.stages.keys()]);
     const next = deny(request, { approver: caller, delegation, comment: body.reason, atMs: change.nowMs });
     const word = next.approvals.at(-1);
-    if (delegation === undefined) expectMayDecide(core, change, caller, next, word?.stage ?? 0);
+    if (delegation === undefined) expectMayDecide(core, caller, next, word?.stage ?? 0);
     const detail = { reason: body.reason, ...actingDetail(word) };
     return save(change, request, next, 'request.denied', caller, detail);
   });

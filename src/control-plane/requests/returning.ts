@@ -47,7 +47,9 @@ export async function resumeReturned(core: Core): Promise<void> {
     .select('access_request.id')
     .where('access_request.state', '=', 'awaiting_requester')
     .where('principal.groups', 'is not', null)
-    .where(sql<boolean>`principal.seen_at >= oam.now() - ${TOKEN_FACTS_FRESH_MINUTES} * interval '1 minute'`)
+    .where(
+      sql<boolean>`principal.token_seen_at >= oam.now() - ${TOKEN_FACTS_FRESH_MINUTES} * interval '1 minute'`,
+    )
     .limit(BATCH)
     .execute();
   await resumeAll(core, waiting);

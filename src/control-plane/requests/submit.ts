@@ -100,7 +100,7 @@ export function expectFresh(caller: Principal, nowMs: number): void {
 }
 
 /** The refusal where somebody's facts are too old to act on. */
-export function signInAgain(): OamError {
+function signInAgain(): OamError {
   return new OamError(
     'sign_in_again',
     'What your identity provider said about you is more than an hour old. Sign in again, then repeat this.',

@@ -1,20 +1,45 @@
 import type { JsonObject } from '../../domain/canonical.ts';
-import { type Actor, recordAudit } from '../audit/record.ts';
+import type { AuditDebt } from '../audit/debt.ts';
+import { type Actor, type AuditEntry, recordAudit } from '../audit/record.ts';
 import type { Change } from '../changes/change.ts';
 import { announce } from '../events/announce.ts';
 import type { EventKind } from '../../protocol/events.ts';
 import { giveCauses } from '../notices/cause.ts';
 import type { StoredRequest } from './rows.ts';
 
+type RequestEvent = Extract<EventKind, `request.${string}`>;
+
 /** Puts a step of a request on the record and tells those whom it concerns; both in the step's own change. */
 export async function tellOfRequest(
   change: Change,
-  kind: Extract<EventKind, `request.${string}`>,
+  kind: RequestEvent,
   request: StoredRequest,
   actor: Actor | undefined,
   detail: JsonObject = {},
 ): Promise<void> {
-  await recordAudit(change, {
+  await recordAudit(change, entryOf(kind, request, actor, detail));
+  await tellConcerned(change, kind, request);
+}
+
+/** As {@link tellOfRequest}, of what goes with an end of access: that happens whether or not the trail can be written. */
+export async function tellOfRefusal(
+  change: Change,
+  debt: AuditDebt,
+  request: StoredRequest,
+  actor: Actor,
+  detail: JsonObject,
+): Promise<void> {
+  await debt.record(change, entryOf('request.denied', request, actor, detail));
+  await tellConcerned(change, 'request.denied', request);
+}
+
+function entryOf(
+  kind: RequestEvent,
+  request: StoredRequest,
+  actor: Actor | undefined,
+  detail: JsonObject,
+): AuditEntry {
+  return {
     event: kind,
     actor,
     requestId: request.id,
@@ -26,7 +51,10 @@ export async function tellOfRequest(
       policyVersion: request.policyVersion,
       ...detail,
     },
-  });
+  };
+}
+
+async function tellConcerned(change: Change, kind: RequestEvent, request: StoredRequest): Promise<void> {
   await announce(change, [
     {
       kind,

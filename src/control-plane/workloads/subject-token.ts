@@ -117,7 +117,8 @@ function unavailable(cause: unknown): never {
 /**
  * The workload as a principal. Its issuer's name stands in the place of an issuer's address, so that no workload is ever
  * taken for a person of the same issuer; and each run is somebody of its own, whose access ends with it. The jobs of one
- * run may differ in what they may do, so what their tokens say is part of who they are.
+ * run, and the programs of one role of a cloud, may differ in what they may do, so what their tokens say is part of who
+ * they are: what one of them holds is not the others', nor is it judged by what another's token said.
  */
 function principalOf(claims: JWTPayload, issuer: WorkloadIssuer): Principal {
   const sub = claims.sub ?? '';
@@ -133,9 +134,13 @@ function principalOf(claims: JWTPayload, issuer: WorkloadIssuer): Principal {
     }
   }
   const run = issuer.run && runOf(workload, issuer.run);
+  const marks = [
+    ...(run === undefined ? [] : [`run ${run.key}`]),
+    ...(Object.keys(workload.claims).length === 0 ? [] : [fingerprint(workload)]),
+  ];
   return {
     iss: `urn:oam:workload:${issuer.name}`,
-    sub: run === undefined ? sub : `${sub} (run ${run.key}, ${fingerprint(workload)})`,
+    sub: marks.length === 0 ? sub : `${sub} (${marks.join(', ')})`,
     userName: sub,
     displayName: run === undefined ? sub : `${sub}, run ${run.key}`,
     groups: { kind: 'listed', names: [] },

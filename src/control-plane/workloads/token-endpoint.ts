@@ -9,6 +9,7 @@ import { callerOf } from '../audit/caller.ts';
 import type { RefusedTokens } from '../audit/refused-tokens.ts';
 import { storeNowMs } from '../changes/change.ts';
 import type { LiveCore } from '../core.ts';
+import { type CallerLimits, TooManyRequests } from '../http/limits.ts';
 import type { Metrics } from '../http/metrics.ts';
 import { toProblem } from '../http/problems.ts';
 import { openSession } from './sessions.ts';
@@ -20,6 +21,7 @@ export interface TokenEndpointParts {
   readonly redactor: Redactor;
   readonly metrics: Metrics;
   readonly refusedTokens: RefusedTokens;
+  readonly limits: Pick<CallerLimits, 'count'>;
   /** Undefined where no workloads are configured. */
   readonly verifier: SubjectTokenVerifier | undefined;
 }
@@ -67,6 +69,7 @@ export function addTokenEndpoint(app: FastifyInstance, parts: TokenEndpointParts
       }
       const nowMs = await storeNowMs(core.db);
       const workload = await parts.verifier.verify(form.data.subject_token, nowMs);
+      await parts.limits.count(workload);
       const session = await openSession(core, workload);
       metrics.count('oam_workload_tokens_total', { issuer: workload.workload?.issuer ?? 'unknown' });
       return reply
@@ -110,6 +113,10 @@ async function refuse(
       ...{ code: error.code, door: 'exchangeToken', caller: callerOf(request) },
     });
     return answer(400, 'invalid_grant', error.message);
+  }
+  if (error instanceof TooManyRequests) {
+    void reply.header('retry-after', error.retryAfterSeconds);
+    return answer(429, 'temporarily_unavailable', error.sentence);
   }
   if (error instanceof OamError && error.code === 'issuer_unavailable') {
     return answer(503, 'temporarily_unavailable', error.message);

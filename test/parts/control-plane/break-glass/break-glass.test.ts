@@ -145,6 +145,19 @@ describe('breaking the glass', function () {
     await refused(review(grantOf(await world.ask('ana', 'recsys-endpoint-query'))), 'bad_request');
   });
 
+  it('is for the holder alone: a lead who took it for somebody could review it themselves', async () => {
+    const first = grantOf(await breakGlass({ minutes: 20 }));
+    await world.until(first, 'active');
+    const extend = (name: Name, emergency: boolean) =>
+      world.client(name).call('extendGrant', {
+        params: { id: first },
+        body: { minutes: 10, ...(emergency && { breakGlass: true }) },
+      });
+    await refused(extend('lena', true), 'not_allowed');
+    const approved = await extend('lena', false);
+    assert.deepEqual([approved.state, approved.breakGlass], ['approved', false]);
+  });
+
   it('is reviewed once, however many look at it at the same time', async () => {
     const id = grantOf(await breakGlass());
     const outcomes = await Promise.allSettled([review(id), review(id, 'lena', 'misuse'), review(id)]);

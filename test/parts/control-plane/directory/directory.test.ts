@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 
+import { sql } from 'kysely';
 import * as z from 'zod/mini';
 
+import { HOUR_MS } from '../../../../src/domain/time.ts';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
@@ -11,6 +14,7 @@ const ROLE = 'recsys-endpoint-query';
 const GROUP = SEED.jitGroups.endpointQuery.id;
 const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
 const TEAM = 'urn:ietf:params:scim:schemas:core:2.0:Group';
+const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
 const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 
 const Resource = z.looseObject({ id: z.string() });
@@ -85,6 +89,73 @@ describe("the company's directory", function () {
     await refused(world.client('ana').call('getMe', {}), 'account_disabled');
     await patch(`/Users/${ana}`, { op: 'Replace', value: { active: 'True' } });
     await world.client('ana').call('getMe', {});
+  });
+
+  const SHAPES: Readonly<Record<string, readonly unknown[]>> = {
+    'by a path': [{ op: 'replace', path: 'active', value: false }],
+    'by a value, as Okta': [{ op: 'replace', value: { active: false } }],
+    'by a word, as Entra ID': [{ op: 'Replace', path: 'active', value: 'False' }],
+    'by the long name': [{ op: 'Replace', path: `${USER}:active`, value: 'False' }],
+    'by the long name in a value': [{ op: 'replace', value: { [`${USER}:active`]: false } }],
+    'in capitals': [{ op: 'replace', value: { Active: false } }],
+    'in a list of one': [{ op: 'Replace', path: 'active', value: [{ $ref: null, value: 'False' }] }],
+    'with a manager beside it': [
+      { op: 'Add', path: `${ENTERPRISE}:manager`, value: '26118915-6090-4610-87e4-49d8ca9f808d' },
+      { op: 'Replace', path: 'active', value: 'False' },
+    ],
+    'with a manager in the value': [
+      { op: 'replace', value: { active: false, [`${ENTERPRISE}:manager`]: 'b7d1' } },
+    ],
+  };
+  for (const [shape, operations] of Object.entries(SHAPES)) {
+    it(`understands that somebody is not active ${shape}`, async () => {
+      const ana = await push('ana');
+      const answer = await patch(`/Users/${ana}`, ...operations);
+      assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      await refused(world.client('ana').call('getMe', {}), 'account_disabled');
+    });
+  }
+
+  it('ends what leavers hold and wait for while the trail cannot be written; the record follows', async () => {
+    const ana = await push('ana');
+    const held = await granted();
+    await world.ask('ana', 'recsys-deployer', 60);
+    const { db } = world.store;
+    await sql`create function oam.no_audit() returns trigger language plpgsql as
+      $$ begin raise exception 'the trail is full'; end $$`.execute(db);
+    await sql`create trigger no_audit before insert on oam.audit execute function oam.no_audit()`.execute(db);
+    const answer = await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    await world.until(held, 'ended');
+    assert.deepEqual(world.databricks.members(GROUP), []);
+    await sql`drop trigger no_audit on oam.audit`.execute(db);
+    const events = async (): Promise<string[]> =>
+      (await db.selectFrom('audit').select('event').execute()).map(({ event }) => event);
+    while (!(await events()).includes('request.denied')) await delay(20);
+    assert.ok((await events()).includes('directory.person_deactivated'));
+  });
+
+  it('ends what leavers hold also where the role cannot be read as it was stored', async () => {
+    const ana = await push('ana');
+    const held = await granted();
+    await sql`update oam.access_grant set role = '{"sensitivity": "low"}' where id = ${held}`.execute(
+      world.store.db,
+    );
+    const answer = await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    while (world.databricks.members(GROUP).length > 0) await delay(20);
+  });
+
+  it('does not vouch for a duty of hours ago when it speaks of groups', async () => {
+    const ana = await push('ana');
+    await world.client('ana').call('getMe', {});
+    const iat = Math.floor((await world.store.nowMs()) / 1_000) + 1;
+    await world.advance(3 * HOUR_MS);
+    await made('/Groups', { schemas: [TEAM], displayName: 'chess-club', members: [{ value: ana }] });
+    const old = world.client('ana', { iat, exp: iat + 4 * 3_600 });
+    const body = { roleId: ROLE, purpose: 'Look into the drop in clicks', minutes: 5 };
+    await refused(old.call('createRequest', { body }), 'sign_in_again');
+    await world.client('ana').call('createRequest', { body });
   });
 
   it('ends everything when the person is deleted, or becomes somebody else to the identity provider', async () => {

@@ -215,6 +215,51 @@ describe("a workload's own token", function () {
     }
   });
 
+  it('is of another workload where it says something else: programs of one role are kept apart', async () => {
+    const program = async (lambda_source_function_arn: string) => {
+      const token = await issuerAt('aws-iam').sign(
+        await freshly(world, {
+          ...{ sub: 'arn:aws:iam::1:role/shared', aud: AUDIENCE },
+          'https://sts.amazonaws.com/': { aws_account: '1', lambda_source_function_arn },
+        }),
+      );
+      return signedIn(world, token);
+    };
+    const first = await program('arn:of-a');
+    const before = await first.call('getMe', {});
+    await world.store.advance(1_000);
+    const other = await (await program('arn:of-b')).call('getMe', {});
+    assert.notEqual(other.sub, before.sub);
+    assert.equal(other.userName, before.userName);
+    assert.equal((await (await program('arn:of-a')).call('getMe', {})).sub, before.sub);
+    const { workload } = await world.store.db
+      .selectFrom('principal')
+      .select('workload')
+      .where('sub', '=', before.sub)
+      .executeTakeFirstOrThrow();
+    assert.match(JSON.stringify(workload), /arn:of-a/);
+  });
+
+  it('is exchanged so often and no more often, and nobody else waits for that', async () => {
+    const issuer = await startIssuer();
+    const other = await startWorld({
+      limits: { requestsPerMinute: 5, streams: 1 },
+      workloads: trustIn(issuerOf('any', issuer.url)),
+    });
+    try {
+      const sign = async (sub: string) => issuer.sign(await freshly(other, { sub, aud: AUDIENCE }));
+      const token = await sign('busy');
+      for (let asked = 0; asked < 5; asked += 1) assert.equal((await exchange(other, token)).status, 200);
+      const answer = await exchange(other, token);
+      assert.equal(answer.status, 429);
+      assert.equal(answer.error, 'temporarily_unavailable');
+      assert.equal((await exchange(other, await sign('quiet'))).status, 200);
+    } finally {
+      await other.close();
+      await issuer.close();
+    }
+  });
+
   it('gives a token that opens no other door, ends by itself, and stands nowhere in clear', async () => {
     const answer = await exchange(world, await github());
     const token = answer.access_token ?? '';
