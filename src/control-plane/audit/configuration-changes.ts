@@ -81,19 +81,26 @@ async function oneAtATime({ trx }: Change): Promise<void> {
   await trx.selectFrom('store').select('epoch').forUpdate().execute();
 }
 
-async function lastOf({ trx }: Change, events: readonly string[]) {
-  return trx
-    .selectFrom('audit')
-    .select([
-      'event',
-      sql<string | null>`detail->>'policyVersion'`.as('policyVersion'),
-      sql<string | null>`detail->>'content'`.as('content'),
-    ])
-    .where(sql<boolean>`event collate "C" = any(${events}::text[])`)
-    .orderBy('at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+interface LastEvent {
+  readonly event: string;
+  readonly policyVersion: string | null;
+  readonly content: string | null;
+}
+
+/** The last of some events. Each kind is looked up by itself: such a one is rare among all that were ever written. */
+async function lastOf({ trx }: Change, events: readonly string[]): Promise<LastEvent | undefined> {
+  const { rows } = await sql<LastEvent>`
+    select last.event, last.detail->>'policyVersion' as "policyVersion", last.detail->>'content' as content
+    from unnest(${events}::text[]) as kind (name)
+      cross join lateral (
+        select event, at, id, detail from oam.audit
+        where event collate "C" = kind.name collate "C"
+        order by at desc, id desc
+        limit 1
+      ) last
+    order by last.at desc, last.id desc
+    limit 1`.execute(trx);
+  return rows[0];
 }
 
 /** A hash of the configuration. The password that an address of a database may carry is no part of it. */

@@ -3,18 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { type Selectable, sql } from 'kysely';
 
 import { OamError } from '../../domain/errors.ts';
-import type { Grant } from '../../domain/grant.ts';
 import { atLeaseEnd, issueLease, type Lease, type LeaseStatus, renewLease } from '../../domain/lease.ts';
+import type { OutlivingKind } from '../../domain/lifecycle.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import type { LeaseView } from '../../protocol/leases.ts';
 import { type Change, storeNowMs, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
+import { type ChainEnd, leasesOfChains } from '../grants/chain-leases.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
-import { findGrant, idsOfChains } from '../grants/rows.ts';
+import { findGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
 import { timestamp } from '../requests/view.ts';
+import { among } from '../store/among.ts';
 import type { CredentialLeaseTable } from '../store/tables.ts';
 
 /**
@@ -75,9 +77,13 @@ export async function openLease(
 
 /**
  * The end of grants, for their leases and those of the grants that they extend: what the rules' `endWithGrant` says, for
- * all of them in one statement.
+ * all of them in one statement. A lease changes only while its grant is locked, so they are still what they were.
  */
-export async function endLeases(change: Change, grants: readonly Pick<Grant, 'chainId'>[]): Promise<void> {
+export async function endLeases(change: Change, grants: readonly ChainEnd[]): Promise<void> {
+  const open = (await leasesOfChains(change, grants)).filter(
+    ({ state }) => state === 'issued' || state === 'renewed',
+  );
+  if (open.length === 0) return;
   const over = sql<boolean>`expires_at <= ${toDate(change.nowMs)}`;
   await change.trx
     .updateTable('credential_lease')
@@ -85,8 +91,36 @@ export async function endLeases(change: Change, grants: readonly Pick<Grant, 'ch
       state: sql`case when ${over} then 'expired' else 'outlives' end`,
       outlives_what: sql`case when ${over} then null else 'right' end`,
     })
-    .where('grant_id', 'in', idsOfChains(grants))
-    .where('state', 'in', ['issued', 'renewed'])
+    .where(
+      'id',
+      '=',
+      among(
+        'uuid',
+        open.map(({ id }) => id),
+      ),
+    )
+    .execute();
+}
+
+/** What is left of the credentials that outlive grants, and those that these extend. */
+export async function tellWhatOutlives(
+  change: Change,
+  grants: readonly ChainEnd[],
+  what: OutlivingKind,
+): Promise<void> {
+  const left = (await leasesOfChains(change, grants)).filter(({ state }) => state === 'outlives');
+  if (left.length === 0) return;
+  await change.trx
+    .updateTable('credential_lease')
+    .set({ outlives_what: what })
+    .where(
+      'id',
+      '=',
+      among(
+        'uuid',
+        left.map(({ id }) => id),
+      ),
+    )
     .execute();
 }
 

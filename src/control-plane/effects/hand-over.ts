@@ -80,13 +80,19 @@ async function demandingGrants(change: Change, handovers: readonly Handover[]): 
       ({ writtenAtMs, absentAtMs, isInDoubt }) =>
         isInDoubt || writtenAtMs !== undefined || absentAtMs !== undefined,
     )
-    .map(({ groupId, memberId }) => ({ group_id: groupId, member_id: memberId }));
+    .flatMap(({ grantIds }) => grantIds);
   const { rows } = await sql<{ id: string }>`
     select distinct demanding.id
-    from jsonb_to_recordset(${JSON.stringify(taken)}::jsonb) as taken(group_id text, member_id text)
-      join oam.access_grant demanding using (group_id, member_id)
-    where demanding.state in (${sql.join(LIVE_STATES.map((state) => sql.lit(state)))})
-      and demanding.deadline_at > ${toDate(change.nowMs)}`.execute(change.trx);
+    from unnest(${taken}::uuid[]) as taken (id)
+      join oam.access_grant mine on mine.id = taken.id
+      -- Has each looked up by itself, whatever the planner knows.
+      cross join lateral (
+        select other.id from oam.access_grant other
+        where other.group_id = mine.group_id and other.member_key = mine.member_key
+          and other.state in (${sql.join(LIVE_STATES.map((state) => sql.lit(state)))})
+          and other.deadline_at > ${toDate(change.nowMs)}
+        offset 0
+      ) demanding`.execute(change.trx);
   return new Set(rows.map(({ id }) => id));
 }
 

@@ -13,7 +13,8 @@ import {
 } from '../../domain/grant.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
-import { type GrantChange, idsOfChains, saveGrants } from '../grants/rows.ts';
+import { tellWhatOutlives } from '../credentials/leases.ts';
+import { type GrantChange, saveGrants } from '../grants/rows.ts';
 import { tellAgain, tellOfEndings, tellOfOpening } from '../grants/tell.ts';
 import type { DueEffect } from './due.ts';
 import { type OutcomeParts, putOff, readAgain, type Settling, settling, updateEffects } from './settle.ts';
@@ -208,12 +209,11 @@ async function finish(
   await saveGrants(change, changes);
   for (const [what, some] of Map.groupBy(changes, ({ next }) => next.outlives?.what)) {
     if (what === undefined) continue;
-    await change.trx
-      .updateTable('credential_lease')
-      .set({ outlives_what: what })
-      .where('grant_id', 'in', idsOfChains(some.map(({ next }) => next)))
-      .where('state', '=', 'outlives')
-      .execute();
+    await tellWhatOutlives(
+      change,
+      some.map(({ next }) => next),
+      what,
+    );
   }
   await tellOfEndings(
     change,

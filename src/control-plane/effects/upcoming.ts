@@ -91,14 +91,17 @@ export async function loadUpcomingRemovals(
     select group_id, member_id, workspace_host as host, min(urgency) as urgency, max(due_at) as due_at,
       array_agg(id) as grant_ids
     from ending
-    where not exists (
-      select from oam.access_grant longer
+    left join lateral (
+      select true as is_kept from oam.access_grant longer
       where longer.group_id = ending.group_id and longer.member_key = ending.member_key
         and longer.state in (${live}) and longer.deadline_at > ${until}
         and exists (
           select from oam.effect
           where effect.grant_id = longer.id and effect.kind = 'add_member' and effect.begun_at is not null)
-    )
+      -- Has each looked up by itself, whatever the planner knows.
+      limit 1
+    ) keeper on true
+    where keeper.is_kept is null
     group by group_id, member_key, member_id, workspace_host
     order by min(urgency), max(due_at)`.execute(db);
   return {

@@ -6,7 +6,8 @@ import { endLeases } from '../credentials/leases.ts';
 import { among } from '../store/among.ts';
 import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 import { leaveTokens } from '../personal-tokens/leave.ts';
-import { type GrantChange, type HeldGrant, lastTokenExpiries, saveGrants } from './rows.ts';
+import { lastTokenExpiries } from './chain-leases.ts';
+import { type GrantChange, type HeldGrant, saveGrants } from './rows.ts';
 import { tellOfEndings } from './tell.ts';
 
 /** Why a grant is ended, and at whose word. */

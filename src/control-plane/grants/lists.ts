@@ -24,6 +24,9 @@ export interface GrantQuery {
 /** Stands for "no end yet" in a cursor: later than any end, and safe in JSON. */
 const NO_END_MS = 253_402_300_799_000;
 
+/** {@link NO_END_MS} where there is no end yet, word for word as the indexes have it that grants are listed by. */
+const END = sql<Date>`coalesce(ends_at, timestamptz '9999-12-31 23:59:59+00')`;
+
 /**
  * One's own grants, or those of the teams that one leads; the soonest end first, those without one last.
  *
@@ -35,15 +38,14 @@ export async function listGrants(
   query: GrantQuery,
 ): Promise<{ items: GrantView[]; nextCursor: string | null }> {
   const after = fromCursor(query.cursor);
-  const end = sql<Date>`coalesce(ends_at, ${new Date(NO_END_MS)}::timestamptz)`;
   let rows = core.db
     .selectFrom('access_grant')
     .selectAll()
-    .orderBy(end)
+    .orderBy(END)
     .orderBy('id')
     .limit(query.limit + 1);
   if (after !== undefined) {
-    rows = rows.where(sql<boolean>`(${end}, id) > (${new Date(after[0])}::timestamptz, ${after[1]}::uuid)`);
+    rows = rows.where(sql<boolean>`(${END}, id) > (${new Date(after[0])}::timestamptz, ${after[1]}::uuid)`);
   }
   if (query.open) rows = rows.where('state', 'not in', ['ended', 'failed']);
   if (query.scope === 'mine') {

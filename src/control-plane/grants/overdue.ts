@@ -6,8 +6,9 @@ import { type Change, inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { among } from '../store/among.ts';
 import type { Database } from '../store/tables.ts';
+import { lastTokenExpiries } from './chain-leases.ts';
 import { beginRemovals } from './close.ts';
-import { HELD_COLUMNS, type HeldGrant, heldFromRow, lastTokenExpiries, LIVE_STATES } from './rows.ts';
+import { HELD_COLUMNS, type HeldGrant, heldFromRow, LIVE_STATES } from './rows.ts';
 
 /** How many grants end in one change at most. */
 const BATCH = 100;

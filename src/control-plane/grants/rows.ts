@@ -1,4 +1,4 @@
-import { type Insertable, type Kysely, type RawBuilder, type Selectable, sql } from 'kysely';
+import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
 
 import { hasCode, OamError } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
@@ -7,7 +7,6 @@ import type { Logger } from '../../domain/logger.ts';
 import type { Membership } from '../../domain/membership.ts';
 import type { Review } from '../../domain/review.ts';
 import { CREDENTIAL_KINDS, type Role, tokensKeepRight } from '../../domain/role.ts';
-import type { EpochMs } from '../../domain/time.ts';
 import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
@@ -127,32 +126,6 @@ export async function lockHeldGrants(change: Change, ids: readonly string[]): Pr
     .forUpdate()
     .execute();
   return rows.map(heldFromRow);
-}
-
-/** The ids of grants and of all that they extend, for a query: credentials were issued under any of them. */
-export function idsOfChains(grants: readonly Pick<Grant, 'chainId'>[]): RawBuilder<string> {
-  const chainIds = grants.map(({ chainId }) => chainId);
-  return sql<string>`(select id from oam.access_grant where chain_id = any(${chainIds}::uuid[]))`;
-}
-
-/**
- * When the last token under each of the grants, or under one that it extends, expires, where that is still to come: by the
- * id of the chain.
- */
-export async function lastTokenExpiries(
-  change: Change,
-  grants: readonly Pick<Grant, 'chainId'>[],
-): Promise<ReadonlyMap<string, EpochMs>> {
-  const rows = await change.trx
-    .selectFrom('credential_lease as lease')
-    .innerJoin('access_grant as holder', 'holder.id', 'lease.grant_id')
-    .select(['holder.chain_id', sql<Date>`max(lease.expires_at)`.as('last')])
-    .where('lease.grant_id', 'in', idsOfChains(grants))
-    .where('lease.expires_at', '>', toDate(change.nowMs))
-    .where('lease.state', '<>', 'revoked')
-    .groupBy('holder.chain_id')
-    .execute();
-  return new Map(rows.map((row) => [row.chain_id, toMs(row.last)]));
 }
 
 /** A grant as it was read, and as it is now. */

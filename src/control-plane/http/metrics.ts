@@ -95,11 +95,7 @@ export function createMetrics(reviewHours: number): Metrics {
 async function readGauges(db: Kysely<Database>, reviewHours: number): Promise<StoredGauges> {
   const { rows } = await sql<StoredGauges>`
     select
-      (select count(*) from oam.access_grant
-        where state in ('scheduled', 'provisioning', 'active')) as oam_grants_live,
-      (select count(*) from oam.access_grant
-        where state in ('revoking', 'revoke_stuck')) as oam_grants_revoking,
-      (select count(*) from oam.access_grant where state = 'revoke_stuck') as oam_grants_revoke_stuck,
+      open.live as oam_grants_live, open.revoking as oam_grants_revoking, open.stuck as oam_grants_revoke_stuck,
       (select coalesce(extract(epoch from oam.now() - min(created_at)), 0)::float8 from oam.effect
         where state = 'due' and kind = 'remove_member' and first_absent_at is null)
         as oam_revocation_overdue_seconds,
@@ -117,7 +113,13 @@ async function readGauges(db: Kysely<Database>, reviewHours: number): Promise<St
         as oam_audit_unanchored,
       (select count(*) from oam.notice where state = 'due') as oam_notices_due,
       (select count(*) from oam.notice where state = 'due' and attempts > 0) as oam_notices_in_trouble,
-      (select count(*) from oam.audit_delivery where attempts > 0) as oam_audit_sinks_in_trouble`.execute(db);
+      (select count(*) from oam.audit_delivery where attempts > 0) as oam_audit_sinks_in_trouble
+    from (
+      select count(*) filter (where state in ('scheduled', 'provisioning', 'active')) as live,
+        count(*) filter (where state in ('revoking', 'revoke_stuck')) as revoking,
+        count(*) filter (where state = 'revoke_stuck') as stuck
+      from oam.access_grant where state not in ('ended', 'failed')
+    ) open`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new TypeError('The store did not answer.');
   return row;

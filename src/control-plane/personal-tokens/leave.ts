@@ -1,15 +1,24 @@
-import type { Grant } from '../../domain/grant.ts';
 import { type Change, toDate } from '../changes/change.ts';
-import { idsOfChains } from '../grants/rows.ts';
+import type { ChainEnd } from '../grants/chain-leases.ts';
+import { among } from '../store/among.ts';
+import { tokensOfChains } from './rows.ts';
 
 /** The end of grants, for their tokens and those of the grants that they extend: all of them are to be deleted. */
-export async function leaveTokens(change: Change, grants: readonly Pick<Grant, 'chainId'>[]): Promise<void> {
+export async function leaveTokens(change: Change, grants: readonly ChainEnd[]): Promise<void> {
+  const tokens = await tokensOfChains(change, grants);
+  const held = tokens.filter(({ state }) => state === 'making' || state === 'live');
+  if (held.length === 0) return;
   await change.trx
     .updateTable('personal_token')
     .set({ state: 'leaving', attempts: 0, next_attempt_at: toDate(change.nowMs) })
     .where('state', 'in', ['making', 'live'])
-    .where('lease_id', 'in', (eb) =>
-      eb.selectFrom('credential_lease').select('id').where('grant_id', 'in', idsOfChains(grants)),
+    .where(
+      'id',
+      '=',
+      among(
+        'uuid',
+        held.map(({ id }) => id),
+      ),
     )
     .execute();
 }

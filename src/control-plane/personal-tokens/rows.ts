@@ -1,9 +1,9 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 
 import { beginToken, type PersonalToken } from '../../domain/personal-token.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
-import { idsOfChains } from '../grants/rows.ts';
+import { type ChainEnd, leasesOfChains } from '../grants/chain-leases.ts';
 import type { PersonalTokenTable } from '../store/tables.ts';
 
 /** A personal access token as it is stored. */
@@ -78,20 +78,26 @@ export async function saveToken(
 }
 
 /** How many tokens under a grant, and those that it extends, are not seen to be gone; those that live under one lease left out. */
-export async function countTokens(
+export async function countTokens(change: Change, grant: ChainEnd, exceptLiveOf: string): Promise<number> {
+  const tokens = await tokensOfChains(change, [grant]);
+  return tokens.filter(
+    ({ state, leaseId }) => state !== 'gone' && (state !== 'live' || leaseId !== exceptLiveOf),
+  ).length;
+}
+
+/** The tokens under grants and those that they extend; each lease's are looked up by themselves, as leases are. */
+export async function tokensOfChains(
   change: Change,
-  grant: { readonly chainId: string },
-  exceptLiveOf: string,
-): Promise<number> {
-  const row = await change.trx
-    .selectFrom('personal_token as token')
-    .innerJoin('credential_lease as lease', 'lease.id', 'token.lease_id')
-    .select((eb) => eb.fn.countAll<string>().as('count'))
-    .where('lease.grant_id', 'in', idsOfChains([grant]))
-    .where('token.state', '<>', 'gone')
-    .where((eb) => eb.or([eb('token.state', '<>', 'live'), eb('lease.id', '<>', exceptLiveOf)]))
-    .executeTakeFirstOrThrow();
-  return Number(row.count);
+  grants: readonly ChainEnd[],
+): Promise<Pick<StoredToken, 'id' | 'leaseId' | 'state'>[]> {
+  const leases = await leasesOfChains(change, grants);
+  if (leases.length === 0) return [];
+  const { rows } = await sql<Pick<Selectable<PersonalTokenTable>, 'id' | 'lease_id' | 'state'>>`
+    select token.* from unnest(${leases.map(({ id }) => id)}::uuid[]) as lease (id)
+      cross join lateral (
+        select id, lease_id, state from oam.personal_token where lease_id = lease.id offset 0
+      ) as token`.execute(change.trx);
+  return rows.map((row) => ({ id: row.id, leaseId: row.lease_id, state: row.state }));
 }
 
 /** A token out of its row. */

@@ -20,9 +20,9 @@ export async function lapseUnanswered(core: Core): Promise<number> {
       .where((eb) =>
         eb.or([
           eb('lapses_at', '<=', toDate(change.nowMs)),
-          sql<boolean>`exists (
-            select from oam.access_grant base
-            where base.id = access_request.extends_grant_id and base.state <> 'active')`,
+          // As a value, which is looked up for each: what exists is looked up for all at once, by reading all there are.
+          sql<boolean>`(
+            select base.state from oam.access_grant base where base.id = access_request.extends_grant_id) <> 'active'`,
         ]),
       )
       .orderBy('lapses_at')

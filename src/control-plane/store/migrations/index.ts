@@ -23,6 +23,7 @@ import { runners } from './0021-runners.ts';
 import { goodLeases } from './0022-good-leases.ts';
 import { spentTokens } from './0023-spent-tokens.ts';
 import { recentlyAbsent } from './0024-recently-absent.ts';
+import { orderedLists } from './0025-ordered-lists.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -50,4 +51,5 @@ export const migrations: readonly Migration[] = [
   goodLeases,
   spentTokens,
   recentlyAbsent,
+  orderedLists,
 ];
