@@ -42,10 +42,11 @@ export interface Stage {
   readonly controlPlane: RunningControlPlane;
   /** The control plane's own copy of the demo's policy, read when it starts. */
   readonly policyFolder: string;
-  /** Starts another control plane, which differs from the stage's in whom it trusts to say who people are. */
+  /** Starts another control plane, which differs from the stage's in whom it trusts to say who people are, or in more. */
   anotherControlPlane(
     name: string,
     identity: Partial<ControlPlaneOptions['identity']>,
+    configuration?: ControlPlaneOptions['configuration'],
   ): Promise<RunningControlPlane>;
   /** User settings with which the extension finds its way here. */
   readonly settings: Readonly<Record<string, unknown>>;
@@ -103,7 +104,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       scopes: EDITOR_SCOPES,
     };
     const startOne = (
-      o: Pick<ControlPlaneOptions, 'folder' | 'port' | 'identity'>,
+      o: Pick<ControlPlaneOptions, 'folder' | 'port' | 'identity' | 'configuration'>,
     ): Promise<RunningControlPlane> =>
       cleanup.start(
         (signal) =>
@@ -136,8 +137,12 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       databricks,
       controlPlane,
       policyFolder,
-      anotherControlPlane: (name, change) =>
-        startOne({ folder: join(folder.path, name), identity: { ...identity, ...change } }),
+      anotherControlPlane: (name, change, configuration) =>
+        startOne({
+          folder: join(folder.path, name),
+          identity: { ...identity, ...change },
+          ...(configuration && { configuration }),
+        }),
       settings: {
         'databricksMlOam.controlPlaneUrl': controlPlane.url,
         'databricksMlOam.trustedWorkspaceHosts': hosts,

@@ -154,8 +154,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     return route.ended === undefined ? { ...outcome, route } : { refusal: endedRefusal(route.ended), route };
   };
 
-  const judgeStranger = async (facts: RequestFacts, socket: Socket): Promise<Verdict> => {
+  const judgeStranger = async (facts: RequestFacts, socket: Socket): Promise<Verdict | undefined> => {
     const refusal = await peers.refuse(socket);
+    // Of a connection that is closed by now the system knows nothing any more, and nobody waits for an answer.
+    if (refusal !== undefined && socket.destroyed) return undefined;
     return refusal === undefined ? judge(facts, socket) : { refusal, route: routeOf(facts, socket) };
   };
 
@@ -199,7 +201,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         }
         verdict
           .then((late) => {
-            deliver(facts, response, late);
+            if (late !== undefined) deliver(facts, response, late);
           })
           .catch((error: unknown) => {
             fail(response, error);

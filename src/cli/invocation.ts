@@ -15,6 +15,8 @@ export interface Invocation {
   readonly notePage: (line: string) => void;
   /** Whether the person sits at a terminal, which then sends Ctrl-C to all programs in front by itself. */
   readonly atTerminal: boolean;
+  /** Whether a program that is run goes on when the terminal goes away, because its output does not go there. */
+  readonly outlivesTerminal: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly redactor: Redactor;

@@ -7,17 +7,21 @@ import type { Invocation } from './invocation.ts';
 import { jsonLogger } from './json-logger.ts';
 import { runCommandLine } from './program.ts';
 import { createSignalDesk, exitCodeOf, STOP_SIGNALS } from './signals.ts';
+import { outputGoesElsewhere } from './terminal.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
 const redactor = createRedactor();
-const signals = createSignalDesk();
+const outlivesTerminal = outputGoesElsewhere();
+const signals = createSignalDesk({ outlivesTerminal });
 for (const signal of STOP_SIGNALS) {
   process.on(signal, () => {
     signals.deliver(signal);
   });
 }
-// Whoever closed the pipe has read enough: `oam grants | head`.
+// Whoever closed the pipe has read enough: `oam grants | head`. And a terminal that is gone reads nothing, but what is to be
+// given back at the end is given back.
 process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
 
 const clock = { nowMs: () => Date.now() };
 const invocation: Invocation = {
@@ -25,6 +29,7 @@ const invocation: Invocation = {
   answer: (line) => process.stdout.write(`${line}\n`),
   note: (line) => process.stderr.write(`${redactor.redact(line)}\n`),
   notePage: (line) => process.stderr.write(`${line}\n`),
+  outlivesTerminal,
   atTerminal: process.stdin.isTTY || process.stderr.isTTY,
   clock,
   logger: jsonLogger({

@@ -21,8 +21,14 @@ export interface SignalDesk {
   take(listener: (signal: StopSignal) => void): Disposable;
 }
 
-/** A desk, and the slot through which signals come in. */
-export function createSignalDesk(): SignalDesk & { deliver(signal: StopSignal): void } {
+/**
+ * A desk, and the slot through which signals come in.
+ *
+ * @param outlivesTerminal whether a terminal that goes away is no reason to stop: whoever takes signals hears of it all the same.
+ */
+export function createSignalDesk({ outlivesTerminal = false } = {}): SignalDesk & {
+  deliver(signal: StopSignal): void;
+} {
   const stop = new AbortController();
   const takers: ((signal: StopSignal) => void)[] = [];
   let received: StopSignal | undefined;
@@ -46,6 +52,7 @@ export function createSignalDesk(): SignalDesk & { deliver(signal: StopSignal): 
         taker(signal);
         return;
       }
+      if (signal === 'SIGHUP' && outlivesTerminal) return;
       received ??= signal;
       stop.abort();
     },

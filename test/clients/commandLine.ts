@@ -16,7 +16,8 @@ export interface Outcome {
 
 export interface CommandLineOptions {
   readonly stage: Stage;
-  readonly python: PythonEnvironment;
+  /** Whose programs come first in the path; none unless given. */
+  readonly python?: PythonEnvironment;
   readonly person: Person;
   readonly cwd: string;
 }
@@ -47,7 +48,7 @@ export class CommandLine {
         ...Object.fromEntries(inherited),
         ...stage.commandLine,
         HOME: stage.folder,
-        PATH: `${python.bin}:${process.env['PATH'] ?? ''}`,
+        PATH: [...(python === undefined ? [] : [python.bin]), process.env['PATH'] ?? ''].join(':'),
         ...env,
       },
     });

@@ -21,6 +21,6 @@ export async function execClean(options: ExecOptions, invocation: Invocation): P
   }
   const { env, leftOut } = cleanEnvironment(invocation.env);
   if (leftOut.length > 0) invocation.note(`Left out of the program's environment: ${leftOut.join(', ')}`);
-  const { signals, atTerminal } = invocation;
-  return runChild({ ...options, env, signals, atTerminal });
+  const { signals, atTerminal, outlivesTerminal } = invocation;
+  return runChild({ ...options, env, signals, atTerminal, outlivesTerminal });
 }

@@ -127,11 +127,11 @@ async function runInPlace(
   { command, args }: Program,
   invocation: Invocation,
 ): Promise<number> {
-  const { atTerminal, note, signals } = invocation;
+  const { atTerminal, note, outlivesTerminal, signals } = invocation;
   if (leftOut.length > 0) note(`Left out of the program's environment: ${leftOut.join(', ')}`);
   const watch = held && watchWhileRunning(held, path, invocation);
   try {
-    return await runChild({ command, args, env, signals, atTerminal });
+    return await runChild({ command, args, env, signals, atTerminal, outlivesTerminal });
   } finally {
     watch?.[Symbol.dispose]();
   }

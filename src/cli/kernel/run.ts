@@ -82,6 +82,7 @@ export async function runKernel(
       signals,
       // Jupyter signals the whole group; what reached us reached the kernel.
       atTerminal: true,
+      outlivesTerminal: false,
     });
   } finally {
     stopped.abort();

@@ -30,7 +30,15 @@ export interface Bearer {
   /** `auth_time`: when the person showed who they are, where the token says so. */
   readonly signedInAtMs?: EpochMs | undefined;
   /** Present where a program asks that works under one grant, and may do nothing else. */
-  readonly runner?: { readonly id: string; readonly grantId: string };
+  readonly runner?: RunnerFacts;
+}
+
+/** A runner that asks, as it is known by its token. */
+export interface RunnerFacts {
+  readonly id: string;
+  readonly grantId: string;
+  /** Whether its token has expired: with that it gets the next one, and nothing else. */
+  readonly isExpired: boolean;
 }
 
 /** A token that is not good for this control plane. */

@@ -14,13 +14,17 @@ import { recordRefusal } from '../audit/refusals.ts';
 import type { SessionLimitCheck } from '../authentication/session-limits.ts';
 import type { SessionRecord } from '../audit/sessions.ts';
 import { newestFacts, rememberPrincipal } from '../authentication/principals.ts';
-import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
+import {
+  type Bearer,
+  TokenRefused,
+  type RunnerFacts,
+  type TokenVerifier,
+} from '../authentication/token-verifier.ts';
 import { storeNowMs } from '../changes/change.ts';
 import type { Core, LiveCore } from '../core.ts';
 import { streamEvents } from '../events/stream.ts';
 import type { EventWatch } from '../events/watch.ts';
 import { confine, NotForRunners } from '../runners/confine.ts';
-import type { RunnerFacts } from '../runners/tokens.ts';
 import { resumeRequestsOf } from '../requests/returning.ts';
 import { MethodNotAllowed, methodsByAddress } from './allowed-methods.ts';
 import { bodies, type Call, inputs, type Operations } from './call.ts';
@@ -123,7 +127,7 @@ function addOperation<Id extends OperationId>(
       try {
         if (endpoint.auth === 'bearer') bearer = await authenticate(parts, core, request, id);
         if (id === 'redeemRunner') await parts.limits.countAddress(callerOf(request).address);
-        if (bearer?.runner !== undefined) await confine(core, bearer.runner, id, request.params);
+        if (bearer !== undefined) await confine(core, bearer, id, request.params);
         const call = parseCall(id, endpoint, request, bearer, goneSignal(reply));
         if (id === 'listEvents' && acceptsStream(request) && bearer !== undefined) {
           return await openStream(parts, request, reply, bearer, closing);

@@ -3,22 +3,26 @@ import * as z from 'zod/mini';
 
 import { OamError } from '../../domain/errors.ts';
 import { RUNNER_OPERATIONS } from '../../protocol/runners.ts';
+import type { Bearer } from '../authentication/token-verifier.ts';
 import type { Core } from '../core.ts';
-import type { RunnerFacts } from './tokens.ts';
+import { tokenEnded } from './tokens.ts';
 
 const Addressed = z.object({ id: z.optional(z.uuid()) });
 
 /**
- * Holds a runner to what it is for: its own grant, and those that extend it.
+ * Holds a runner to what it is for: its own grant, and those that extend it; and with a token that has expired, to getting
+ * the next one. Does nothing for anybody else.
  *
- * @throws {OamError} `not_allowed`.
+ * @throws {OamError} `not_allowed`, `session_expired`.
  */
 export async function confine(
   { db }: Pick<Core, 'db'>,
-  runner: RunnerFacts,
+  { runner, principal }: Pick<Bearer, 'runner' | 'principal'>,
   operation: string,
   params: unknown,
 ): Promise<void> {
+  if (runner === undefined) return;
+  if (runner.isExpired && operation !== 'renewRunner') throw tokenEnded(principal);
   if (!RUNNER_OPERATIONS.includes(operation)) throw new NotForRunners();
   const addressed = Addressed.safeParse(params);
   if (!addressed.success) throw new NotForRunners();

@@ -10,7 +10,12 @@ import { type EpochMs, minutesToMs } from '../../domain/time.ts';
 import type { RunnerToken } from '../../protocol/runners.ts';
 import { recordAudit } from '../audit/record.ts';
 import { findPrincipal } from '../authentication/principals.ts';
-import { type Bearer, TokenRefused, type TokenVerifier } from '../authentication/token-verifier.ts';
+import {
+  type Bearer,
+  type RunnerFacts,
+  TokenRefused,
+  type TokenVerifier,
+} from '../authentication/token-verifier.ts';
 import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { findGrant, type StoredGrant } from '../grants/rows.ts';
@@ -23,17 +28,11 @@ const TOKEN_PREFIX = 'oamr_';
 
 const RANDOM_BYTES = 32;
 
-/** How long a token lasts, in minutes. A runner gets the next one while its grant lives. */
+/** How long a token lasts, in minutes. A runner gets the next one while its grant lives, after the end of the last one too. */
 const TOKEN_MINUTES = 15;
 
 /** How long the former token is good after a renewal whose answer may have been lost, in minutes. */
 const FORMER_MINUTES = 1;
-
-/** A runner that asks, as it is known by its token. */
-export interface RunnerFacts {
-  readonly id: string;
-  readonly grantId: string;
-}
 
 /**
  * Trades a code for a runner's first token. A code that comes a second time is in two hands, so what came of the first
@@ -217,18 +216,25 @@ async function verifyToken(core: Pick<Core, 'db' | 'debt'>, token: string, nowMs
   }
   const principal = await ownerOf(db, row);
   // One that ended with its grant may still read that it did: its program ends its path by that word and by no other.
-  const isOver = row.ended_at !== null && row.ended_by !== 'grant_ended';
-  if (isOver || expiresAtMs <= nowMs) {
-    throw new TokenRefused('session_expired', 'This token has ended. Hand the access over anew.', principal);
-  }
+  const endedWithGrant = row.ended_by === 'grant_ended';
+  const isExpired = expiresAtMs <= nowMs;
+  // Its machine has slept, or the control plane was away: the last token that it had gets it the next one, on its machine,
+  // while the grant lives.
+  const isLast = row.token_sha256 === hash;
+  if ((row.ended_at !== null && !endedWithGrant) || (isExpired && !isLast)) throw tokenEnded(principal);
   return {
     principal,
     expiresAtMs,
     issuedAtMs: toMs(row.renewed_at ?? row.redeemed_at) ?? 0,
     tokenId: `runner:${row.id}`,
     clientId: undefined,
-    runner: { id: row.id, grantId: row.grant_id },
+    runner: { id: row.id, grantId: row.grant_id, isExpired: isExpired && !endedWithGrant },
   };
+}
+
+/** The refusal of a runner's token that is good for nothing any more, or for nothing but the next one. */
+export function tokenEnded(principal: Principal): TokenRefused {
+  return new TokenRefused('session_expired', 'This token has ended. Hand the access over anew.', principal);
 }
 
 async function endMisused(core: Pick<Core, 'db' | 'debt'>, id: string): Promise<void> {

@@ -8,7 +8,7 @@ import threading
 import time
 from datetime import datetime
 
-from databricks.sdk import WorkspaceClient, credentials_provider, oauth
+from databricks.sdk import WorkspaceClient, oauth
 from databricks.sdk.clock import Clock
 from databricks.sdk.core import Config
 
@@ -29,7 +29,8 @@ class FastDatetime(datetime):
 
 
 class FastClock(Clock):
-    """The SDK repeats calls by it: as often, and for as long, as in a night that goes by slowly."""
+    """The SDK repeats calls by it: as often, and for as long, as in a night that goes by slowly. What it waits for one answer
+    stays the machine's own time, as the machine is no faster."""
 
     def time(self):
         return now()
@@ -39,7 +40,6 @@ class FastClock(Clock):
 
 
 oauth.datetime = FastDatetime
-credentials_provider.MetadataServiceTokenSource._metadata_service_timeout /= SPEED
 # What the machine has in its own environment is none of the workers'.
 for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
     del os.environ[name]

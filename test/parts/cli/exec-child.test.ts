@@ -85,7 +85,11 @@ describe('oam exec: the program', function () {
 
   const run = (
     code: string,
-    o: { signals?: ReturnType<typeof createSignalDesk>; atTerminal?: boolean } = {},
+    o: {
+      signals?: ReturnType<typeof createSignalDesk>;
+      atTerminal?: boolean;
+      outlivesTerminal?: boolean;
+    } = {},
   ) =>
     runChild({
       command: process.execPath,
@@ -93,6 +97,7 @@ describe('oam exec: the program', function () {
       env: { PATH: process.env['PATH'] ?? '' },
       signals: o.signals ?? createSignalDesk(),
       atTerminal: o.atTerminal ?? false,
+      outlivesTerminal: o.outlivesTerminal ?? false,
     });
 
   it('gives its exit code', async () => {
@@ -105,16 +110,42 @@ describe('oam exec: the program', function () {
   });
 
   it('is found, or it is said that it is not', async () => {
-    const start = (command: string) =>
-      runChild({ command, args: [], env: {}, signals: createSignalDesk(), atTerminal: false });
-    await assert.rejects(start('/no/such/program'), (error) => {
-      assert.ok(error instanceof NotStartedError);
-      return error.exitCode === 127;
-    });
-    await assert.rejects(start(tmpdir()), (error) => {
-      assert.ok(error instanceof NotStartedError);
-      return error.exitCode === 126;
-    });
+    for (const outlivesTerminal of [false, true]) {
+      const start = (command: string) =>
+        runChild({
+          ...{ command, args: [], env: { PATH: '/bin' }, signals: createSignalDesk() },
+          ...{ atTerminal: false, outlivesTerminal },
+        });
+      for (const [command, exitCode] of [
+        ['/no/such/program', 127],
+        ['no-such-program', 127],
+        [tmpdir(), 126],
+      ] as const) {
+        await assert.rejects(start(command), (error) => {
+          assert.ok(error instanceof NotStartedError);
+          return error.exitCode === exitCode;
+        });
+      }
+    }
+  });
+
+  it('ignores that its terminal goes away where it is to outlive it, unless it takes the signal itself', async () => {
+    const hangUp = 'process.kill(process.pid, "SIGHUP"); setTimeout(() => process.exit(3), 50);';
+    assert.equal(await run(hangUp), 129);
+    const shell = (code: string, outlivesTerminal: boolean) =>
+      runChild({
+        ...{ command: 'sh', args: ['-c', code], env: { PATH: process.env['PATH'] ?? '' } },
+        ...{ signals: createSignalDesk(), atTerminal: false, outlivesTerminal },
+      });
+    assert.equal(await shell('kill -HUP $$; exit 3', false), 129);
+    assert.equal(await shell('kill -HUP $$; exit 3', true), 3);
+    // Node takes every signal back as it starts, so this one hears it again.
+    assert.equal(
+      await run(`process.on('SIGHUP', () => process.exit(4)); ${hangUp}`, { outlivesTerminal: true }),
+      4,
+    );
+    assert.equal(await run('process.exit(42)', { outlivesTerminal: true }), 42);
+    assert.equal(await run('process.kill(process.pid, "SIGKILL")', { outlivesTerminal: true }), 137);
   });
 
   /** A program that says when it is ready, in a file, and ends by its own code when it gets a signal. */

@@ -46,6 +46,31 @@ describe('broker: whose a connection is', () => {
     assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 403']);
   });
 
+  it('is no matter where its program has hung up meanwhile: the system knows nothing of it then, and nobody is accused', async () => {
+    const looked = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<undefined>();
+    const refusals: string[] = [];
+    await using broker = await brokerWith({
+      uidOf: () => {
+        looked.resolve();
+        return gone.promise;
+      },
+    });
+    const { path } = broker.open({ host: HOST, source, onRefusal: ({ code }) => refusals.push(code) });
+    const socket = connect(broker.port, '127.0.0.1');
+    socket.write(wire({ port: broker.port, path: `/${path}` }));
+    await looked.promise;
+    socket.resetAndDestroy();
+    // The broker has read the end of this connection before that of the next.
+    const next = connect(broker.port, '127.0.0.1');
+    next.write('no HTTP\r\n\r\n');
+    next.resume();
+    await once(next, 'close');
+    gone.resolve(undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(refusals, []);
+  });
+
   it('does not follow a path from one connection to another, nor from one address to the next', async () => {
     await using broker = await brokerWith();
     const { path } = broker.open({ host: HOST, source });

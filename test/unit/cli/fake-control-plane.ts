@@ -149,6 +149,7 @@ export function fakeInvocation(changes: Partial<Invocation> = {}) {
     note: (line) => notes.push(line),
     notePage: (line) => notes.push(line),
     atTerminal: false,
+    outlivesTerminal: false,
     clock: { nowMs: () => NOW },
     logger: silentLogger,
     redactor: createRedactor(),

@@ -39,9 +39,9 @@ describe('a program that takes a grant over', function () {
     (await world.client('ana').call('handOver', { params: { id: grantId }, body: { name: 'nightly' } })).code;
   const redeem = (code: string, machine = MACHINE): Promise<RunnerToken> =>
     as(undefined).call('redeemRunner', { body: { code, machine } });
-  const states = async (): Promise<unknown[]> => {
+  const states = async (): Promise<(readonly [state: string, endedBy: string | null])[]> => {
     const { items } = await world.client('ana').call('listRunners', { params: { id: grantId } });
-    return items.map(({ state, endedBy }) => [state, endedBy]);
+    return items.map(({ state, endedBy }) => [state, endedBy] as const);
   };
 
   it('works under it without the session of its holder, and may do nothing else of what they may', async () => {
@@ -74,8 +74,39 @@ describe('a program that takes a grant over', function () {
       // For a renewal whose answer was lost.
       assert.equal((await as(former).call('getGrant', { params: { id: grantId } })).state, 'active');
     }
-    await world.store.advance(16 * MINUTE_MS);
-    await refused(as(token).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
+    await world.client('ana').call('returnGrant', { params: { id: grantId } });
+    await refused(as(token).call('renewRunner', { body: { machine: MACHINE } }), 'grant_not_active');
+  });
+
+  it('goes on after its machine has slept through the end of its token: that gets the next one, and nothing else', async () => {
+    const first = (await redeem(await offer())).accessToken;
+    await world.store.advance(40 * MINUTE_MS);
+    await refused(as(first).call('getGrant', { params: { id: grantId } }), 'session_expired');
+    await refused(as(first).call('issueCredential', { params: { id: grantId } }), 'session_expired');
+    const { accessToken } = await as(first).call('renewRunner', { body: { machine: MACHINE } });
+    assert.equal((await as(accessToken).call('getGrant', { params: { id: grantId } })).state, 'active');
+    await world.store.advance(2 * MINUTE_MS);
+    await refused(as(first).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
+    assert.deepEqual(await states(), [['ended', 'misused']]);
+  });
+
+  it('does not go on after its grant has ended while its machine slept, nor on another one', async () => {
+    const asleep = (await redeem(await offer())).accessToken;
+    const copied = (await redeem(await offer())).accessToken;
+    await world.store.advance(40 * MINUTE_MS);
+    const elsewhere = { body: { machine: 'another-machine-than-before' } };
+    await refused(as(copied).call('renewRunner', elsewhere), 'not_allowed');
+    await refused(as(copied).call('renewRunner', { body: { machine: MACHINE } }), 'session_expired');
+    await world.store.advance(30 * MINUTE_MS);
+    await world.until(grantId, 'ended');
+    await refused(as(asleep).call('renewRunner', { body: { machine: MACHINE } }), 'grant_not_active');
+    await endIdleRunners({
+      db: world.store.db,
+      debt: createAuditDebt(world.dataFolder, silentLogger),
+    });
+    // It learns what became of its grant, so that its path ends for good.
+    assert.equal((await as(asleep).call('getGrant', { params: { id: grantId } })).state, 'ended');
+    await refused(as(asleep).call('issueCredential', { params: { id: grantId } }), 'grant_not_active');
   });
 
   it('is told that its grant has ended, also where it was ended with it, and gets nothing more', async () => {
@@ -92,8 +123,11 @@ describe('a program that takes a grant over', function () {
     await refused(runner.call('issueCredential', { params: { id: grantId } }), 'grant_not_active');
     await refused(runner.call('returnGrant', { params: { id: grantId } }), 'grant_not_active');
     await refused(runner.call('renewRunner', { body: { machine: MACHINE } }), 'grant_not_active');
+    // Its machine may have slept through it.
     await world.store.advance(15 * MINUTE_MS);
-    await refused(runner.call('getGrant', { params: { id: grantId } }), 'session_expired');
+    assert.equal((await runner.call('getGrant', { params: { id: grantId } })).endReason, 'returned');
+    await refused(runner.call('issueCredential', { params: { id: grantId } }), 'grant_not_active');
+    await refused(runner.call('renewRunner', { body: { machine: MACHINE } }), 'grant_not_active');
   });
 
   it('ends where a token that it has renewed comes back late, however old', async () => {
