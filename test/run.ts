@@ -1,6 +1,6 @@
 /**
- * `npm test [-- suite…]`: every suite in order, then one closing line. What cannot be had on this machine is
- * skipped aloud, by name, with the reason, and counted as skipped.
+ * `npm test [-- suite…]`: every suite, then one closing line. What cannot be had on this machine is skipped aloud, by
+ * name, with the reason, and counted as skipped.
  */
 import { globSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,6 +11,7 @@ import { ROOT, temporaryFolder } from '../demo/stage/folders.ts';
 import { startProcess } from '../demo/stage/processes.ts';
 import { Cleanup, cleanUpOnSignals } from '../demo/stage/cleanup.ts';
 import { closingLine, COUNTS_FILE, propertiesLine, readCounts, type Counts } from './reporting/counts.ts';
+import { type Say, takeTurns } from './reporting/turns.ts';
 
 interface Suite {
   readonly name: string;
@@ -28,6 +29,8 @@ interface Suite {
   /** For all of it, in minutes. */
   readonly limitMinutes: number;
   readonly quiet?: true;
+  /** It waits for most of its time, for tokens to expire and packages to come, so it runs beside those that compute. */
+  readonly waits?: true;
 }
 
 const SUITES: readonly Suite[] = [
@@ -43,10 +46,10 @@ const SUITES: readonly Suite[] = [
     what: 'each room beside the real database, identity provider and processes that it works with',
     runs: {
       files: ['test/parts/**/*.test.ts'],
-      timeoutMs: 10_000,
+      timeoutMs: 30_000,
       workers: Math.max(2, availableParallelism()),
     },
-    limitMinutes: 20,
+    limitMinutes: 30,
     quiet: true,
   },
   {
@@ -77,12 +80,13 @@ const SUITES: readonly Suite[] = [
     what: "Databricks' own Python SDK and notebook kernels",
     runs: { files: ['test/clients/**/*.test.ts'], timeoutMs: 180_000 },
     limitMinutes: 25,
+    waits: true,
   },
 ];
 
 const mocha = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin/mocha.js');
 
-async function runSuite(suite: Suite, cleanup: Cleanup): Promise<Counts> {
+async function runSuite(suite: Suite, say: Say): Promise<Counts> {
   const folder = await temporaryFolder('counts');
   cleanup.add(() => folder.remove());
   const file = join(folder.path, 'counts.json');
@@ -103,11 +107,10 @@ async function runSuite(suite: Suite, cleanup: Cleanup): Promise<Counts> {
     env: {
       ...process.env,
       [COUNTS_FILE]: file,
+      NODE_COMPILE_CACHE: compiled.path,
       ...(suite.quiet === true ? { OAM_TEST_QUIET: '1' } : {}),
     },
-    onLine: (line) => {
-      console.log(line);
-    },
+    onLine: say,
   });
   cleanup.add(() => running.stop(20_000));
   let outOfTime = false;
@@ -122,7 +125,7 @@ async function runSuite(suite: Suite, cleanup: Cleanup): Promise<Counts> {
   await folder.remove();
 
   const fail = (why: string): Counts => {
-    console.log(`  FAILED   the suite ${suite.name}: ${why}`);
+    say(`  FAILED   the suite ${suite.name}: ${why}`);
     return { ...counts, failed: counts.failed + 1 };
   };
   if (outOfTime) return fail(`not done after ${String(suite.limitMinutes)} minutes`);
@@ -142,18 +145,36 @@ if (unknown.length > 0) {
 
 const cleanup = new Cleanup();
 cleanUpOnSignals(cleanup);
+// Hundreds of processes start from the same sources: each is compiled once.
+const compiled = await temporaryFolder('compiled');
+cleanup.add(() => compiled.remove());
+
 const total: Counts = { passed: 0, failed: 0, skipped: [] };
-for (const suite of SUITES) {
-  if (wished.length > 0 && !wished.includes(suite.name)) continue;
-  console.log(`\n${suite.name}: ${suite.what}`);
-  const started = performance.now();
-  const counts = await runSuite(suite, cleanup);
-  const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(`${suite.name}: ${closingLine(counts)}${propertiesLine(counts)} (${String(seconds)} s)`);
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped.push(...counts.skipped);
+const turns = takeTurns((line) => {
+  console.log(line);
+});
+
+async function runInOrder(suites: readonly Suite[]): Promise<void> {
+  for (const suite of suites) {
+    const turn = turns.ask();
+    turn.say(`\n${suite.name}: ${suite.what}`);
+    const started = performance.now();
+    const counts = await runSuite(suite, turn.say);
+    const seconds = Math.round((performance.now() - started) / 1000);
+    turn.say(`${suite.name}: ${closingLine(counts)}${propertiesLine(counts)} (${String(seconds)} s)`);
+    turn.end();
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped.push(...counts.skipped);
+  }
 }
+
+const chosen = SUITES.filter(({ name }) => wished.length === 0 || wished.includes(name));
+const computing = chosen.filter(({ waits }) => waits !== true);
+const waiting = chosen.filter(({ waits }) => waits === true);
+if (availableParallelism() > 1) await Promise.all([runInOrder(computing), runInOrder(waiting)]);
+else await runInOrder(chosen);
+await compiled.remove();
 
 if (total.skipped.length > 0) {
   console.log('\nSkipped:');

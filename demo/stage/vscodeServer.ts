@@ -162,7 +162,9 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
 function environment(home: string, path: readonly string[]): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([key]) =>
-      !/^(DATABRICKS_|MLFLOW_|VSCODE_|OAM_|npm_|NODE_OPTIONS|ELECTRON_|PYTHON|VIRTUAL_ENV|PYENV_)/i.test(key),
+      !/^(DATABRICKS_|MLFLOW_|VSCODE_|OAM_|npm_|NODE_OPTIONS|NODE_COMPILE_CACHE|ELECTRON_|PYTHON|VIRTUAL_ENV|PYENV_)/i.test(
+        key,
+      ),
   );
   return {
     ...Object.fromEntries(kept),

@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { EDITOR_CLIENT_ID, OAM_AUDIENCE } from '../../../src/sandbox/identity-provider/index.ts';
 
 describe('oam serve', function () {
-  this.timeout(30_000);
+  // Each makes a database anew.
+  this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'oam-serve-'));
