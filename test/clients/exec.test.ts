@@ -195,6 +195,24 @@ describe('oam exec, with roles of the kinds that are opt-in', () => {
     await until(() => there().stage.databricks.personalAccessTokens('prod').length === 0);
     await until(() => there().stage.databricks.members(SEED.jitGroups.deployer.id).length === 0);
   });
+
+  it('shows a personal access token to a tool that takes nothing else, and says what that exposes', async () => {
+    const asked = as('ana').start(['request', PERSONAL, ...PURPOSE, '--for', '5m', '--wait']);
+    const [, request = ''] = await asked.waitForLine(/\(request ([^)]+)\)|request (\S+)/, 30_000);
+    assert.equal((await as('lena').run(['approve', request])).code, 0);
+    assert.equal((await asked.ended).code, 0, asked.tail());
+    const { output: grants } = await as('ana').run(['grants']);
+    const grant = new RegExp(`^(\\S+) +active +${PERSONAL} `, 'm').exec(grants)?.[1] ?? assert.fail(grants);
+    const { code, output } = await as('ana').run(['token', '--grant', grant]);
+    assert.equal(code, 0, output);
+    assert.match(output, /^dapi\S+$/m);
+    assert.match(
+      output,
+      /whoever has it works as the role from anywhere, until it expires or the access ends/,
+    );
+    assert.equal((await as('ana').run(['return', grant])).code, 0);
+    await until(() => there().stage.databricks.personalAccessTokens('prod').length === 0);
+  });
 });
 
 function commandLineOf({ stage, python, project }: ClientStage, person: keyof typeof PEOPLE): CommandLine {

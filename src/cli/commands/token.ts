@@ -30,8 +30,14 @@ export async function token(
     await ensureSignedInAt(host, session, connection, invocation);
     return personTokenSource(await personIn(host));
   };
+  let exposes = 'Keep it out of files.';
   const ofGrant = async (grantId: string): Promise<TokenSource> => {
     const { role } = await latestGrant(client, grantId, signals.stop);
+    if (role.credential === 'pat') {
+      exposes =
+        'It is a personal access token: whoever has it works as the role from anywhere, until it expires or the access ends. ' +
+        'Keep it out of files, logs and shell histories.';
+    }
     return roleTokenSource({ grantId, client, redactor, person: await personIn(role.workspace.host) });
   };
   const source = await (flags.grant === undefined ? everyday() : ofGrant(flags.grant));
@@ -40,5 +46,5 @@ export async function token(
   invocation.answer(
     flags.json ? JSON.stringify({ accessToken: minted.accessToken, expiresAt }) : minted.accessToken,
   );
-  invocation.note(`Good until ${describeMoment(minted.expiresAtMs, clock.nowMs())}. Keep it out of files.`);
+  invocation.note(`Good until ${describeMoment(minted.expiresAtMs, clock.nowMs())}. ${exposes}`);
 }
