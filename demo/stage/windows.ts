@@ -19,7 +19,12 @@ export interface WindowMaker {
   /** @param name Of the person; names the folder. */
   open(
     name: string,
-    o?: { port?: number; settings?: Readonly<Record<string, unknown>> },
+    o?: {
+      port?: number;
+      settings?: Readonly<Record<string, unknown>>;
+      /** What is set where the person starts VS Code. */
+      env?: Readonly<Record<string, string>>;
+    },
   ): Promise<PersonalWindow>;
 }
 
@@ -42,7 +47,7 @@ export async function windowMaker(stage: Stage, tools: Tools): Promise<WindowMak
   });
 
   return {
-    async open(name, { port, settings } = {}) {
+    async open(name, { port, settings, env } = {}) {
       const folder = join(stage.folder, name);
       const project = join(folder, 'home', 'next-shelf');
       const server = await cleanup.start(
@@ -57,7 +62,7 @@ export async function windowMaker(stage: Stage, tools: Tools): Promise<WindowMak
             extensions,
             path: [tools.python.bin, programs],
             settings: { ...stage.settings, 'pythonKernelStandIn.showNotebook': true, ...settings },
-            env: { ...stage.commandLine, TMPDIR: temporary },
+            env: { ...stage.commandLine, TMPDIR: temporary, ...env },
           });
         },
         (running) => running.close(),

@@ -43,6 +43,17 @@ describe('access in the editor', () => {
     await question.waitFor();
   });
 
+  it('leaves a window alone whose environment says who signs in, and says so', async () => {
+    const env = { DATABRICKS_CONFIG_PROFILE: 'mine' };
+    const ana = await there().open('ana-profile', { signedInAs: PEOPLE.ana, env });
+    await ana.workbench
+      .notification('This folder sets DATABRICKS_CONFIG_PROFILE itself, so OAM leaves its terminals')
+      .waitFor();
+    const terminal = await ana.workbench.openTerminal();
+    await terminal.runAlone('echo "[$DATABRICKS_CONFIG_PROFILE$DATABRICKS_METADATA_SERVICE_URL]"');
+    await terminal.waitForText(/^\[mine\]$/m);
+  });
+
   it('keeps pointers good over a reload of the window, and burns them at sign-out', async () => {
     const ana = await there().open('ana-reload', { signedInAs: PEOPLE.ana });
     await ana.useInFolder('ml-prod');

@@ -19,6 +19,8 @@ export interface Editors {
       trusted?: boolean;
       signedInAs?: Credentials;
       settings?: Readonly<Record<string, unknown>>;
+      /** What is set where the person starts VS Code. */
+      env?: Readonly<Record<string, string>>;
       language?: { readonly id: string; readonly say: (english: string) => string };
       /** Done to the folder before the window opens. */
       prepare?: (project: string) => Promise<void>;
@@ -50,8 +52,8 @@ export function editors(options: StageOptions = {}): () => Editors {
     const { stage, browser, windows } = scene ?? assert.fail('The scene is not set.');
     return {
       stage,
-      async open(name, { trusted = true, signedInAs, settings = {}, language, prepare } = {}) {
-        const { url, project } = await windows.open(name, { settings });
+      async open(name, { trusted = true, signedInAs, settings = {}, env = {}, language, prepare } = {}) {
+        const { url, project } = await windows.open(name, { settings, env });
         await prepare?.(project);
         const window = await OamWindow.open(browser, url, language);
         opened.push(window);
