@@ -10,5 +10,5 @@ export function areFactsFresh(
   { seenAtMs, tokenSeenAtMs = seenAtMs }: Pick<Principal, 'seenAtMs' | 'tokenSeenAtMs'>,
   nowMs: EpochMs,
 ): boolean {
-  return nowMs - tokenSeenAtMs <= minutesToMs(TOKEN_FACTS_FRESH_MINUTES);
+  return nowMs - Math.min(seenAtMs, tokenSeenAtMs) <= minutesToMs(TOKEN_FACTS_FRESH_MINUTES);
 }

@@ -48,7 +48,7 @@ export async function resumeReturned(core: Core): Promise<void> {
     .where('access_request.state', '=', 'awaiting_requester')
     .where('principal.groups', 'is not', null)
     .where(
-      sql<boolean>`principal.token_seen_at >= oam.now() - ${TOKEN_FACTS_FRESH_MINUTES} * interval '1 minute'`,
+      sql<boolean>`least(principal.seen_at, principal.token_seen_at) >= oam.now() - ${TOKEN_FACTS_FRESH_MINUTES} * interval '1 minute'`,
     )
     .limit(BATCH)
     .execute();
