@@ -1,5 +1,7 @@
 import { OamError } from '../../domain/errors.ts';
-import type { Session } from '../../identity/index.ts';
+import type { EpochMs } from '../../domain/time.ts';
+import { principalOf, type Session, signInWorkspaceAt } from '../../identity/index.ts';
+import type { Configuration } from '../../protocol/configuration.ts';
 import { chooseWorkspace, type Connection } from '../connection/connect.ts';
 import { ensureSignedInAt } from '../connection/person.ts';
 import { describeMoment } from '../duration.ts';
@@ -56,6 +58,8 @@ export async function status(
   await connection.session.hold(sessions, false);
   const session = await connection.session.current();
   const ended = connection.session.ended();
+  const nowMs = invocation.clock.nowMs();
+  const atDatabricks = await signInsAtDatabricks(workspaces, session, connection, nowMs);
   if (flags.json) {
     const person = session && {
       issuer: session.issuer,
@@ -68,6 +72,11 @@ export async function status(
         url: connection.url,
         version,
         workspaces,
+        databricks: atDatabricks.map(({ name, untilMs }) => ({
+          workspace: name,
+          signedIn: untilMs !== undefined,
+          until: untilMs === undefined || untilMs === Infinity ? null : new Date(untilMs).toISOString(),
+        })),
         signedIn: person ?? null,
         ended: ended?.code ?? null,
         kept: connection.kept,
@@ -87,15 +96,40 @@ export async function status(
   }
   if (session === undefined) return;
   const until =
-    session.refreshToken === undefined
-      ? `, until ${describeMoment(session.idTokenExpiresAtMs, invocation.clock.nowMs())}`
-      : '';
+    session.refreshToken === undefined ? `, until ${describeMoment(session.idTokenExpiresAtMs, nowMs)}` : '';
   invocation.answer(`Signed in      ${whoIs(session)}${until}`);
   if (connection.kept) {
     invocation.answer(
       "Kept           in this machine's keychain, which VS Code shares where its setting says so",
     );
   }
+  for (const { name, untilMs } of atDatabricks) {
+    const stands =
+      untilMs === undefined
+        ? `not signed in; sign in with: oam login --workspace ${name}`
+        : untilMs === Infinity
+          ? 'signed in, and renewed as it is used'
+          : `signed in, until ${describeMoment(untilMs, nowMs)}`;
+    invocation.answer(`Databricks     ${oneLine(`${name}, ${stands}`)}`);
+  }
+}
+
+/** How whoever is signed in stands at each workspace that wants a sign-in of its own, as far as this machine knows. */
+async function signInsAtDatabricks(
+  workspaces: Configuration['workspaces'],
+  session: Session | undefined,
+  connection: Connection,
+  nowMs: EpochMs,
+): Promise<{ readonly name: string; readonly untilMs: EpochMs | undefined }[]> {
+  if (session === undefined) return [];
+  const databricks = await connection.session.databricks();
+  const all = workspaces.map(async ({ name, host }) => {
+    const workspace = signInWorkspaceAt(workspaces, host);
+    if (workspace === undefined) return [];
+    const untilMs = await databricks.lastsUntilMs(workspace, principalOf(session));
+    return [{ name, untilMs: untilMs !== undefined && untilMs > nowMs ? untilMs : undefined }];
+  });
+  return (await Promise.all(all)).flat();
 }
 
 function whoIs(session: Session): string {

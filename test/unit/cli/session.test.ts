@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 
 import { connect } from '../../../src/cli/connection/connect.ts';
 import { login, logout, status } from '../../../src/cli/commands/sign-in.ts';
+import { describeMoment } from '../../../src/cli/duration.ts';
 import { assertWithinLimits } from '../../../src/cli/exec/lasting.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
 import { HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts';
-import { memoryAccountStores, type Session } from '../../../src/identity/index.ts';
+import {
+  memoryAccountStores,
+  principalOf,
+  type Session,
+  signInWorkspaceAt,
+} from '../../../src/identity/index.ts';
 import type { SessionLimits } from '../../../src/protocol/configuration.ts';
 import { actFrom, storeOf } from '../extension/account-stores.ts';
 import { fakeControlPlane, fakeInvocation, NOW, ok } from './fake-control-plane.ts';
@@ -13,6 +19,12 @@ import { fakeControlPlane, fakeInvocation, NOW, ok } from './fake-control-plane.
 const FLAGS = { keychain: true };
 
 const IDLE = 'Your company ends sessions that are not used for a while. Sign in again.: 30 min';
+
+/** Workspaces that want a sign-in of their own. */
+const OWN_SIGN_IN = ['ml-dev', 'ml-test', 'ml-old', 'ml-none'].map((name) => ({
+  ...{ name, host: `https://${name}` },
+  tokenSource: 'databricks-sign-in' as const,
+}));
 
 describe('oam: the session', () => {
   let nowMs: number;
@@ -29,7 +41,7 @@ describe('oam: the session', () => {
       product: 'databricks-ml-oam',
       version: '1',
       identity: { issuer: 'http://127.0.0.1:9', clientId: 'c', audience: 'a', scopes: [] },
-      workspaces: [{ name: 'ml-prod', host: 'https://prod' }],
+      workspaces: [{ name: 'ml-prod', host: 'https://prod' }, ...OWN_SIGN_IN],
       sessions,
     });
   /** A command: what it keeps outlives it where there is a keychain. */
@@ -80,6 +92,45 @@ describe('oam: the session', () => {
     await logout(third.connection, third.invocation);
     await status(third.connection, FLAGS, third.invocation);
     assert.match(third.answers.join('\n'), /^Nobody is signed in\.\n[^]*nobody; sign in with: oam login/);
+  });
+
+  it('is told by status with how one stands at each workspace that wants a sign-in of its own', async () => {
+    const { connection, invocation, answers } = await command();
+    await status(connection, FLAGS, invocation);
+    assert.doesNotMatch(answers.join('\n'), /^Databricks/m);
+    await connection.session.accept(ana);
+    const databricks = await connection.session.databricks();
+    const keep = async (name: string, expiresAtMs: number, refreshToken?: string): Promise<void> => {
+      const workspace = signInWorkspaceAt(OWN_SIGN_IN, `https://${name}`);
+      assert(workspace);
+      await databricks.accept(workspace, principalOf(ana), {
+        ...{ accessToken: `token-of-${name}`, expiresAtMs, refreshToken },
+      });
+    };
+    await keep('ml-dev', NOW + HOUR_MS, 'refresh-token-of-ml-dev');
+    await keep('ml-test', NOW + HOUR_MS);
+    await keep('ml-old', NOW - 1);
+    answers.length = 0;
+    await status(connection, FLAGS, invocation);
+    await status(connection, { ...FLAGS, json: true }, invocation);
+    const json: unknown = JSON.parse(answers.pop() ?? '');
+    assert.deepEqual(
+      answers.filter((line) => line.startsWith('Databricks')),
+      [
+        'Databricks     ml-dev, signed in, and renewed as it is used',
+        `Databricks     ml-test, signed in, until ${describeMoment(NOW + HOUR_MS, NOW)}`,
+        'Databricks     ml-old, not signed in; sign in with: oam login --workspace ml-old',
+        'Databricks     ml-none, not signed in; sign in with: oam login --workspace ml-none',
+      ],
+    );
+    const until = new Date(NOW + HOUR_MS).toISOString();
+    assert.deepEqual((json as { databricks: unknown }).databricks, [
+      { workspace: 'ml-dev', signedIn: true, until: null },
+      { workspace: 'ml-test', signedIn: true, until },
+      { workspace: 'ml-old', signedIn: false, until: null },
+      { workspace: 'ml-none', signedIn: false, until: null },
+    ]);
+    assert.ok(!JSON.stringify([answers, json]).includes('token-of-'));
   });
 
   it('goes on as whoever began though another account acts now, and ends when they are signed out', async () => {
