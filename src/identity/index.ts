@@ -53,7 +53,8 @@ export { signInWithLoopback, type LoopbackOptions } from './loopback.ts';
 export { type LockedAccounts, moveAccounts } from './move-accounts.ts';
 export { revokeSession } from './refresh.ts';
 export { fileRefreshLock, processRefreshLock, type RefreshLock } from './refresh-lock.ts';
-export { createSessionKeeper, type SessionKeeper, type SessionKeeperOptions } from './session-keeper.ts';
+export { type SessionKeeper, type SessionKeeperOptions } from './session-keeper.ts';
+export { createSessionKeeper } from './keep-session.ts';
 export type { SessionState } from './session-state.ts';
 export { overLimit, refuseOldSignIn } from './session-limits.ts';
 export {

@@ -31,7 +31,7 @@ export async function refreshSession(idp: DiscoveredIdentityProvider, session: S
     if (refreshed.subject !== session.subject) {
       throw sessionExpired('the identity provider answered for somebody else');
     }
-    return { ...refreshed, beganAtMs: session.beganAtMs };
+    return { ...refreshed, beganAtMs: session.beganAtMs, signInId: session.signInId };
   } catch (error) {
     throw asIdentityFailure(idp.library, error, 'refresh');
   }

@@ -15,6 +15,7 @@ const SessionSchema = z.readonly(
     idTokenExpiresAtMs: z.number(),
     refreshToken: z.optional(z.string()),
     beganAtMs: z.optional(z.number()),
+    signInId: z.optional(z.string()),
   }),
 );
 
@@ -38,6 +39,8 @@ export interface Session {
   readonly refreshToken?: string | undefined;
   /** When the person showed who they are; it stays over refreshes. Epoch milliseconds. */
   readonly beganAtMs?: EpochMs | undefined;
+  /** Tells one sign-in from the next; it stays over refreshes. Absent from sessions of older versions. */
+  readonly signInId?: string | undefined;
 }
 
 /** What a workspace's token endpoint takes, and whose it is. */

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import * as z from 'zod/mini';
 
 import { OamError } from '../domain/errors.ts';
@@ -103,6 +105,7 @@ export function sessionOf(configuration: IdentityConfiguration, tokens: Received
     idTokenExpiresAtMs: expiryOf(id),
     refreshToken: tokens.refreshToken,
     beganAtMs: began === undefined ? undefined : fromUnixSeconds(began),
+    signInId: randomUUID(),
   };
 }
 
