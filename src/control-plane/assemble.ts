@@ -4,14 +4,13 @@ import { hostTrust } from '../databricks/index.ts';
 import { OamError } from '../domain/errors.ts';
 import type { Logger } from '../domain/logger.ts';
 import { type Redactor, registerRecent } from '../domain/redaction.ts';
-import { HOUR_MS, SECOND_MS } from '../domain/time.ts';
+import { SECOND_MS } from '../domain/time.ts';
 import type { HttpTransport } from '../protocol/transport.ts';
 import { recordPolicyPublished, recordPolicyRefused, recordStart } from './audit/configuration-changes.ts';
 import { createAuditDebt } from './audit/debt.ts';
-import { forgetOldReadings } from './audit/reading.ts';
 import { createRefusedTokens } from './audit/refused-tokens.ts';
-import { createSessionRecord, forgetExpiredSessions } from './audit/sessions.ts';
-import { createSessionLimitCheck, forgetOldSessions } from './authentication/session-limits.ts';
+import { createSessionRecord } from './audit/sessions.ts';
+import { createSessionLimitCheck } from './authentication/session-limits.ts';
 import { type AuditWorkParts, type ReceiverHeaders, startAnchoring, startChaining } from './audit/work.ts';
 import { createTokenVerifier } from './authentication/token-verifier.ts';
 import { createCallbacks } from './callbacks/callbacks.ts';
@@ -26,12 +25,12 @@ import { admission } from './directory/admission.ts';
 import { createGraphGroups } from './directory/graph-groups.ts';
 import { addDirectory } from './directory/routes.ts';
 import { registerGroups } from './effects/adoption.ts';
-import { type Loop, startLoop } from './loops/loop.ts';
+import { startHousekeeping } from './loops/housekeeping.ts';
+import type { Loop } from './loops/loop.ts';
 import { startSweeper, type Sweeper } from './effects/sweeper.ts';
 import { createWorkspaces, workspacesOf } from './effects/workspaces.ts';
 import { type EventWatch, watchEvents } from './events/watch.ts';
 import { createApp } from './http/app.ts';
-import { forgetOldAnswers } from './http/idempotency.ts';
 import { createCallerLimits } from './http/limits.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createOperations } from './http/operations.ts';
@@ -44,23 +43,19 @@ import { openSigningKey } from './issuer/signing-key.ts';
 import { startTokenWork } from './personal-tokens/work.ts';
 import { startReconciler } from './reconciler/reconciler.ts';
 import { noticeRestore } from './reconciler/restore.ts';
-import { forgetOldNotices } from './notices/deliver.ts';
-import { forgetOldLinks } from './notices/links.ts';
 import { addLinkPage } from './notices/page.ts';
 import type { Receivers } from './notices/receivers.ts';
 import { startNotices } from './notices/work.ts';
 import { createLivePolicy } from './policy/live.ts';
 import { type PolicySource, startPolicyReload } from './policy/reload.ts';
 import type { PolicyVersion } from './policy/version.ts';
-import { lapseUnanswered } from './requests/lapse.ts';
-import { verifyAgain } from './requests/verify-again.ts';
-import { putAllOnNewGround } from './requests/new-ground.ts';
-import { resumeReturned } from './requests/returning.ts';
+import { startRequestWork } from './requests/work.ts';
 import type { Store } from './store/store.ts';
 import { createTokenInventory } from './team/token-inventory.ts';
 import type { TeamTokenParts } from './team/tokens.ts';
-import { endIdleRunners, withRunners } from './runners/tokens.ts';
-import { forgetExpiredTokens, withWorkloads } from './workloads/sessions.ts';
+import { withRunners } from './runners/tokens.ts';
+import { startRunnerWork } from './runners/work.ts';
+import { withWorkloads } from './workloads/sessions.ts';
 import { createSubjectTokenVerifier } from './workloads/subject-token.ts';
 import { addTokenEndpoint } from './workloads/token-endpoint.ts';
 
@@ -115,12 +110,6 @@ export interface Assembly {
 
 const EVENTS_EVERY_MS = 500;
 
-/** Callbacks are asked again about what waits, where it is time, once in so many looks for due work. */
-const VERIFY_AGAIN_BEATS = 60;
-
-/** What has ended gets nothing already; that its runners have is for people to read. */
-const RUNNERS_EVERY_MS = 10 * SECOND_MS;
-
 /** How many personal access tokens that were made last are masked by their values; the others by their form. */
 const TOKENS_MASKED = 100;
 
@@ -132,8 +121,6 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
   let sweeper: Sweeper | undefined;
   let reconciler: Loop | undefined;
   let requests: Loop | undefined;
-  let verifications: Loop | undefined;
-  const ending = new AbortController();
   let reload: Loop | undefined;
   let issuer: Issuer | undefined;
   let keys: Loop | undefined;
@@ -262,27 +249,8 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
     ...{ config: config.audit, headers: ingredients.secrets.receiverHeaders },
   };
   const chaining = startChaining(audit);
-  const runners = startLoop({
-    name: 'runners',
-    pollMs: RUNNERS_EVERY_MS,
-    logger,
-    work: () => endIdleRunners(core).then(() => false),
-  });
-  const housekeeping = startLoop({
-    name: 'housekeeping',
-    pollMs: HOUR_MS,
-    logger,
-    work: async () => {
-      await forgetOldAnswers(db);
-      await forgetExpiredSessions(db);
-      await forgetOldSessions(db);
-      await forgetExpiredTokens(db);
-      await forgetOldReadings(db);
-      await forgetOldLinks(db);
-      await forgetOldNotices(db);
-      return false;
-    },
-  });
+  const runners = startRunnerWork(core);
+  const housekeeping = startHousekeeping(db, logger);
 
   return {
     app,
@@ -306,29 +274,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
         ...{ random: ingredients.random, settings: config.notices, directory: config.directory },
         receivers: ingredients.secrets.noticeReceivers,
       });
-      let judgedBy: string | undefined;
-      verifications = startLoop({
-        name: 'verifications',
-        pollMs: pollMs * VERIFY_AGAIN_BEATS,
-        logger,
-        work: async () => {
-          await verifyAgain(atPresent(), ending.signal);
-          return false;
-        },
-      });
-      requests = startLoop({
-        name: 'requests',
-        pollMs,
-        logger,
-        work: async () => {
-          const present = atPresent();
-          const lapsed = await lapseUnanswered(present);
-          if (judgedBy !== present.policy.hash) await putAllOnNewGround(present);
-          judgedBy = present.policy.hash;
-          await resumeReturned(present);
-          return lapsed > 0;
-        },
-      });
+      requests = startRequestWork(core, pollMs);
       const workspaces = createWorkspaces({
         clientId: config.databricks.clientId,
         clientSecret: ingredients.secrets.databricksClientSecret,
@@ -390,13 +336,11 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       reload?.wake();
     },
     async end() {
-      ending.abort();
       await Promise.all([
         reload?.stop(),
         sweeper?.stop(),
         reconciler?.stop(),
         requests?.stop(),
-        verifications?.stop(),
         notices?.stop(),
         keys?.stop(),
         tokens?.stop(),

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 
-import { CancelledError, OamError } from '../domain/errors.ts';
-import { cancellable } from '../identity/index.ts';
+import { CancelledError } from '../domain/errors.ts';
+import { cancellable, notSignedIn } from '../identity/index.ts';
 import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
@@ -43,7 +43,7 @@ export function commandTable(
       kept: container.keptAnchors,
       signedIn: () => {
         if (connection.state.kind === 'signedIn') return connection.state;
-        throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+        throw notSignedIn();
       },
       clock,
     });
@@ -148,7 +148,7 @@ export function commandTable(
     exportAudit: async () => (await audit()).exportAudit(),
     async useInFolder() {
       const { pinned } = connection;
-      if (pinned === undefined) throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+      if (pinned === undefined) throw notSignedIn();
       const folder = await chooseFolder();
       const workspace = await pickWorkspace(pinned.workspaces);
       if (workspace === undefined) throw new CancelledError();

@@ -9,7 +9,7 @@ import type { Logger } from '../domain/logger.ts';
 import type { PrincipalKey } from '../domain/principal.ts';
 import { createRedactor } from '../domain/redaction.ts';
 import { type Clock } from '../domain/time.ts';
-import { stateFolder } from '../identity/index.ts';
+import { notSignedIn, stateFolder } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosStream, axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
@@ -208,7 +208,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const client = (): ControlPlaneClient => {
     const { state } = connection;
     if (state.kind === 'signedIn') return state.client;
-    throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+    throw notSignedIn();
   };
 
   const model = new AccessModel({

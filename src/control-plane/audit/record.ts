@@ -8,7 +8,7 @@ import type { Principal } from '../../domain/principal.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
-import type { AuditTable } from '../store/tables.ts';
+import type { AuditTable } from '../store/audit-tables.ts';
 
 /** Somebody as the audit trail names them: as they were called at that moment. */
 export type Actor = Pick<Principal, 'iss' | 'sub' | 'userName' | 'displayName'>;

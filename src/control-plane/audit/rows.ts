@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import type { AuditRecord } from '../../domain/audit-chain.ts';
 import type { AuditExportRow, AuditRowView } from '../../protocol/audit.ts';
 import { PersonView } from '../../protocol/schemas.ts';
-import type { AuditTable } from '../store/tables.ts';
+import type { AuditTable } from '../store/audit-tables.ts';
 
 /** A row of the trail as the store gives it. */
 export type AuditRow = Selectable<AuditTable>;

@@ -17,7 +17,7 @@ import type { Intent } from '../http/idempotency.ts';
 import { fromCursor, toPage } from '../http/pages.ts';
 import { timestamp } from '../requests/view.ts';
 import { among } from '../store/among.ts';
-import type { CredentialLeaseTable } from '../store/tables.ts';
+import type { CredentialLeaseTable } from '../store/credential-tables.ts';
 
 /**
  * The lease of an intent's key: a new one, or the earlier one, renewed. The grant is locked.

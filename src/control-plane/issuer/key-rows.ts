@@ -1,7 +1,8 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 
 import { type Change, toDate, toMs } from '../changes/change.ts';
-import type { Database, SigningKeyTable } from '../store/tables.ts';
+import type { Database } from '../store/tables.ts';
+import type { SigningKeyTable } from '../store/credential-tables.ts';
 import type { KeyState, RingKey } from './key-states.ts';
 import { type KeyPurpose, parsePublicJwk, type PublicRsaJwk, type SealedKey } from './signing-key.ts';
 

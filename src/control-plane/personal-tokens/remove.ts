@@ -15,7 +15,7 @@ import type { Redactor } from '../../domain/redaction.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { inChange } from '../changes/change.ts';
 import type { Workspaces } from '../effects/workspaces.ts';
-import type { PersonalTokenTable } from '../store/tables.ts';
+import type { PersonalTokenTable } from '../store/credential-tables.ts';
 import { lockToken, saveToken, type StoredToken, tokenFromRow } from './rows.ts';
 import { settleToken, type SettlingParts } from './settle.ts';
 

@@ -4,7 +4,7 @@ import { beginToken, type PersonalToken } from '../../domain/personal-token.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { type ChainEnd, leasesOfChains } from '../grants/chain-leases.ts';
-import type { PersonalTokenTable } from '../store/tables.ts';
+import type { PersonalTokenTable } from '../store/credential-tables.ts';
 
 /** A personal access token as it is stored. */
 export interface StoredToken extends PersonalToken {

@@ -5,7 +5,8 @@ import type { Change } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import { timestamp } from '../requests/view.ts';
 import { toMs } from '../changes/change.ts';
-import type { Database, RunnerTable } from '../store/tables.ts';
+import type { Database } from '../store/tables.ts';
+import type { RunnerTable } from '../store/runner-tables.ts';
 
 /** A runner as it is stored. */
 export type RunnerRow = Selectable<RunnerTable>;

@@ -1,15 +1,20 @@
 import type { ColumnType, Generated } from 'kysely';
 
-import type {
-  EndReason,
-  GrantState,
-  LeaseState,
-  OutlivingKind,
-  RequestState,
-} from '../../domain/lifecycle.ts';
-import type { PersonalTokenState } from '../../domain/personal-token.ts';
+import type { EndReason, GrantState, OutlivingKind, RequestState } from '../../domain/lifecycle.ts';
 import type { ReviewVerdict } from '../../domain/review.ts';
-import type { KeyState } from '../issuer/key-states.ts';
+import type {
+  AuditAnchorTable,
+  AuditChainTable,
+  AuditDeliveryTable,
+  AuditReadingTable,
+  AuditTable,
+} from './audit-tables.ts';
+import type {
+  CredentialLeaseTable,
+  PersonalTokenTable,
+  SigningKeyTable,
+  TokenSweepTable,
+} from './credential-tables.ts';
 import type {
   DirectoryContactTable,
   DirectoryGroupTable,
@@ -23,6 +28,8 @@ import type {
   RequestLinkOpenedTable,
   RequestLinkTable,
 } from './notice-tables.ts';
+import type { RunnerSpentTokenTable, RunnerTable } from './runner-tables.ts';
+import type { PersonSessionTable, SessionSeenTable, WorkloadTokenTable } from './session-tables.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
 export interface ClockTable {
@@ -64,35 +71,6 @@ export interface PrincipalTable {
   token_seen_at: ColumnType<Date, Date | undefined, Date>;
 }
 
-/** A program that works under a grant on its own. */
-export interface RunnerTable {
-  id: string;
-  grant_id: string;
-  iss: string;
-  sub: string;
-  name: string;
-  created_at: Date;
-  code_sha256: string;
-  code_expires_at: Date;
-  machine_sha256: ColumnType<string | null, string | null | undefined, string | null>;
-  redeemed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  token_sha256: ColumnType<string | null, string | null | undefined, string | null>;
-  token_expires_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  former_sha256: ColumnType<string | null, string | null | undefined, string | null>;
-  former_expires_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  renewed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  ended_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
-  ended_by: ColumnType<RunnerEnd | null, RunnerEnd | null | undefined, RunnerEnd | null>;
-}
-
-/** Tokens that a runner had before its present one, as hashes. One that comes back late is in two hands. */
-export interface RunnerSpentTokenTable {
-  sha256: string;
-  runner_id: string;
-}
-
-type RunnerEnd = 'grant_ended' | 'revoked' | 'misused' | 'never_started';
-
 /** For a time, one approver's word may be given by somebody else. */
 export interface DelegationTable {
   id: string;
@@ -107,15 +85,6 @@ export interface DelegationTable {
   revoked_at: Date | null;
   revoker_iss: string | null;
   revoker_sub: string | null;
-}
-
-/** Tokens that workloads present, by their hashes. */
-export interface WorkloadTokenTable {
-  sha256: string;
-  iss: string;
-  sub: string;
-  issued_at: Date;
-  expires_at: Date;
 }
 
 /** Requests. `role` is the row of the catalogue as it was when the request was judged. */
@@ -246,51 +215,6 @@ export interface EffectTable {
   settled_at: Date | null;
 }
 
-/** Credentials that were issued; never the credentials themselves. */
-export interface CredentialLeaseTable {
-  id: string;
-  grant_id: string;
-  iss: string;
-  sub: string;
-  idempotency_key: string;
-  state: LeaseState;
-  issued_at: Date;
-  expires_at: Date;
-  renewals: Generated<number>;
-  renewed_at: ColumnType<Date | null, Date | undefined, Date | null>;
-  /** Present exactly in the state `revoked`. */
-  revoked_at: ColumnType<Date | null, Date | undefined, Date | null>;
-  /** Present exactly in the state `outlives`. */
-  outlives_what: ColumnType<OutlivingKind | null, OutlivingKind | undefined, OutlivingKind | null>;
-}
-
-/** Personal access tokens that were made for leases, or are about to be; never their values. */
-export interface PersonalTokenTable {
-  id: string;
-  /** The order in which they were committed to. */
-  ordinal: ColumnType<number, never, never>;
-  lease_id: string;
-  workspace_host: string;
-  state: PersonalTokenState;
-  /** Databricks' id of the token. */
-  databricks_id: string | null;
-  created_at: Date;
-  expires_at: Date;
-  deleted_at: Date | null;
-  first_absent_at: Date | null;
-  /** Present exactly in the state `gone`. */
-  gone_at: Date | null;
-  attempts: Generated<number>;
-  /** When it has to be looked after: one that is being made is given up then, and one that lives has come to its end. */
-  next_attempt_at: Date;
-}
-
-/** When the tokens of a workspace are looked through next. */
-export interface TokenSweepTable {
-  workspace_host: string;
-  next_look_at: Date;
-}
-
 /** Answers to POSTs by their keys. */
 export interface IdempotencyTable {
   iss: string;
@@ -315,88 +239,6 @@ export interface EventTable {
   /** Those who may approve: see `approvers/audience.ts`. */
   audience: JsonColumn;
   team: string;
-}
-
-/** The audit trail. */
-export interface AuditTable {
-  id: string;
-  transaction_id: ColumnType<string, never, never>;
-  at: Date;
-  event: string;
-  actor: NullableJsonColumn;
-  request_id: string | null;
-  grant_id: string | null;
-  role_id: string | null;
-  detail: JsonColumn;
-  /** Null until the chainer has been there. */
-  sequence: number | null;
-  hash: string | null;
-}
-
-/** The head of the audit trail's chain. */
-export interface AuditChainTable {
-  singleton: ColumnType<boolean, never, never>;
-  sequence: Generated<number>;
-  hash: Generated<string>;
-}
-
-/** Signed words on where the chain was. */
-export interface AuditAnchorTable {
-  sequence: number;
-  hash: string;
-  at: Date;
-  epoch: string;
-  kid: string;
-  jws: string;
-}
-
-/** How far each of those who are sent rows or anchors has come, and who sends at the moment. */
-export interface AuditDeliveryTable {
-  sink: string;
-  position: Generated<number>;
-  attempts: Generated<number>;
-  next_attempt_at: Generated<Date>;
-  trouble: string | null;
-  lease_holder: string | null;
-  lease_until: Date | null;
-}
-
-/** Tokens that have been used here, by a hash of what tells them apart, until they expire. */
-export interface SessionSeenTable {
-  iss: string;
-  sub: string;
-  token_hash: string;
-  expires_at: Date;
-}
-
-/** A person's session, where sessions are limited. */
-export interface PersonSessionTable {
-  session_hash: string;
-  began_at: Date;
-  used_at: Date;
-}
-
-/** When a reading of the trail was last recorded, by who reads and what is asked for. */
-export interface AuditReadingTable {
-  iss: string;
-  sub: string;
-  query_hash: string;
-  recorded_at: Date;
-}
-
-/** The keys that OAM signs with. */
-export interface SigningKeyTable {
-  purpose: string;
-  kid: string;
-  public_jwk: JsonColumn;
-  /** Null once the key is retired. */
-  sealed_private: Buffer | null;
-  state: KeyState;
-  /** Since when the key is published. */
-  created_at: Generated<Date>;
-  activated_at: Date | null;
-  retired_at: Date | null;
-  published_until: Date | null;
 }
 
 /** The tables of the schema `oam`. */

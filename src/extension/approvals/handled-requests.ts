@@ -1,37 +1,26 @@
-import type { Logger } from '../../domain/logger.ts';
 import { samePrincipal } from '../../domain/principal.ts';
-import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
 import type { Me } from '../../protocol/person.ts';
-import { type AccessData, isOpenRequest } from '../access-view/access-data.ts';
+import { isOpenRequest } from '../access-view/access-data.ts';
+import type { AccessFollowerOptions } from '../access-view/access-follower.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 
 /** So many are remembered. */
 const KEPT = 10;
-
-/** What {@link HandledRequests} needs. */
-export interface HandledRequestOptions {
-  readonly model: {
-    readonly data: AccessData | undefined;
-    readonly onDidChange: (listener: () => void) => Stoppable;
-  };
-  readonly client: () => ControlPlaneClient;
-  readonly logger: Logger;
-}
 
 /**
  * What waited for the person and waits no more because somebody else settled it: kept for the window's life, and told
  * at once, so that nobody looks for what is done.
  */
 export class HandledRequests implements Stoppable {
-  readonly #options: HandledRequestOptions;
+  readonly #options: AccessFollowerOptions;
   readonly #changes = new Changes<RequestView>();
   readonly #watch: Stoppable;
   #me: Me | undefined;
   #waiting = new Set<string>();
   #requests: readonly RequestView[] = [];
 
-  constructor(options: HandledRequestOptions) {
+  constructor(options: AccessFollowerOptions) {
     this.#options = options;
     this.#watch = options.model.onDidChange(() => void this.#look());
   }

@@ -1,7 +1,6 @@
-import type { Logger } from '../../domain/logger.ts';
 import type { AuditFilter, AuditRowView } from '../../protocol/audit.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { AccessData } from '../access-view/access-data.ts';
+import type { AccessFollowerOptions } from '../access-view/access-follower.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 
 /** So many rows are read at a time. */
@@ -15,23 +14,12 @@ export type TrailState =
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'read'; readonly rows: readonly AuditRowView[]; readonly nextCursor: string | null };
 
-/** What {@link AuditTrail} needs. */
-export interface AuditTrailOptions {
-  readonly model: {
-    readonly data: AccessData | undefined;
-    readonly onDidChange: (listener: () => void) => Stoppable;
-  };
-  /** The control plane of whoever is signed in; throws where nobody is. */
-  readonly client: () => ControlPlaneClient;
-  readonly logger: Logger;
-}
-
 /**
  * The rows of the audit trail that an auditor looks at. Each look is itself a row, so it is read when somebody opens the
  * view, searches or refreshes, and never by itself.
  */
 export class AuditTrail implements Stoppable {
-  readonly #options: AuditTrailOptions;
+  readonly #options: AccessFollowerOptions;
   readonly #changes = new Changes<void>();
   readonly #watch: Stoppable;
   #state: TrailState = { kind: 'unread' };
@@ -40,7 +28,7 @@ export class AuditTrail implements Stoppable {
   #reading: Promise<void> | undefined;
   #turn = 0;
 
-  constructor(options: AuditTrailOptions) {
+  constructor(options: AccessFollowerOptions) {
     this.#options = options;
     this.#watch = options.model.onDidChange(() => this.#follow());
   }

@@ -4,6 +4,7 @@ import { CancelledError, OamError } from '../../domain/errors.ts';
 import type { Clock } from '../../domain/time.ts';
 import {
   type BrowserOptions,
+  notSignedIn,
   principalOf,
   type SignInWorkspace,
   signInToDatabricks,
@@ -67,7 +68,7 @@ export class OwnSignIns {
     const acting = await connection.acting();
     const session = await acting.keeper.current();
     if (session === undefined) {
-      throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+      throw notSignedIn();
     }
     const place: UserSignInPlace = { ...workspace, trust: trust(), transport, clock };
     const token = await signInToDatabricks(

@@ -9,6 +9,7 @@ import {
 import { CancelledError, OamError } from '../../domain/errors.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
 import type { Redactor } from '../../domain/redaction.ts';
+import { notSignedIn } from '../../identity/index.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import type { Person } from './person.ts';
@@ -48,7 +49,7 @@ export class RolePaths {
   async open({ id, chainId, role }: Pick<GrantView, 'id' | 'chainId' | 'role'>): Promise<BrokerPath> {
     const principal = this.#signedIn();
     if (principal === undefined) {
-      throw new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+      throw notSignedIn();
     }
     const broker = await this.#options.broker();
     const now = this.#signedIn();

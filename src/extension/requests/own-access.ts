@@ -8,6 +8,7 @@ import { samePrincipal } from '../../domain/principal.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { Clock } from '../../domain/time.ts';
+import { notSignedIn } from '../../identity/index.ts';
 import { type AccessData, isOpenRequest } from '../access-view/access-data.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import type { WorkspaceRef } from '../access-view/access-nodes.ts';
@@ -264,7 +265,5 @@ function sentWords(request: RequestView): string {
 }
 
 function unknownAccess(model: AccessModel): unknown {
-  return model.state.kind === 'failed'
-    ? model.state.error
-    : new OamError('not_signed_in', 'You are not signed in. Sign in first.');
+  return model.state.kind === 'failed' ? model.state.error : notSignedIn();
 }

@@ -1,6 +1,6 @@
-import type { Logger } from '../../domain/logger.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import { type AccessData, leadsTeam } from '../access-view/access-data.ts';
+import { leadsTeam } from '../access-view/access-data.ts';
+import type { AccessFollowerOptions } from '../access-view/access-follower.ts';
 import { Changes, type Stoppable } from '../changes.ts';
 import { loadTeam, type TeamData } from './team-data.ts';
 
@@ -11,23 +11,12 @@ export type TeamState =
   /** `stale` holds why it could not be read again. */
   | { readonly kind: 'known'; readonly data: TeamData; readonly stale: unknown };
 
-/** What {@link TeamModel} needs. */
-export interface TeamModelOptions {
-  readonly model: {
-    readonly data: AccessData | undefined;
-    readonly onDidChange: (listener: () => void) => Stoppable;
-  };
-  /** The control plane of whoever is signed in; throws where nobody is. */
-  readonly client: () => ControlPlaneClient;
-  readonly logger: Logger;
-}
-
 /**
  * What a lead sees of their teams: read when somebody looks, and again when something happened while they do. Nothing
  * of it is kept for the next person.
  */
 export class TeamModel implements Stoppable {
-  readonly #options: TeamModelOptions;
+  readonly #options: AccessFollowerOptions;
   readonly #changes = new Changes<void>();
   readonly #watch: Stoppable;
   readonly #watchers = new Set<string>();
@@ -37,7 +26,7 @@ export class TeamModel implements Stoppable {
   #isOld = true;
   #isDisposed = false;
 
-  constructor(options: TeamModelOptions) {
+  constructor(options: AccessFollowerOptions) {
     this.#options = options;
     this.#watch = options.model.onDidChange(() => this.#happened());
   }

@@ -49,7 +49,7 @@ function underLimit(name: string, limit: RateLimit, faster: number): Figure {
           unit: 's',
           peer: { what: 'the least that the limit allows', value: leastSeconds },
           bar: { of: 'ratio', is: 'at most', limit: AT_MOST_OF_THE_LEAST },
-          note: `one by one it would take ${String((GROUPS * MEMBERS_EACH) / writesASecond)} s; half are gone after ${secondsOf(all, 0.5).toFixed(0)} s`,
+          note: `one by one it would take ${((GROUPS * MEMBERS_EACH) / writesASecond).toFixed(0)} s; half are gone after ${secondsOf(all, 0.5).toFixed(0)} s`,
         },
         ...byRisk,
       ];
