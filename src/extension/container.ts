@@ -149,7 +149,11 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     own: ownSessions(context, machine, logger),
     usesKeychain: () => settings().get<boolean>(USE_KEYCHAIN, false),
     keychainFolder: stateFolder(process.env),
-    onNoKeychain: () => void tellNoKeychain(),
+    onNoKeychain: () => {
+      tellNoKeychain(async () => {
+        if (await sessions.lookAgain()) await connection.start();
+      }).catch((error: unknown) => void showError(error, logger));
+    },
   });
 
   const later = (work: () => void, delayMs: number): Stoppable => {

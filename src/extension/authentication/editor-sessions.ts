@@ -29,6 +29,15 @@ export interface EditorSessions extends Stoppable {
   readonly onDidChange: (listener: () => void) => Stoppable;
 }
 
+/** Sessions that the person may share with `oam`. */
+export interface SharedSessions extends EditorSessions {
+  /**
+   * Looks for the keychain again, which may have been locked: true where it can be used now. Who is signed in to this
+   * window moves there with the next start of the connection.
+   */
+  readonly lookAgain: () => Promise<boolean>;
+}
+
 /** What {@link editorSessions} needs. */
 export interface EditorSessionsOptions {
   /** VS Code's own places. */
@@ -46,7 +55,7 @@ export interface EditorSessionsOptions {
  * The sessions of a window of VS Code: in its own places, and where the person shares them with `oam`, in the keychain
  * and nowhere else. What lay in the own places moves there when it is switched on.
  */
-export function editorSessions(options: EditorSessionsOptions): EditorSessions {
+export function editorSessions(options: EditorSessionsOptions): SharedSessions {
   const { own, usesKeychain, keychainFolder, openKeychain = openKeychainSessions } = options;
   const changes = new Changes<void>();
   const watches: Stoppable[] = [own.onDidChange(() => changes.fire())];
@@ -70,14 +79,18 @@ export function editorSessions(options: EditorSessionsOptions): EditorSessions {
     identity: PinnedTrust['identity'],
   ): Promise<AccountStores> => {
     const keychain = await (opening ??= open());
+    const key = partiesKey(url, identity);
+    const here = unkept.get(key);
     if (keychain === undefined) {
-      const key = partiesKey(url, identity);
-      const here = unkept.get(key) ?? memoryAccountStores();
-      unkept.set(key, here);
-      return here;
+      const unsaved = here ?? memoryAccountStores();
+      unkept.set(key, unsaved);
+      return unsaved;
     }
     const stores = keychain.stores(url, identity);
     const lock = (account?: string): RefreshLock => keychainLock(keychainFolder, account);
+    // What the window has is refreshed under the keychain's locks already.
+    if (here !== undefined) await moveAccounts({ stores: here, lock: unlocked }, { stores, lock });
+    unkept.delete(key);
     await moveAccounts({ stores: kept, lock: own.lock }, { stores, lock });
     return stores;
   };
@@ -103,6 +116,10 @@ export function editorSessions(options: EditorSessionsOptions): EditorSessions {
       return opened === undefined ? 'window' : 'keychain';
     },
     onDidChange: changes.on,
+    async lookAgain() {
+      if (opened === undefined) opening = undefined;
+      return (await (opening ??= open())) !== undefined;
+    },
     dispose() {
       for (const watch of watches) watch.dispose();
       changes.dispose();
@@ -110,3 +127,5 @@ export function editorSessions(options: EditorSessionsOptions): EditorSessions {
     },
   };
 }
+
+const unlocked = (): RefreshLock => ({ withLock: (work) => work() });

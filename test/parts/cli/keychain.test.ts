@@ -169,6 +169,17 @@ describe('a session in the keychain of the machine', function () {
     assert.deepEqual(await filesWith(/eyJhbGciOi|refreshToken/), []);
   });
 
+  it('is a session of the window while the keychain is locked, and asks for nothing more than another try', async () => {
+    await keyring.lock();
+    const window = open();
+    await window.do({ do: 'start' });
+    const signedIn = await window.do({ do: 'signIn', person: 'ana' });
+    assert.deepEqual([signedIn.kind, signedIn.place, signedIn.notices], ['signedIn', 'window', 1]);
+    const still = await window.do({ do: 'lookForKeychain' });
+    assert.deepEqual([still.acting, still.place, still.notices], [PEOPLE.ana.userName, 'window', 2]);
+    assert.equal((await window.do({ do: 'rotate', times: 2 })).kind, 'signedIn');
+  });
+
   it('leaves names of accounts in no file either, and a damaged file is nobody', async () => {
     await command(['login'], PEOPLE.ana);
     const folder = path.join(stateFolder(keyring.env), 'sealed');

@@ -112,6 +112,9 @@ async function act(wish: WindowWish): Promise<WindowView> {
       usesKeychain = wish.on;
       await connection.start();
       break;
+    case 'lookForKeychain':
+      if (await sessions.lookAgain()) await connection.start();
+      break;
     case 'rotate':
       for (let round = 0; round < wish.times; round += 1) await rotate();
       break;
@@ -127,6 +130,7 @@ async function act(wish: WindowWish): Promise<WindowView> {
     acting: connection.accounts.find(({ isActing, session }) => isActing && session)?.userName,
     accounts: connection.accounts.map(({ userName }) => userName),
     seen: [...seen],
+    place: sessions.place,
     notices,
   };
 }

@@ -19,7 +19,7 @@ export interface WindowSettings {
 
 /** What a window is told to do. */
 export type WindowWish =
-  | { readonly do: 'start' | 'look' | 'signOut' | 'dieAtNextWrite' }
+  | { readonly do: 'start' | 'look' | 'signOut' | 'lookForKeychain' | 'dieAtNextWrite' }
   | { readonly do: 'signIn'; readonly person: keyof typeof PEOPLE }
   | { readonly do: 'useKeychain'; readonly on: boolean }
   | { readonly do: 'rotate'; readonly times: number };
@@ -31,6 +31,8 @@ export interface WindowView {
   readonly accounts: readonly string[];
   /** Each time that nobody was signed in any more, and what was said. */
   readonly seen: readonly string[];
+  /** Who keeps the session. */
+  readonly place: string;
   /** How often it said that there is no keychain. */
   readonly notices: number;
 }

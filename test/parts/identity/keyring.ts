@@ -11,12 +11,15 @@ export interface Keyring {
   readonly env: Readonly<Record<string, string>>;
   /** The home. */
   readonly home: string;
+  lock(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Why there is none on this machine; undefined where one can be started. */
 export function noKeyring(): string | undefined {
-  const missing = ['dbus-daemon', 'gnome-keyring-daemon'].filter((program) => !isInstalled(program));
+  const missing = ['dbus-daemon', 'dbus-send', 'gnome-keyring-daemon'].filter(
+    (program) => !isInstalled(program),
+  );
   return missing.length === 0 ? undefined : `${missing.join(' and ')} not installed`;
 }
 
@@ -35,12 +38,19 @@ export async function startKeyring(): Promise<Keyring> {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   keyring.stdin.end('the password of the keyring');
-  await once(keyring, 'exit');
+  await ended(keyring);
   const end = (): boolean => bus.kill('SIGKILL');
   process.once('exit', end);
   return {
     env,
     home,
+    async lock() {
+      const service = ['--print-reply', '--dest=org.freedesktop.secrets', '/org/freedesktop/secrets'];
+      const login = 'array:objpath:/org/freedesktop/secrets/collection/login';
+      await ended(
+        spawn('dbus-send', ['--session', ...service, 'org.freedesktop.Secret.Service.Lock', login], { env }),
+      );
+    },
     async close() {
       process.removeListener('exit', end);
       const gone = once(bus, 'exit');
@@ -49,6 +59,11 @@ export async function startKeyring(): Promise<Keyring> {
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`It failed: ${child.spawnfile}`);
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
