@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-import { CancelledError } from '../domain/errors.ts';
+import { CancelledError, OamError } from '../domain/errors.ts';
 import { cancellable, notSignedIn } from '../identity/index.ts';
 import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';

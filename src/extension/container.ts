@@ -150,9 +150,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     usesKeychain: () => settings().get<boolean>(USE_KEYCHAIN, false),
     keychainFolder: stateFolder(process.env),
     onNoKeychain: () => {
-      tellNoKeychain(async () => {
-        if (await sessions.lookAgain()) await connection.start();
-      }).catch((error: unknown) => void showError(error, logger));
+      runAndTell(() => tellNoKeychain(sessions, connection));
     },
   });
 

@@ -1,13 +1,17 @@
 import * as vscode from 'vscode';
 
+import type { Connection } from '../connection/connection.ts';
 import { EXTENSION, USE_KEYCHAIN } from '../product.ts';
+import type { SharedSessions } from './editor-sessions.ts';
 
 /**
- * Says that what the person has switched on cannot be had on this machine, and what happens instead.
- *
- * @param lookAgain takes the keychain up where it was unlocked meanwhile.
+ * Says that what the person has switched on cannot be had on this machine, and what happens instead; takes the keychain
+ * up where they unlock it and say so.
  */
-export async function tellNoKeychain(lookAgain: () => Promise<void>): Promise<void> {
+export async function tellNoKeychain(
+  sessions: Pick<SharedSessions, 'lookAgain'>,
+  connection: Pick<Connection, 'start'>,
+): Promise<void> {
   const again = vscode.l10n.t('Try Again');
   const open = vscode.l10n.t('Open Settings');
   const choice = await vscode.window.showWarningMessage(
@@ -17,7 +21,7 @@ export async function tellNoKeychain(lookAgain: () => Promise<void>): Promise<vo
     again,
     open,
   );
-  if (choice === again) await lookAgain();
+  if (choice === again && (await sessions.lookAgain())) await connection.start();
   if (choice === open) {
     await vscode.commands.executeCommand('workbench.action.openSettings', `${EXTENSION}.${USE_KEYCHAIN}`);
   }
