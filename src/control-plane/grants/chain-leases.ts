@@ -4,7 +4,7 @@ import type { Grant } from '../../domain/grant.ts';
 import type { LeaseState } from '../../domain/lifecycle.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toMs } from '../changes/change.ts';
-import type { CredentialLeaseTable } from '../store/tables.ts';
+import type { CredentialLeaseTable } from '../store/credential-tables.ts';
 
 /** What tells a grant and all that it extends. */
 export type ChainEnd = Pick<Grant, 'id' | 'chainId' | 'extendsId'>;
