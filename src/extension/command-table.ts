@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 
 import { CancelledError, OamError } from '../domain/errors.ts';
 import { cancellable, notSignedIn } from '../identity/index.ts';
+import { leadsTeam } from './access-view/access-data.ts';
 import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
@@ -131,7 +132,8 @@ export function commandTable(
     revoke: (argument) => decide.revoke(grantOf(argument)),
     review: (argument) => reviewAccess(client, model, grantOf(argument)),
     async showTimeline() {
-      await teamNow(team);
+      // A lead is shown that it is read, and why it cannot be; anybody else is told that they lead no team.
+      if (model.data === undefined || !leadsTeam(model.data.me)) await teamNow(team);
       const { showTimeline } = await import('./team/timeline.ts');
       await showTimeline({ team, clock, extensionUri: container.extensionUri });
     },

@@ -5,7 +5,7 @@ import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
 import { elsewhere } from './elsewhere.ts';
-import { pictures } from './pictures.ts';
+import { picture, pictures } from './pictures.ts';
 
 const ROLE = 'recsys-endpoint-query';
 
@@ -88,13 +88,14 @@ describe('an auditor in the editor', () => {
     // Of whoever signs in nothing is known, and what is closed is not read.
     await aude.workbench.openView('Audit', false);
     await aude.workbench.command('Databricks ML OAM: Sign Out');
+    await there().stage.identityProvider.revokeSessions(PEOPLE.aude.sub);
     await aude.signIn(PEOPLE.aude);
     await aude.line('ml-prod');
     controlPlane.pause();
     try {
       await aude.workbench.openView('Audit', true);
       await aude.page.locator('.part.sidebar .monaco-progress-container.active').waitFor();
-      await pictures(aude, 'audit-loading');
+      await picture(aude, 'audit-loading');
     } finally {
       controlPlane.resume();
     }

@@ -88,16 +88,12 @@ describe('the side bar', () => {
     }
     stage.databricks.tune({ failNext: { status: 403, count: 1, path: /clusters\/list/ } });
     await ana.line('ml-prod', NOW_SECTION, 'Compute', 'Not visible to you');
-    stage.databricks.tune({ failNext: { status: 400, count: 5, path: /experiments\/search/ } });
+    stage.databricks.tune({ failNext: { status: 400, count: 1, path: /experiments\/search/ } });
     await ana.line('ml-prod', NOW_SECTION, 'Experiments', 'Could not be read');
     await pictures(ana, 'my-access-error');
     // The line does what mends it.
-    stage.databricks.tune({ failNext: { status: 400, count: 1, path: /jobs\/list/ } });
-    await ana.workbench.command('Databricks ML OAM: Refresh');
-    const jobs = await ana.line('ml-prod', NOW_SECTION, 'Jobs', 'Could not be read');
-    await jobs.click();
-    await jobs.waitFor({ state: 'detached' });
-    await ana.line('ml-prod', NOW_SECTION, 'Jobs', /^recsys-/);
+    await ana.workbench.row(ana.access, 'Could not be read').click();
+    await ana.line('ml-prod', NOW_SECTION, 'Experiments', '/Shared/recsys/ranker-feature-ablation');
   });
 
   it('says while it begins that it does', async () => {

@@ -244,7 +244,10 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
   #failure(id: string, host: string, error: unknown): AccessNode[] {
     // The person has signed out meanwhile, and everything is drawn anew.
     if (isCancellation(error)) return [];
-    return [{ kind: 'words', id, words: { kind: 'failed', ...errorWords(vscode.l10n, error), host } }];
+    const { message, remedy } = errorWords(vscode.l10n, error);
+    // Whoever looks at a list wants to see it: the log is for what nobody can try again.
+    const words = { kind: 'failed', message, remedy: remedy === 'showLog' ? 'retry' : remedy, host } as const;
+    return [{ kind: 'words', id, words }];
   }
 
   #seen(id: string): void {

@@ -38,7 +38,7 @@ export function factState(reader: Reader, fact: TeamFact): string {
         : grantStateWords(reader, fact.grant);
     case 'lease':
       return outlives(fact)
-        ? l10n.t('outlives its access, until {0}', momentWords(locale, endsAtMs ?? nowMs, nowMs))
+        ? l10n.t('until {0}, outlives its access', momentWords(locale, endsAtMs ?? nowMs, nowMs))
         : timeLeftWords(l10n, endsAtMs ?? nowMs, nowMs);
     case 'token':
       return [lifeWords(l10n, fact.token, nowMs), useWords(l10n, fact.token, nowMs)].join(', ');

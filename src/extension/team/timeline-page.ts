@@ -37,7 +37,7 @@ export interface TimelinePage {
  * with what can be done about them. Nothing in it comes from elsewhere, and what people wrote is text.
  */
 export function timelinePage(reader: Reader, page: TimelinePage): string {
-  const { l10n, locale, nowMs } = reader;
+  const { l10n, locale } = reader;
   const rows = page.data === undefined ? [] : factRows(reader, endingFacts(page.data));
   const title = l10n.t('The coming 24 hours of your team');
   const csp = [
@@ -58,18 +58,21 @@ export function timelinePage(reader: Reader, page: TimelinePage): string {
 </head>
 <body>
 <h1>${html(title)}</h1>
-<p class="hint">${html(
-    l10n.t(
-      'As of {0}. Arrow keys go through the picture, Enter goes to the line in the table.',
-      momentWords(locale, nowMs, nowMs),
-    ),
-  )}</p>
+${rows.length === 0 ? '' : hint(reader)}
 ${page.message === '' ? '' : `<p class="message" role="status">${html(page.message)}</p>`}
 ${page.data === undefined ? '' : rows.length === 0 ? `<p class="empty">${html(l10n.t('Nobody in your teams holds anything for a time.'))}</p>` : picture(reader, rows) + table(reader, rows)}
 <script nonce="${html(page.nonce)}" src="${html(page.scriptUri)}"></script>
 </body>
 </html>
 `;
+}
+
+function hint({ l10n, locale, nowMs }: Reader): string {
+  const words = l10n.t(
+    'As of {0}. Arrow keys go through the picture, Enter goes to the line in the table.',
+    momentWords(locale, nowMs, nowMs),
+  );
+  return `<p class="hint">${html(words)}</p>`;
 }
 
 function picture(reader: Reader, rows: readonly FactRow[]): string {
