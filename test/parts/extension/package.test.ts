@@ -69,6 +69,7 @@ describe('the package of the extension', function () {
       'SUPPORT.md',
       '[Content_Types].xml',
       'changelog.md',
+      'dist/extension/notebook/oam_access.py',
       'extension.vsixmanifest',
       'l10n/bundle.l10n.de.json',
       'l10n/bundle.l10n.json',

@@ -190,12 +190,13 @@ describe('kernels that run', () => {
   });
 });
 
-describe('the code in a kernel', () => {
+describe('the code in a kernel', function () {
+  // Each case starts a Python of its own.
+  this.timeout(60_000);
   const run = promisify(execFile);
   let folder: string;
   let python: string | undefined;
   before(async function () {
-    this.timeout(20_000);
     folder = await mkdtemp(join(tmpdir(), 'oam-code-'));
     python = await run('python3', ['-c', 'pass']).then(
       () => 'python3',
