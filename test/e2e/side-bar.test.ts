@@ -105,7 +105,7 @@ describe('the side bar', () => {
       await ana.page.reload();
       await ana.showSideBar();
       await ana.page.locator('.part.sidebar .monaco-progress-container.active').waitFor();
-      await pictures(ana, 'my-access-starting');
+      await picture(ana, 'my-access-starting');
     } finally {
       controlPlane.resume();
     }
