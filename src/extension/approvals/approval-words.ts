@@ -2,7 +2,13 @@ import type { BackgroundView } from '../../protocol/background.ts';
 import type { GrantView, RequestView } from '../../protocol/schemas.ts';
 import { isOpenRequest } from '../access-view/access-data.ts';
 import { canBeReturned } from '../access-view/node-capabilities.ts';
-import { credentialWords, grantStateWords, type NodeWords, reviewWords, sensitivityWords } from '../access-view/node-words.ts';
+import {
+  credentialWords,
+  grantStateWords,
+  type NodeWords,
+  reviewWords,
+  sensitivityWords,
+} from '../access-view/node-words.ts';
 import type { Reader } from '../reader.ts';
 import { speakerWords } from '../access-view/approver-words.ts';
 import { evidenceWords } from '../requests/evidence-words.ts';

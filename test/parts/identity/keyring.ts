@@ -62,7 +62,7 @@ export async function startKeyring(): Promise<Keyring> {
 }
 
 async function ended(child: ChildProcess): Promise<void> {
-  const [code] = await once(child, 'exit');
+  const [code]: unknown[] = await once(child, 'exit');
   if (code !== 0) throw new Error(`It failed: ${child.spawnfile}`);
 }
 

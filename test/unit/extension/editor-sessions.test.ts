@@ -19,7 +19,7 @@ const URL = 'https://oam.example';
 describe('the sessions of a window that shares them with oam', () => {
   it('move to the keychain by a click where it was locked at the start and is unlocked now', async () => {
     const inKeychain = memoryAccountStores();
-    let keychain: KeychainSessions | undefined;
+    const machine: { keychain?: KeychainSessions } = {};
     let notices = 0;
     const own: EditorSessions = {
       stores: () => memoryAccountStores(),
@@ -33,7 +33,7 @@ describe('the sessions of a window that shares them with oam', () => {
       own,
       usesKeychain: () => true,
       keychainFolder: '/dev/null/no-folder',
-      openKeychain: () => Promise.resolve(keychain),
+      openKeychain: () => Promise.resolve(machine.keychain),
       onNoKeychain: () => (notices += 1),
     });
     const unkept = sessions.stores(URL, PARTIES);
@@ -44,7 +44,7 @@ describe('the sessions of a window that shares them with oam', () => {
     assert.deepEqual([sessions.place, notices], ['window', 2]);
     assert.ok(await storeOf(sessions.stores(URL, PARTIES), ANA_SESSION).read());
 
-    keychain = { stores: () => inKeychain, lastUse: lastUseHere() };
+    machine.keychain = { stores: () => inKeychain, lastUse: lastUseHere() };
     assert.equal(await sessions.lookAgain(), true);
     assert.ok(await storeOf(sessions.stores(URL, PARTIES), ANA_SESSION).read());
     assert.deepEqual([sessions.place, notices], ['keychain', 2]);
