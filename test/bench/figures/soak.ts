@@ -26,7 +26,8 @@ const EXPIRIES = 20;
 /** A little longer, so that the last of them comes to pass. */
 const NIGHT_MS = (EXPIRIES * TOKEN_SECONDS + 10) * SECOND_MS;
 
-const SPEED = 6;
+/** Ten seconds, the least that a token is handed out with, have to be time enough for a request on two cores. */
+const SPEED = 4;
 
 /** A worker calls the workspace about so often, in seconds of the night. */
 const EVERY_SECONDS = 12;

@@ -10,26 +10,36 @@ import { oam, type Run } from './oam-process.ts';
 
 const Shown = z.object({ accessToken: z.string(), expiresAt: z.string() });
 
+type As = (person: keyof typeof PEOPLE, words: readonly string[]) => Promise<Run>;
+
+const commandLineAt =
+  (stage: () => Stage): As =>
+  (person, [command = '', ...words]) =>
+    oam([command, '--no-keychain', ...words], { env: stage().commandLine, person: PEOPLE[person] });
+
+/** Ana's grant of the role that acts as somebody else, approved by Lena. */
+async function deployersGrant(as: As): Promise<GrantView> {
+  const asking = as('ana', ['request', 'recsys-deployer', '--purpose', 'A script', '--wait', '--json']);
+  let waiting: RequestView[] = [];
+  while (waiting.length === 0) {
+    const list = await as('lena', ['requests', '--to-approve', '--json']);
+    waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
+  }
+  await as('lena', ['approve', waiting[0]?.id ?? '']);
+  return GrantView.parse(JSON.parse((await asking).stdout));
+}
+
 describe('oam token, with a real control plane', function () {
   this.timeout(90_000);
   let stage: Stage;
   let grant: GrantView;
+  const as = commandLineAt(() => stage);
 
   before(async () => {
     stage = await startStage({ absenceConfirmMs: 200 });
-    const asking = as('ana', ['request', 'recsys-deployer', '--purpose', 'A script', '--wait', '--json']);
-    let waiting: RequestView[] = [];
-    while (waiting.length === 0) {
-      const list = await as('lena', ['requests', '--to-approve', '--json']);
-      waiting = z.array(RequestView).parse(JSON.parse(list.stdout));
-    }
-    await as('lena', ['approve', waiting[0]?.id ?? '']);
-    grant = GrantView.parse(JSON.parse((await asking).stdout));
+    grant = await deployersGrant(as);
   });
   after(() => stage.close());
-
-  const as = (person: keyof typeof PEOPLE, [command = '', ...words]: readonly string[]): Promise<Run> =>
-    oam([command, '--no-keychain', ...words], { env: stage.commandLine, person: PEOPLE[person] });
 
   async function whose(token: string): Promise<unknown> {
     const me = await fetch(`${stage.databricks.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`, {

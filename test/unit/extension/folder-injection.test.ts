@@ -177,6 +177,27 @@ describe('OAM in a folder', () => {
     assert.deepEqual(after.moved, []);
   });
 
+  it('keeps them over an update of the extension: what a version before kept is still taken, and more than is known does no harm', async () => {
+    const kept = {
+      ...{ host: PROD.host, port: 4000, path: 'a-path-that-was-kept-by-0-1-0', iss: ANA.iss, sub: ANA.sub },
+      ofALaterVersion: { not: 'known here' },
+    };
+    const answer = { answer: 'use', workspace: PROD.name, host: PROD.host };
+    const window = new Window(
+      new FolderMemory(
+        memento(new Map([[`folder:this-machine:${ONE.uri}`, answer]])),
+        memento(new Map([[`place:${ONE.uri}`, kept]])),
+        'this-machine',
+      ),
+    );
+    window.injection.start();
+    assert.equal(window.url(ONE), 'http://127.0.0.1:4000/a-path-that-was-kept-by-0-1-0');
+    await window.injection.setPerson({ kind: 'signedIn', principal: ANA });
+    assert.equal(window.opened[0]?.path, kept.path);
+    assert.equal(await window.ask(), 'token of ana');
+    assert.deepEqual(window.moved, []);
+  });
+
   it('says so when the port is gone, and never uses the old path again', async () => {
     const before = await inUse();
     const after = new Window(before.memory);
