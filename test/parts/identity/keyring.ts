@@ -62,8 +62,8 @@ export async function startKeyring(): Promise<Keyring> {
 }
 
 async function ended(child: ChildProcess): Promise<void> {
-  const [code]: unknown[] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`It failed: ${child.spawnfile}`);
+  await once(child, 'exit');
+  if (child.exitCode !== 0) throw new Error(`It failed: ${child.spawnfile}`);
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
