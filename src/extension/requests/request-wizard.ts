@@ -270,7 +270,8 @@ async function confirm(said: Said, start: WizardStart, hasBack: boolean): Promis
         ? []
         : [
             {
-              label: l10n.t('What policy says'),
+              // A word of its own would take its room from the first reason.
+              label: '',
               kind: vscode.QuickPickItemKind.Separator,
               does: undefined,
             },
