@@ -8,8 +8,11 @@ import { SECOND_MS } from '../domain/time.ts';
 import type { ListenerUid } from './peer.ts';
 import type { BrokerRefusal } from './refusal.ts';
 
-/** More than the programs of one person open, little enough that one that runs away cannot exhaust us. */
-const MAX_CONNECTIONS = 512;
+/**
+ * More than the programs of one person open, and strangers beside them until they are known to be strangers; little enough
+ * that one that runs away cannot exhaust us.
+ */
+const MAX_CONNECTIONS = 2_048;
 
 const MAX_HEADER_BYTES = 8 * 1024;
 

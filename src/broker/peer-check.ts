@@ -6,6 +6,12 @@ import type { BrokerRefusal } from './refusal.ts';
 /** So many connections of strangers are heard until they have asked for something; the rest is hung up on. */
 const MAX_STRANGERS = 16;
 
+/**
+ * So often is a connection looked up that the system does not show: it lists many in pieces, and what comes and goes between
+ * two of them hides others for a moment.
+ */
+const LOOKS = 3;
+
 /** Lets programs of the same user pass. */
 export interface PeerCheck {
   /**
@@ -34,7 +40,10 @@ export function createPeerCheck(uidOf: UidOf | undefined): PeerCheck {
   const lookUp = async (socket: Socket, find: UidOf): Promise<BrokerRefusal | undefined> => {
     const { remoteAddress = '', remotePort = 0, localPort = 0 } = socket;
     try {
-      const uid = await find({ remoteAddress, remotePort, localPort });
+      let uid: number | undefined;
+      for (let look = 0; look < LOOKS && uid === undefined && !socket.destroyed; look += 1) {
+        uid = await find({ remoteAddress, remotePort, localPort });
+      }
       if (uid === undefined || uid !== process.geteuid?.()) return STRANGER;
       known.add(socket);
       return undefined;

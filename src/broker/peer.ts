@@ -75,26 +75,44 @@ export function uidFromProc(): UidOf {
   };
 }
 
-/** Settles what the table tells, and gives back what it does not know. */
+/**
+ * Settles what the table tells, and gives back what it does not know. Each row is looked at once, however many are looked up:
+ * somebody who opens connections as fast as they are hung up on makes for hundreds at a time.
+ */
 async function look(file: string, lookups: readonly Lookup[]): Promise<readonly Lookup[]> {
   if (lookups.length === 0) return lookups;
-  let open = lookups;
+  const unseen = new Set(lookups);
+  const wanted = new Map<string, Lookup[]>();
+  for (const lookup of lookups) {
+    for (const needle of lookup.needles) wanted.set(needle, [...(wanted.get(needle) ?? []), lookup]);
+  }
   await using table = await openFile(file);
   const chunk = Buffer.alloc(READ_BYTES);
   // A row may be cut where a chunk ends.
   let cut = '';
-  for (;;) {
+  while (unseen.size > 0) {
     const { bytesRead } = await table.read(chunk, 0, READ_BYTES, null);
-    if (bytesRead === 0) return open;
-    const text = cut + chunk.toString('latin1', 0, bytesRead);
-    open = open.filter((lookup) => {
-      const uid = uidIn(text, lookup.needles);
-      if (uid !== undefined) lookup.resolve(uid);
-      return uid === undefined;
-    });
-    if (open.length === 0) return open;
-    cut = text.slice(text.lastIndexOf('\n') + 1);
+    if (bytesRead === 0) break;
+    const rows = (cut + chunk.toString('latin1', 0, bytesRead)).split('\n');
+    cut = rows.pop() ?? '';
+    for (const row of rows) {
+      const found = wanted.get(beginningOf(row));
+      const uid = found && uidIn(row, [beginningOf(row)]);
+      if (uid === undefined) continue;
+      for (const lookup of found ?? []) {
+        lookup.resolve(uid);
+        unseen.delete(lookup);
+      }
+    }
   }
+  return [...unseen];
+}
+
+/** Both addresses of a row, with the spaces around them. */
+function beginningOf(row: string): string {
+  const local = row.indexOf(': ') + 1;
+  const remote = row.indexOf(' ', local + 1);
+  return row.slice(local, row.indexOf(' ', remote + 1) + 1);
 }
 
 /**

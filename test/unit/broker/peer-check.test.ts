@@ -34,6 +34,14 @@ describe('broker: whose a connection is', () => {
     assert.equal(lookUps, 2);
   });
 
+  it('is looked up again where the system did not show it, as it does while others come and go', async () => {
+    const shown = [undefined, process.geteuid?.()];
+    await using broker = await brokerWith({ uidOf: () => Promise.resolve(shown.shift()) });
+    const { path } = broker.open({ host: HOST, source });
+    assert.deepEqual(await askOver(broker.port, path, 1), ['200']);
+    assert.equal(shown.length, 0);
+  });
+
   it('hangs up on a stranger, so that nothing more is asked over that connection', async () => {
     await using broker = await brokerWith({ uidOf: () => Promise.resolve(undefined) });
     const { path } = broker.open({ host: HOST, source });
