@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
-import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
 import { elsewhere } from './elsewhere.ts';
 import { picture, pictures } from './pictures.ts';
+import { saveAsOffered } from './saving.ts';
 
 const ROLE = 'recsys-endpoint-query';
 
@@ -54,14 +54,7 @@ describe('an auditor in the editor', () => {
     await aude.audit.getByText('event grant.*').waitFor({ state: 'detached' });
     await aude.workbench.command('Databricks ML OAM: Export Audit Trail');
     await aude.workbench.pick('In which form?', 'CSV');
-    const { root, input, row: place } = aude.workbench.quickInput();
-    // The dialog writes its own offer over what is typed before it has listed the folder of it.
-    await place('..').first().waitFor();
-    const file = await until('a file is offered', async () => {
-      const offered = await input.inputValue();
-      return offered.endsWith('audit-trail.csv') && offered;
-    });
-    await root.getByRole('button', { name: 'OK' }).click();
+    const file = await saveAsOffered(aude, 'audit-trail.csv');
     await aude.workbench.notification('The audit trail is exported').waitFor();
     const text = await readFile(file, 'utf8');
     assert.match(text, /^\ufeffsequence,at,event,/);

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 
-import { DAY_MS } from '../../src/domain/time.ts';
+import { DAY_MS, MINUTE_MS } from '../../src/domain/time.ts';
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { editors } from './editors.ts';
 import { elsewhere } from './elsewhere.ts';
 import { picture, pictures } from './pictures.ts';
+import { saveAsOffered } from './saving.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
 const PROMOTE_ROLE = 'Promote the recsys ranker';
@@ -159,6 +161,30 @@ describe('a lead in the editor', () => {
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The comparison is done');
     await lena.gone(QUERY_ROLE, lena.team);
     assert.deepEqual(stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
+  });
+
+  it('extends from the picture what their people hold, and takes all of it away for a spreadsheet', async () => {
+    const ana = elsewhere(there().stage, PEOPLE.ana);
+    const startedMs = Date.now();
+    await ana.call('createRequest', {
+      body: { roleId: 'recsys-endpoint-query', purpose: 'Compare them again', minutes: 20 },
+    });
+    const lena = await there().open('lena-extends', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.teamLine('Ana Silva', new RegExp(`${QUERY_ROLE}.*left`));
+    await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
+    const page = await lena.workbench.frameWith('section.picture');
+    await page.getByRole('button', { name: `Extend ${QUERY_ROLE} of Ana Silva` }).press('Enter');
+    await lena.workbench.notification(`Extended for Ana Silva: ${QUERY_ROLE}.`).waitFor();
+
+    await lena.workbench.command('Databricks ML OAM: Export Team as CSV');
+    const file = await saveAsOffered(lena, '.csv');
+    await lena.workbench.notification('Exported what your teams hold.').waitFor();
+    const lines = (await readFile(file, 'utf8')).split(/\r?\n/).map((text) => text.split(','));
+    const endsAt = lines[0]?.indexOf('ends_at') ?? -1;
+    const held = lines.find((columns) => columns.includes('Compare them again'));
+    assert.equal(held?.[1], 'Ana Silva');
+    // Twenty minutes were asked for; what was added begins where they end.
+    assert.ok(Date.parse(held[endsAt] ?? '') > startedMs + 30 * MINUTE_MS, String(held));
   });
 
   it('shows Team to nobody who leads nobody', async () => {

@@ -59,7 +59,7 @@ describe('the side bar', () => {
     await ana.line('ml-prod', 'Roles you can ask for', DEPLOY_ROLE);
   });
 
-  it('copies a name by the keyboard', async () => {
+  it('copies a name by the keyboard, and opens the thing in Databricks', async () => {
     const ana = await there().open('ana-copies', { trusted: false, signedInAs: PEOPLE.ana });
     await ana.search('prod.recsys.ranker');
     const model = await ana.line('ml-prod', NOW_SECTION, 'Models', 'prod.recsys.ranker');
@@ -68,6 +68,14 @@ describe('the side bar', () => {
     await ana.workbench.status('Copied: prod.recsys.ranker').waitFor();
     const copied = String(await ana.page.evaluate('navigator.clipboard.readText()'));
     assert.equal(copied, 'prod.recsys.ranker');
+
+    await model.click({ button: 'right' });
+    await ana.page.getByRole('menuitem', { name: 'Open in Databricks' }).hover();
+    const opening = ana.page.context().waitForEvent('page');
+    await ana.page.keyboard.press('Enter');
+    const opened = await opening;
+    await opened.waitForURL(/\/explore\/data\/models\/prod\/recsys\/ranker$/, { waitUntil: 'commit' });
+    await opened.close();
   });
 
   it('says while it reads that it does, and what could not be read', async () => {
