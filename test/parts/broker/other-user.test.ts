@@ -68,7 +68,8 @@ import select, socket, sys
 port, held = int(sys.argv[1]), {}
 poll, said = select.poll(), False
 def open():
-    s = socket.create_connection(("127.0.0.1", port))
+    try: s = socket.create_connection(("127.0.0.1", port))
+    except ConnectionRefusedError: sys.exit()
     held[s.fileno()] = s
     poll.register(s, select.POLLIN | select.POLLHUP)
 while True:

@@ -87,7 +87,6 @@ describe('what a lead sees of their teams', function () {
     await world.client('omar').call('getMe');
     await world.until(grantOf(await world.ask('ana', LOW)), 'active');
     await world.ask('ana', DEPLOYER);
-    await world.advance(DAY_MS);
     const { items } = await lena().call('listTeamMembers');
     assert.deepEqual(
       items.map(({ person, teams }) => [person.sub, teams]),
