@@ -28,22 +28,25 @@ export const WorkspaceConfiguration = z.object({
 /** See {@link WorkspaceConfiguration}. */
 export type WorkspaceConfiguration = z.infer<typeof WorkspaceConfiguration>;
 
+/** Whom people sign in with, and as what. */
+export const IdentityConfiguration = z.object({
+  issuer: z.string(),
+  /** The public client of the editor and the command line. */
+  clientId: z.string(),
+  /** The audience (RFC 8707 resource) of access tokens for this control plane. */
+  audience: z.string(),
+  scopes: z.array(z.string()),
+  /** The claim of the access token by which the control plane knows a person; `sub` where it is left out. */
+  subjectClaim: z.optional(z.string()),
+  /** The attribute of a Databricks user that equals that claim; `externalId` where it is left out. */
+  databricksAttribute: z.optional(z.enum(DATABRICKS_ATTRIBUTES)),
+});
+
 /** What a client needs to know before anybody is signed in. */
 export const Configuration = z.object({
   product: z.literal('databricks-ml-oam'),
   version: z.string(),
-  identity: z.object({
-    issuer: z.string(),
-    /** The public client of the editor and the command line. */
-    clientId: z.string(),
-    /** The audience (RFC 8707 resource) of access tokens for this control plane. */
-    audience: z.string(),
-    scopes: z.array(z.string()),
-    /** The claim of the access token by which the control plane knows a person; `sub` where it is left out. */
-    subjectClaim: z.optional(z.string()),
-    /** The attribute of a Databricks user that equals that claim; `externalId` where it is left out. */
-    databricksAttribute: z.optional(z.enum(DATABRICKS_ATTRIBUTES)),
-  }),
+  identity: IdentityConfiguration,
   workspaces: z.array(WorkspaceConfiguration),
   sessions: z.optional(SessionLimits),
 });

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import {
   type Configuration,
-  DATABRICKS_ATTRIBUTES,
+  IdentityConfiguration,
   SessionLimits,
   WorkspaceConfiguration,
 } from '../../protocol/configuration.ts';
@@ -13,14 +13,7 @@ import type { Localise } from '../localise.ts';
  * believed about this a second time: a change asks the person.
  */
 export const PinnedTrust = z.object({
-  identity: z.object({
-    issuer: z.string(),
-    clientId: z.string(),
-    audience: z.string(),
-    scopes: z.array(z.string()),
-    subjectClaim: z.optional(z.string()),
-    databricksAttribute: z.optional(z.enum(DATABRICKS_ATTRIBUTES)),
-  }),
+  identity: IdentityConfiguration,
   workspaces: z.array(WorkspaceConfiguration),
   /** Not part of the agreement: a company may change it without asking. */
   sessions: z.optional(z.union([SessionLimits, z.undefined()])),
