@@ -74,9 +74,7 @@ export class OamWindow {
   async teamLine(person: string, text: string | RegExp): Promise<Locator> {
     const who = this.workbench.row(this.team, person).first();
     await who.waitFor();
-    if ((await who.getAttribute('aria-expanded')) === 'false') {
-      await who.locator('.monaco-tl-twistie').click();
-    }
+    await this.workbench.expand(who);
     const line = this.workbench.row(this.team, text).last();
     await line.waitFor();
     return line;
@@ -139,9 +137,7 @@ export class OamWindow {
     for (const [index, text] of path.entries()) {
       line = this.workbench.row(this.access, text).first();
       await line.waitFor();
-      if (index < path.length - 1 && (await line.getAttribute('aria-expanded')) === 'false') {
-        await line.locator('.monaco-tl-twistie').click();
-      }
+      if (index < path.length - 1) await this.workbench.expand(line);
     }
     return line;
   }
@@ -189,8 +185,7 @@ export class OamWindow {
   ): Promise<void> {
     const clicks = { clickCount: o.doubleClicks === true ? 2 : 1 };
     const line = await this.line('ml-prod', 'Roles you can ask for', role);
-    await line.hover();
-    await line.getByRole('button', { name: 'Request Access' }).click(clicks);
+    await this.workbench.press(line, 'Request Access', clicks);
     await this.workbench.answer('What do you need it for?', purpose);
     await this.workbench.pick('It ends by itself', 'Another time');
     await this.workbench.answer('For how long? At most', `${String(minutes)}m`);
@@ -205,8 +200,7 @@ export class OamWindow {
     onDialog: () => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     const line = this.workbench.row(this.approvals, request).first();
-    await line.hover();
-    await line.getByRole('button', { name: 'Approve' }).click();
+    await this.workbench.press(line, 'Approve');
     const dialog = this.workbench.dialog(/Approve .* for .*\?/);
     await dialog.waitFor();
     await onDialog();

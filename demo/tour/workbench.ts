@@ -148,6 +148,38 @@ export class Workbench {
     return view.locator('.monaco-list-row').filter({ hasText: text });
   }
 
+  /**
+   * Presses a button of a row, which stands there only while the mouse is over the row: where rows come or go above it
+   * meanwhile, the row moves away from the mouse, and is hovered again.
+   */
+  async press(row: Locator, button: string, o: { readonly clickCount?: number } = {}): Promise<void> {
+    const deadline = performance.now() + SHOWN_WITHIN_MS;
+    for (;;) {
+      await row.hover();
+      try {
+        await row.getByRole('button', { name: button }).click({ ...o, timeout: 3_000 });
+        return;
+      } catch (error) {
+        // Once it clicks, what fails is no matter of where the mouse is, and a second click might do a thing twice.
+        if (performance.now() > deadline || /performing click action/.test(String(error))) throw error;
+      }
+    }
+  }
+
+  /** Opens a row that is closed, as often as a row that comes above it takes the click. */
+  async expand(row: Locator): Promise<void> {
+    const deadline = performance.now() + SHOWN_WITHIN_MS;
+    while ((await row.getAttribute('aria-expanded')) === 'false') {
+      if (performance.now() > deadline) throw new Error(`The row ${await row.innerText()} does not open.`);
+      await row.locator('.monaco-tl-twistie').click();
+      // It opens at once, or the click went elsewhere.
+      await row
+        .and(this.page.locator('[aria-expanded=true]'))
+        .waitFor({ timeout: 5_000 })
+        .catch(() => undefined);
+    }
+  }
+
   quickInput(): { root: Locator; input: Locator; row: (text: string | RegExp) => Locator } {
     const root = this.page.locator('.quick-input-widget:visible');
     return {

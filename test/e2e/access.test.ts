@@ -14,8 +14,7 @@ describe('access in the editor', () => {
   it('says what is wrong with a purpose or a time, and sends nothing', async () => {
     const ana = await there().open('ana-faults', { trusted: false, signedInAs: PEOPLE.ana });
     const line = await ana.line('ml-prod', 'Roles you can ask for', QUERY_ROLE);
-    await line.hover();
-    await line.getByRole('button', { name: 'Request Access' }).click();
+    await ana.workbench.press(line, 'Request Access');
     const input = ana.workbench.quickInput();
     await ana.workbench.answer('What do you need it for?', ' ');
     await input.root.getByText('Say what you need it for.').waitFor();
@@ -90,8 +89,7 @@ describe('access in the editor', () => {
     assert.equal(await ana.workbench.row(ana.access, new RegExp(`${QUERY_ROLE}.*left`)).count(), 1);
     assert.equal(await ana.workbench.errors().count(), 0);
     assert.equal(await ana.workbench.quickInput().root.count(), 0);
-    await grant.hover();
-    await grant.getByRole('button', { name: 'Return Access' }).click();
+    await ana.workbench.press(grant, 'Return Access');
     await ana.workbench
       .dialog(`Give back ${QUERY_ROLE} now?`)
       .getByRole('button', { name: 'Return Access' })
@@ -109,8 +107,7 @@ describe('access in the editor', () => {
     await lena.approve(new RegExp(`Ana Silva.*${DEPLOY_ROLE}`));
 
     const grant = await ana.line('ml-prod', 'Granted for a time', new RegExp(`${DEPLOY_ROLE}.*left`));
-    await grant.hover();
-    await grant.getByRole('button', { name: 'Open Terminal as Role' }).click();
+    await ana.workbench.press(grant, 'Open Terminal as Role');
     const asRole = ana.workbench.terminal();
     await asRole.waitForText(/[$#] ?$/m);
     await asRole.runAlone('python score.py');
@@ -136,8 +133,7 @@ describe('access in the editor', () => {
 
     const lena = await there().open('lena-revokes', { trusted: false, signedInAs: PEOPLE.lena });
     const line = await lena.teamLine('Ana Silva', QUERY_ROLE);
-    await line.hover();
-    await line.getByRole('button', { name: 'Revoke Access' }).click();
+    await lena.workbench.press(line, 'Revoke Access');
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The experiment is over');
     await line.waitFor({ state: 'detached' });
 
@@ -154,8 +150,7 @@ describe('access in the editor', () => {
     const request = await ana.line('ml-prod', 'Waiting for approval', /Promote the recsys ranker.*waits for/);
     const lena = await there().open('lena-denies', { trusted: false, signedInAs: PEOPLE.lena });
     const line = lena.workbench.row(lena.approvals, /Ana Silva.*Promote the recsys ranker/).first();
-    await line.hover();
-    await line.getByRole('button', { name: 'Deny' }).click();
+    await lena.workbench.press(line, 'Deny');
     await lena.workbench.answer('Why? Ana Silva reads this.', 'The A/B test still runs');
     await request.waitFor({ state: 'detached' });
     await ana.workbench.notification(/The A\/B test still runs/).waitFor();

@@ -38,8 +38,7 @@ describe('an auditor in the editor', () => {
     const row = aude.workbench.row(aude.audit, /grant\.\w+.*Ana Silva/).first();
     await row.waitFor();
     await aude.workbench.row(aude.audit, 'session.seen').first().waitFor({ state: 'detached' });
-    await row.hover();
-    await row.getByRole('button', { name: 'Follow Grant' }).click();
+    await aude.workbench.press(row, 'Follow Grant');
     const story = await aude.workbench.frameWith('table');
     for (const event of ['request.created', 'grant.ended']) await story.getByText(event).first().waitFor();
     await pictures(aude, 'audit-grant', 'table');

@@ -22,8 +22,7 @@ describe('asking for what is needed', () => {
     const ana = await there().open('ana-needs', { trusted: false, signedInAs: PEOPLE.ana });
     await ana.search('prod.recsys.ranker');
     const model = await ana.line('ml-prod', 'What you can see now', 'Models', 'prod.recsys.ranker');
-    await model.hover();
-    await model.getByRole('button', { name: 'What Would Give Me This?' }).click();
+    await ana.workbench.press(model, 'What Would Give Me This?');
     const input = ana.workbench.quickInput();
     await input.row(/MANAGE.*Promote the recsys ranker/).waitFor();
     await input.row(/EXECUTE.*Promote the recsys ranker/).click();
@@ -44,12 +43,10 @@ describe('asking for what is needed', () => {
 
     // The next time both are there, and the purpose can be chosen.
     const request = await ana.line('ml-prod', 'Waiting for approval', /Promote the recsys ranker.*waits for/);
-    await request.hover();
-    await request.getByRole('button', { name: 'Cancel Request' }).click();
+    await ana.workbench.press(request, 'Cancel Request');
     await request.waitFor({ state: 'detached' });
     const role = await ana.line('ml-prod', 'Roles you can ask for', PROMOTE_ROLE);
-    await role.hover();
-    await role.getByRole('button', { name: 'Request Access' }).click();
+    await ana.workbench.press(role, 'Request Access');
     await input.root.getByText('What do you need it for?').waitFor();
     assert.equal(await input.input.inputValue(), 'Compare it with the candidate');
     await input.root.getByRole('button', { name: 'Choose a purpose' }).click();
@@ -101,8 +98,7 @@ describe('asking for what is needed', () => {
     const input = ana.workbench.quickInput();
     const askUntilLastLook = async (purpose: string): Promise<void> => {
       const role = await ana.line('ml-prod', 'Roles you can ask for', DEPLOY_ROLE);
-      await role.hover();
-      await role.getByRole('button', { name: 'Request Access' }).click();
+      await ana.workbench.press(role, 'Request Access');
       await ana.workbench.answer('What do you need it for?', purpose);
       await ana.workbench.pick('It ends by itself', '30 minutes');
       await input.row('Send Request').waitFor();
@@ -129,8 +125,7 @@ describe('asking for what is needed', () => {
       ['https://github.com/example/next-shelf', 'release/17'],
     );
     assert.match(first.codeContext?.commit ?? '', /^[0-9a-f]{40}$/);
-    await waiting.hover();
-    await waiting.getByRole('button', { name: 'Cancel Request' }).click();
+    await ana.workbench.press(waiting, 'Cancel Request');
     await waiting.waitFor({ state: 'detached' });
 
     await askUntilLastLook('Roll back in silence');
@@ -143,8 +138,7 @@ describe('asking for what is needed', () => {
       /Deploy the recsys endpoints.*waits for/,
     );
     assert.equal((await sent('Roll back in silence')).codeContext, null);
-    await silent.hover();
-    await silent.getByRole('button', { name: 'Cancel Request' }).click();
+    await ana.workbench.press(silent, 'Cancel Request');
     await silent.waitFor({ state: 'detached' });
   });
 
@@ -152,8 +146,7 @@ describe('asking for what is needed', () => {
     const ana = await there().open('ana-notebook', { signedInAs: PEOPLE.ana });
     // Nothing is held from the test before.
     const held = ana.workbench.row(ana.access, new RegExp(`${QUERY_ROLE}.*left`)).first();
-    await held.hover();
-    await held.getByRole('button', { name: 'Return Access' }).click();
+    await ana.workbench.press(held, 'Return Access');
     await ana.workbench.dialog('Give back').getByRole('button', { name: 'Return Access' }).click();
     await ana.gone(QUERY_ROLE);
     await ana.useInFolder('ml-prod');

@@ -117,8 +117,7 @@ describe('what runs in the editor, as its user sees it', function () {
 
     const lena = await there().open('lena-ends-it', { trusted: false, signedInAs: PEOPLE.lena });
     const line = await lena.teamLine('Ana Silva', QUERY_ROLE);
-    await line.hover();
-    await line.getByRole('button', { name: 'Revoke Access' }).click();
+    await lena.workbench.press(line, 'Revoke Access');
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The comparison is over');
     await ana.workbench.notification(`Revoked: ${QUERY_ROLE}`).waitFor();
     const revoked = await runUntil(/OAM: The access has ended: Query the recsys ranker\./);

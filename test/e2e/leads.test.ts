@@ -72,8 +72,7 @@ describe('a lead in the editor', () => {
     await pictures(lena, 'approvals-request', 'h1');
 
     const line = lena.workbench.row(lena.approvals, /Ana Silva.*Promote/).first();
-    await line.hover();
-    await line.getByRole('button', { name: 'Approve' }).click();
+    await lena.workbench.press(line, 'Approve');
     const dialog = lena.workbench.dialog(`Approve ${PROMOTE_ROLE} for Ana Silva?`);
     await dialog.waitFor();
     await picture(lena, 'approvals-dialog');

@@ -113,8 +113,7 @@ describe('trouble, as the editor tells it', () => {
       'Waiting for approval',
       new RegExp(`${PROMOTE_ROLE}.*waits for`),
     );
-    await request.hover();
-    await request.getByRole('button', { name: 'Cancel Request' }).click();
+    await ana.workbench.press(request, 'Cancel Request');
     await request.waitFor({ state: 'detached' });
   });
 
