@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { DAY_MS, MINUTE_MS } from '../../src/domain/time.ts';
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
 import { elsewhere } from './elsewhere.ts';
 import { picture, pictures } from './pictures.ts';
@@ -172,8 +173,14 @@ describe('a lead in the editor', () => {
     await lena.teamLine('Ana Silva', new RegExp(`${QUERY_ROLE}.*left`));
     await lena.workbench.command('Databricks ML OAM: Show Team Timeline');
     const page = await lena.workbench.frameWith('section.picture');
-    await page.getByRole('button', { name: `Extend ${QUERY_ROLE} of Ana Silva` }).press('Enter');
+    const extend = page.getByRole('button', { name: `Extend ${QUERY_ROLE} of Ana Silva` });
+    const told = page.locator('tbody tr').filter({ has: extend });
+    const toldBefore = await told.innerText();
+    await extend.press('Enter');
     await lena.workbench.notification(`Extended for Ana Silva: ${QUERY_ROLE}.`).waitFor();
+    await until('the page tells the new end', async () => (await told.innerText()) !== toldBefore);
+    // The page tells it without being made anew: who pressed the button is still there.
+    assert.equal(await page.evaluate('document.activeElement?.id'), await extend.getAttribute('id'));
 
     await lena.workbench.command('Databricks ML OAM: Export Team as CSV');
     const file = await saveAsOffered(lena, '.csv');

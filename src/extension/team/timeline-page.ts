@@ -18,12 +18,16 @@ const HOURS = 24;
 
 const SPAN_MS = HOURS * HOUR_MS;
 
-/** What the page of the timeline is made with. */
-export interface TimelinePage {
+/** What the page of the timeline tells. */
+export interface TimelineContent {
   /** Undefined while it is read, or where it could not be. */
   readonly data: TeamData | undefined;
   /** What is to be said of how good the data are; empty where nothing is. */
   readonly message: string;
+}
+
+/** What the page of the timeline is made with. */
+export interface TimelinePage extends TimelineContent {
   /** Fresh for each page: only what bears it runs. */
   readonly nonce: string;
   /** The source that VS Code serves the extension's own files from. */
@@ -38,7 +42,6 @@ export interface TimelinePage {
  */
 export function timelinePage(reader: Reader, page: TimelinePage): string {
   const { l10n, locale } = reader;
-  const rows = page.data === undefined ? [] : factRows(reader, endingFacts(page.data));
   const title = l10n.t('The coming 24 hours of your team');
   const csp = [
     "default-src 'none'",
@@ -58,13 +61,28 @@ export function timelinePage(reader: Reader, page: TimelinePage): string {
 </head>
 <body>
 <h1>${html(title)}</h1>
-${rows.length === 0 ? '' : hint(reader)}
-${page.message === '' ? '' : `<p class="message" role="status">${html(page.message)}</p>`}
-${page.data === undefined ? '' : rows.length === 0 ? `<p class="empty">${html(l10n.t('Nobody in your teams holds anything for a time.'))}</p>` : picture(reader, rows) + table(reader, rows)}
+<main>${timelineContent(reader, page)}</main>
 <script nonce="${html(page.nonce)}" src="${html(page.scriptUri)}"></script>
 </body>
 </html>
 `;
+}
+
+/**
+ * What changes in the page when something happens. It takes the place of what was there, in a page that stays: whoever
+ * was in it keeps their place, and a button that is just being pressed is not taken away with the page.
+ */
+export function timelineContent(reader: Reader, { data, message }: TimelineContent): string {
+  const rows = data === undefined ? [] : factRows(reader, endingFacts(data));
+  return [
+    rows.length === 0 ? '' : hint(reader),
+    message === '' ? '' : `<p class="message" role="status">${html(message)}</p>`,
+    data === undefined ? '' : rows.length === 0 ? empty(reader) : picture(reader, rows) + table(reader, rows),
+  ].join('\n');
+}
+
+function empty({ l10n }: Reader): string {
+  return `<p class="empty">${html(l10n.t('Nobody in your teams holds anything for a time.'))}</p>`;
 }
 
 function hint({ l10n, locale, nowMs }: Reader): string {
