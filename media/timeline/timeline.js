@@ -5,10 +5,17 @@
   // VS Code gives it to its pages.
   const editor = /** @type {any} */ (globalThis).acquireVsCodeApi();
   const main = /** @type {HTMLElement} */ (document.querySelector('main'));
-  /** Where the person was: the row of a bar, or the id of a line or a button. VS Code keeps it while the page is hidden. */
-  let place = /** @type {{ row?: string, id?: string, chosen?: string }} */ (editor.getState() ?? {});
+  /**
+   * Where the person was: the row of a bar, or the id of a line or a button and at which line that is. VS Code keeps it
+   * while the page is hidden.
+   */
+  let place = /** @type {{ row?: string, id?: string, at?: number, chosen?: string }} */ (
+    editor.getState() ?? {}
+  );
 
   const bars = () => /** @type {HTMLElement[]} */ ([...main.querySelectorAll('rect[data-row]')]);
+
+  const lines = () => [...main.querySelectorAll('tbody tr')];
 
   const remember = (/** @type {typeof place} */ there) => {
     place = { chosen: place.chosen, ...there };
@@ -36,7 +43,9 @@
 
   const focusPlace = () => {
     const bar = bars().find((each) => each.dataset.row === place.row);
-    (bar ?? document.getElementById(place.id ?? ''))?.focus({ preventScroll: true });
+    // What is extended goes on as other access in the same line, whose button is another.
+    const line = /** @type {HTMLElement | undefined} */ (lines()[place.at ?? -1]);
+    (bar ?? document.getElementById(place.id ?? '') ?? line)?.focus({ preventScroll: true });
   };
 
   const settle = () => {
@@ -63,7 +72,9 @@
   document.addEventListener('focusin', (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.dataset.row !== undefined) remember({ row: target.dataset.row });
-    else if (target.id !== '') remember({ id: target.id });
+    else if (target.id !== '') {
+      remember({ id: target.id, at: lines().findIndex((line) => line.contains(target)) });
+    }
   });
 
   document.addEventListener('click', (event) => {

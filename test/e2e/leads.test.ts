@@ -179,8 +179,8 @@ describe('a lead in the editor', () => {
     await extend.press('Enter');
     await lena.workbench.notification(`Extended for Ana Silva: ${QUERY_ROLE}.`).waitFor();
     await until('the page tells the new end', async () => (await told.innerText()) !== toldBefore);
-    // The page tells it without being made anew: who pressed the button is still there.
-    assert.equal(await page.evaluate('document.activeElement?.id'), await extend.getAttribute('id'));
+    // The page tells it without being made anew: who pressed the button is still at its line.
+    assert.equal(await page.evaluate('document.activeElement?.id'), await told.getAttribute('id'));
 
     await lena.workbench.command('Databricks ML OAM: Export Team as CSV');
     const file = await saveAsOffered(lena, '.csv');
