@@ -39,6 +39,7 @@ export interface VscodeServer {
   urlFor(folder: string, payload?: readonly (readonly [string, string])[]): string;
   /** The address by which the page reads a file or folder of the server's. */
   remoteUri(path: string): string;
+  /** Ends it with all that runs in it; once, however often it is asked. */
   close(): Promise<void>;
 }
 
@@ -125,12 +126,16 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
   });
   let front: VscodeFront | undefined;
-  const close = async (): Promise<void> => {
-    await front?.close();
-    await server.stop();
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      await front?.close();
+      await server.stop();
+    })();
+    return closing;
   };
   try {
-    await server.waitForLine(/Extension host agent listening on/, 60_000, options.signal);
+    await server.waitForLine(/Extension host agent listening on/, 120_000, options.signal);
     front = await startVscodeFront({
       port: options.port ?? 0,
       socketPath,

@@ -13,6 +13,8 @@ export interface PersonalWindow {
   /** Opens the sample project with its notebook. */
   readonly url: string;
   readonly project: string;
+  /** Ends the person's VS Code with what runs in it; otherwise it goes on without a browser until the stage is taken down. */
+  close(): Promise<void>;
 }
 
 export interface WindowMaker {
@@ -67,7 +69,7 @@ export async function windowMaker(stage: Stage, tools: Tools): Promise<WindowMak
         },
         (running) => running.close(),
       );
-      return { url: server.urlFor(project), project };
+      return { url: server.urlFor(project), project, close: () => server.close() };
     },
   };
 }

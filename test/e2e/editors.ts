@@ -6,6 +6,7 @@ import { Cleanup } from '../../demo/stage/cleanup.ts';
 import { ROOT } from '../../demo/stage/folders.ts';
 import type { Stage, StageOptions } from '../../demo/stage/stage.ts';
 import { OamWindow, type Credentials } from '../../demo/tour/oamWindow.ts';
+import type { PersonalWindow } from '../../demo/stage/windows.ts';
 import { type Scene, setScene } from '../../demo/tour/scene.ts';
 import { orSkip } from '../reporting/skip.ts';
 
@@ -35,6 +36,7 @@ export interface Editors {
 export function editors(options: StageOptions = {}): () => Editors {
   const cleanup = new Cleanup();
   const opened: OamWindow[] = [];
+  const servers: PersonalWindow[] = [];
   let scene: Scene | undefined;
 
   before(async function () {
@@ -45,6 +47,8 @@ export function editors(options: StageOptions = {}): () => Editors {
   });
   afterEach(async function () {
     await closeWindows(opened.splice(0), this.currentTest);
+    // Without a browser they would go on for hours, and take from the tests to come.
+    await Promise.all(servers.splice(0).map((server) => server.close()));
   });
   after(() => cleanup.run());
 
@@ -53,9 +57,10 @@ export function editors(options: StageOptions = {}): () => Editors {
     return {
       stage,
       async open(name, { trusted = true, signedInAs, settings = {}, env = {}, language, prepare } = {}) {
-        const { url, project } = await windows.open(name, { settings, env });
-        await prepare?.(project);
-        const window = await OamWindow.open(browser, url, language);
+        const server = await windows.open(name, { settings, env });
+        servers.push(server);
+        await prepare?.(server.project);
+        const window = await OamWindow.open(browser, server.url, language);
         opened.push(window);
         if (trusted) await window.workbench.trustFolder();
         await window.showSideBar();

@@ -18,8 +18,8 @@ describe('npm run demo', () => {
     });
     const demo = await startWatched('demo/main.ts', ['--port', String(PORT)]);
     try {
-      const [, url = ''] = await demo.process.waitForLine(/Your editor\s+(http\S+)/, 60_000);
-      await demo.process.waitForLine(/Ctrl-C stops everything/, 10_000);
+      const [, url = ''] = await demo.process.waitForLine(/Your editor\s+(http\S+)/, 240_000);
+      await demo.process.waitForLine(/Ctrl-C stops everything/, 30_000);
       assert.match(demo.process.tail(), /ana\.silva@example\.com\s+\S+/);
       // Nobody gets in without the token.
       assert.equal((await fetch(new URL(url).origin)).status, 403);

@@ -50,9 +50,10 @@ describe('Ctrl-C in npm run demo', function () {
     });
   }
 
-  it('in the middle of the tour leaves nothing running and no file', async () => {
+  it('in the middle of the tour leaves nothing running and no file', async function () {
+    this.timeout(300_000);
     demo = await startWatched('demo/main.ts', ['--tour', '--pictures', '.demo/stopped-tour']);
-    await demo.process.waitForLine(/"step":"sign-in","ok":true/, 60_000);
+    await demo.process.waitForLine(/"step":"sign-in","ok":true/, 240_000);
     await assertStopped(demo);
   });
 });
