@@ -39,6 +39,8 @@ export interface RunnerFacts {
   readonly grantId: string;
   /** Whether its token has expired: with that it gets the next one, and nothing else. */
   readonly isExpired: boolean;
+  /** Which of its tokens it came with. */
+  readonly tokenSha256: string;
 }
 
 /** A token that is not good for this control plane. */

@@ -11,6 +11,9 @@ import type { RunnerTable } from '../store/runner-tables.ts';
 /** A runner as it is stored. */
 export type RunnerRow = Selectable<RunnerTable>;
 
+/** A runner, and when the token expires that it came with. */
+export type PresentedRow = RunnerRow & { readonly expires_at: Date | null };
+
 /** Locks a runner, if there is one of this id. */
 export async function lockRunner(change: Change, id: string): Promise<RunnerRow | undefined> {
   if (!isId(id)) return undefined;
@@ -18,10 +21,7 @@ export async function lockRunner(change: Change, id: string): Promise<RunnerRow 
 }
 
 /** The runner whose present or former token this is the hash of. */
-export async function findByToken(
-  db: Kysely<Database>,
-  sha256: string,
-): Promise<(RunnerRow & { readonly expires_at: Date | null }) | undefined> {
+export async function findByToken(db: Kysely<Database>, sha256: string): Promise<PresentedRow | undefined> {
   const row = await db
     .selectFrom('runner')
     .selectAll()

@@ -21,6 +21,7 @@ import type { Core } from '../core.ts';
 import { findGrant, type StoredGrant } from '../grants/rows.ts';
 import { timestamp } from '../requests/view.ts';
 import type { Database } from '../store/tables.ts';
+import { addNextToken, takeUpNextToken } from './next-tokens.ts';
 import { findBySpentToken, findByToken, lockRunner, type RunnerRow } from './rows.ts';
 
 /** How a runner's tokens begin: nothing else in the company looks like them, so that leaks can be searched for. */
@@ -30,9 +31,6 @@ const RANDOM_BYTES = 32;
 
 /** How long a token lasts, in minutes. A runner gets the next one while its grant lives, after the end of the last one too. */
 const TOKEN_MINUTES = 15;
-
-/** How long the former token is good after a renewal whose answer may have been lost, in minutes. */
-const FORMER_MINUTES = 1;
 
 /**
  * Trades a code for a runner's first token. A code that comes a second time is in two hands, so what came of the first
@@ -56,10 +54,24 @@ export async function redeemCode(core: Core, code: string, machine: string): Pro
     }
     if (runner.ended_at !== null || toMs(runner.code_expires_at) <= change.nowMs) return codeRefused();
     const grant = await liveGrant(change, runner);
-    return issue(change, runner, grant, {
-      machine_sha256: sha256Hex(machine),
-      redeemed_at: toDate(change.nowMs),
+    const token = newToken(change);
+    await change.trx
+      .updateTable('runner')
+      .set({
+        machine_sha256: sha256Hex(machine),
+        redeemed_at: toDate(change.nowMs),
+        token_sha256: token.sha256,
+        token_expires_at: toDate(token.expiresAtMs),
+      })
+      .where('id', '=', runner.id)
+      .execute();
+    await recordAudit(change, {
+      event: 'runner.started',
+      actor: await ownerOf(change.trx, runner),
+      ...about(grant),
+      detail: { runnerId: runner.id, name: runner.name },
     });
+    return answer(runner, grant, token);
   });
   // Thrown outside of the change: what was found out about a code that is in two hands stays.
   if (outcome instanceof OamError) throw outcome;
@@ -67,10 +79,11 @@ export async function redeemCode(core: Core, code: string, machine: string): Pro
 }
 
 /**
- * The next token of a runner. One that comes from another machine ends it.
+ * The next token of a runner. Its answer may be lost, so the present token is what it was until the next one is used,
+ * however often that is asked for. One that comes from another machine ends it.
  *
  * @throws {OamError} `not_allowed` for anybody who is no runner, and on another machine; `grant_not_active`,
- * `audit_unavailable`.
+ * `session_expired` where the next one is in use, `audit_unavailable`.
  */
 export async function renewToken(
   core: Core,
@@ -90,53 +103,33 @@ export async function renewToken(
         'This token was made for another machine, so it was ended. Hand the access over anew.',
       );
     }
+    // It was on its way, or waited for the lock, while the next one came into use: there is no third one for it.
+    if (runner.token_sha256 !== facts.tokenSha256) return tokenEnded(await ownerOf(change.trx, runner));
     const grant = await liveGrant(change, runner);
-    if (runner.token_sha256 !== null) {
-      await change.trx
-        .insertInto('runner_spent_token')
-        .values({ sha256: runner.token_sha256, runner_id: runner.id })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    }
-    return issue(change, runner, grant, {
-      renewed_at: toDate(change.nowMs),
-      former_sha256: runner.token_sha256,
-      former_expires_at: toDate(
-        Math.min(toMs(runner.token_expires_at) ?? 0, change.nowMs + minutesToMs(FORMER_MINUTES)),
-      ),
-    });
+    const token = newToken(change);
+    await addNextToken(change, runner, token);
+    return answer(runner, grant, token);
   });
   if (outcome instanceof OamError) throw outcome;
   return outcome;
 }
 
-async function issue(
-  change: Change,
-  runner: RunnerRow,
-  grant: StoredGrant,
-  more: Partial<RunnerRow>,
-): Promise<RunnerToken> {
+/** A token before it is given out; stored is its hash only. */
+interface NewToken {
+  readonly accessToken: string;
+  readonly sha256: string;
+  readonly expiresAtMs: EpochMs;
+}
+
+function newToken({ nowMs }: Change): NewToken {
   const accessToken = TOKEN_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
-  const expiresAtMs = change.nowMs + minutesToMs(TOKEN_MINUTES);
-  await change.trx
-    .updateTable('runner')
-    .set({ ...more, token_sha256: sha256Hex(accessToken), token_expires_at: toDate(expiresAtMs) })
-    .where('id', '=', runner.id)
-    .execute();
-  if (runner.redeemed_at === null) {
-    await recordAudit(change, {
-      event: 'runner.started',
-      actor: await ownerOf(change.trx, runner),
-      ...about(grant),
-      detail: { runnerId: runner.id, name: runner.name },
-    });
-  }
+  return { accessToken, sha256: sha256Hex(accessToken), expiresAtMs: nowMs + minutesToMs(TOKEN_MINUTES) };
+}
+
+function answer(runner: RunnerRow, grant: StoredGrant, { accessToken, expiresAtMs }: NewToken): RunnerToken {
   return {
-    id: runner.id,
-    grantId: grant.id,
-    host: grant.workspaceHost,
-    accessToken,
-    expiresAt: timestamp(expiresAtMs),
+    ...{ id: runner.id, grantId: grant.id, host: grant.workspaceHost },
+    ...{ accessToken, expiresAt: timestamp(expiresAtMs) },
   };
 }
 
@@ -206,9 +199,9 @@ export function withRunners(others: TokenVerifier, core: Pick<Core, 'db' | 'debt
 async function verifyToken(core: Pick<Core, 'db' | 'debt'>, token: string, nowMs: EpochMs): Promise<Bearer> {
   const { db } = core;
   const hash = sha256Hex(token);
-  const row = await findByToken(db, hash);
+  const row = (await findByToken(db, hash)) ?? (await takeUpNextToken(db, hash));
   const expiresAtMs = toMs(row?.expires_at ?? null) ?? 0;
-  // The program has had the next one for long: whoever comes with this one is somebody else, or it is.
+  // The program has used the next one for long: whoever comes with this one is somebody else, or it is.
   const spentBy = expiresAtMs <= nowMs ? await findBySpentToken(db, hash) : undefined;
   if (spentBy !== undefined) await endMisused(core, spentBy);
   if (row === undefined) {
@@ -228,7 +221,7 @@ async function verifyToken(core: Pick<Core, 'db' | 'debt'>, token: string, nowMs
     issuedAtMs: toMs(row.renewed_at ?? row.redeemed_at) ?? 0,
     tokenId: `runner:${row.id}`,
     clientId: undefined,
-    runner: { id: row.id, grantId: row.grant_id, isExpired: isExpired && !endedWithGrant },
+    runner: { id: row.id, grantId: row.grant_id, isExpired: isExpired && !endedWithGrant, tokenSha256: hash },
   };
 }
 

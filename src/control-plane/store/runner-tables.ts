@@ -27,4 +27,11 @@ export interface RunnerSpentTokenTable {
   runner_id: string;
 }
 
+/** Tokens that a runner was given in place of its present one and has not used yet, as hashes. */
+export interface RunnerNextTokenTable {
+  sha256: string;
+  runner_id: string;
+  expires_at: Date;
+}
+
 type RunnerEnd = 'grant_ended' | 'revoked' | 'misused' | 'never_started';

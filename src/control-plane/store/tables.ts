@@ -28,7 +28,7 @@ import type {
   RequestLinkOpenedTable,
   RequestLinkTable,
 } from './notice-tables.ts';
-import type { RunnerSpentTokenTable, RunnerTable } from './runner-tables.ts';
+import type { RunnerNextTokenTable, RunnerSpentTokenTable, RunnerTable } from './runner-tables.ts';
 import type { PersonSessionTable, SessionSeenTable, WorkloadTokenTable } from './session-tables.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
@@ -248,6 +248,7 @@ export interface Database {
   principal: PrincipalTable;
   delegation: DelegationTable;
   runner: RunnerTable;
+  runner_next_token: RunnerNextTokenTable;
   runner_spent_token: RunnerSpentTokenTable;
   access_request: AccessRequestTable;
   access_grant: AccessGrantTable;

@@ -24,6 +24,7 @@ import { goodLeases } from './0022-good-leases.ts';
 import { spentTokens } from './0023-spent-tokens.ts';
 import { recentlyAbsent } from './0024-recently-absent.ts';
 import { orderedLists } from './0025-ordered-lists.ts';
+import { nextTokens } from './0026-next-tokens.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -52,4 +53,5 @@ export const migrations: readonly Migration[] = [
   spentTokens,
   recentlyAbsent,
   orderedLists,
+  nextTokens,
 ];

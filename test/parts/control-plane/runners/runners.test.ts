@@ -138,8 +138,8 @@ describe('a program that takes a grant over', function () {
         await world.store.advance(2 * MINUTE_MS);
         token = (await as(token).call('renewRunner', { body: { machine: MACHINE } })).accessToken;
       }
-      await world.store.advance(2 * MINUTE_MS);
       await as(token).call('getGrant', { params: { id: grantId } });
+      await world.store.advance(2 * MINUTE_MS);
       const late = as(first).call('getGrant', { params: { id: grantId } });
       await refused(late, renewals === 1 ? 'session_expired' : 'not_signed_in');
       await refused(as(token).call('getGrant', { params: { id: grantId } }), 'session_expired');
