@@ -6,14 +6,14 @@ import { endingOf } from './failure.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLogger } from './json-logger.ts';
 import { runCommandLine } from './program.ts';
-import { createSignalDesk, exitCodeOf, STOP_SIGNALS } from './signals.ts';
+import { createSignalDesk, exitCodeOf, PROGRAM_SIGNALS, STOP_SIGNALS } from './signals.ts';
 import { outputGoesElsewhere } from './terminal.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
 const redactor = createRedactor();
 const outlivesTerminal = outputGoesElsewhere();
 const signals = createSignalDesk({ outlivesTerminal });
-for (const signal of STOP_SIGNALS) {
+for (const signal of [...STOP_SIGNALS, ...PROGRAM_SIGNALS]) {
   process.on(signal, () => {
     signals.deliver(signal);
   });

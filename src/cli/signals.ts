@@ -1,10 +1,20 @@
 /** The signals by which somebody asks a program to stop. */
-export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** One of {@link STOP_SIGNALS}. */
 export type StopSignal = (typeof STOP_SIGNALS)[number];
 
-const NUMBERS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+/**
+ * Signals that mean something to the program that is run, as "save your work" does to many, and nothing to us. They are heard
+ * here all the same: the first would open Node's debugger, where every user of the machine could read what we hold, and the
+ * second would end us.
+ */
+export const PROGRAM_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
+
+/** One of {@link PROGRAM_SIGNALS}. */
+export type ProgramSignal = (typeof PROGRAM_SIGNALS)[number];
+
+const NUMBERS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 };
 
 /** The exit code by which shells tell that a signal ended a program. */
 export function exitCodeOf(signal: StopSignal): number {
@@ -19,6 +29,8 @@ export interface SignalDesk {
   readonly received: StopSignal | undefined;
   /** Takes signals, before whoever took them earlier, until disposed. */
   take(listener: (signal: StopSignal) => void): Disposable;
+  /** Hears the signals that are a program's, until disposed. */
+  pass(listener: (signal: ProgramSignal) => void): Disposable;
 }
 
 /**
@@ -27,26 +39,24 @@ export interface SignalDesk {
  * @param outlivesTerminal whether a terminal that goes away is no reason to stop: whoever takes signals hears of it all the same.
  */
 export function createSignalDesk({ outlivesTerminal = false } = {}): SignalDesk & {
-  deliver(signal: StopSignal): void;
+  deliver(signal: StopSignal | ProgramSignal): void;
 } {
   const stop = new AbortController();
   const takers: ((signal: StopSignal) => void)[] = [];
+  const programs: ((signal: ProgramSignal) => void)[] = [];
   let received: StopSignal | undefined;
   return {
     stop: stop.signal,
     get received() {
       return received;
     },
-    take(listener) {
-      takers.push(listener);
-      return {
-        [Symbol.dispose]() {
-          const place = takers.lastIndexOf(listener);
-          if (place >= 0) takers.splice(place, 1);
-        },
-      };
-    },
+    take: (listener) => listed(takers, listener),
+    pass: (listener) => listed(programs, listener),
     deliver(signal) {
+      if (signal === 'SIGUSR1' || signal === 'SIGUSR2') {
+        programs.at(-1)?.(signal);
+        return;
+      }
       const taker = takers.at(-1);
       if (taker !== undefined) {
         taker(signal);
@@ -55,6 +65,16 @@ export function createSignalDesk({ outlivesTerminal = false } = {}): SignalDesk 
       if (signal === 'SIGHUP' && outlivesTerminal) return;
       received ??= signal;
       stop.abort();
+    },
+  };
+}
+
+function listed<T>(list: T[], one: T): Disposable {
+  list.push(one);
+  return {
+    [Symbol.dispose]() {
+      const place = list.lastIndexOf(one);
+      if (place >= 0) list.splice(place, 1);
     },
   };
 }

@@ -4,6 +4,7 @@ import { access, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 
+import { CancelledError } from '../../domain/errors.ts';
 import { NotStartedError } from '../failure.ts';
 import type { SignalDesk } from '../signals.ts';
 
@@ -24,30 +25,33 @@ export interface ChildOptions {
  * takes that signal for something else.
  *
  * @throws {NotStartedError}
+ * @throws {CancelledError} where it was called off before it was there.
  */
 export async function runChild(options: ChildOptions): Promise<number> {
   const [command, args] = options.outlivesTerminal
     ? await deafToHangUps(options)
     : [options.command, options.args];
+  // Nobody was there to take the signal, and nobody sends it again to what is started after it.
+  if (options.signals.stop.aborted) throw new CancelledError();
   const child = spawn(command, args, { stdio: 'inherit', env: { ...options.env } });
-  const taken = options.signals.take((signal) => {
-    // At a terminal Ctrl-C reaches the program by itself; a second one means "now" to many programs.
-    if (signal === 'SIGINT' && options.atTerminal) return;
-    child.kill(signal);
-  });
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      child.once('error', (error: NodeJS.ErrnoException) => {
-        // A signal that could not be delivered is no reason to stop waiting for the program.
-        if (child.pid === undefined) reject(notStarted(options.command, error));
-      });
-      child.once('exit', (code, signal) => {
-        resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
-      });
+  using heard = new DisposableStack();
+  heard.use(
+    options.signals.take((signal) => {
+      // At a terminal Ctrl-C and Ctrl-\ reach the program by themselves; a second one means "now" to many programs.
+      if ((signal === 'SIGINT' || signal === 'SIGQUIT') && options.atTerminal) return;
+      child.kill(signal);
+    }),
+  );
+  heard.use(options.signals.pass((signal) => child.kill(signal)));
+  return await new Promise<number>((resolve, reject) => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      // A signal that could not be delivered is no reason to stop waiting for the program.
+      if (child.pid === undefined) reject(notStarted(options.command, error));
     });
-  } finally {
-    taken[Symbol.dispose]();
-  }
+    child.once('exit', (code, signal) => {
+      resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
+    });
+  });
 }
 
 /** Node.js gives its children every signal back, so a shell puts the one away and then becomes the program. */

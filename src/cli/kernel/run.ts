@@ -99,6 +99,7 @@ function endingWith(signals: SignalDesk, kernel: AbortSignal): SignalDesk {
       return signals.received;
     },
     take: (listener) => signals.take(listener),
+    pass: (listener) => signals.pass(listener),
   };
 }
 

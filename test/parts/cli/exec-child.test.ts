@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { runChild } from '../../../src/cli/exec/child.ts';
 import { childEnvironment, cleanEnvironment } from '../../../src/cli/exec/child-environment.ts';
 import { NotStartedError } from '../../../src/cli/failure.ts';
+import { CancelledError } from '../../../src/domain/errors.ts';
 import { createSignalDesk } from '../../../src/cli/signals.ts';
 
 const POINTER = {
@@ -159,7 +160,7 @@ describe('oam exec: the program', function () {
     const signals = createSignalDesk();
     try {
       const ended = run(
-        `for (const [name, code] of [['SIGINT', 11], ['SIGTERM', 12], ['SIGHUP', 13]])
+        `for (const [name, code] of [['SIGINT', 11], ['SIGTERM', 12], ['SIGHUP', 13], ['SIGQUIT', 14], ['SIGUSR1', 15], ['SIGUSR2', 16]])
            process.on(name, () => process.exit(code));
          require('fs').writeFileSync(${JSON.stringify(ready)}, 'yes');
          setInterval(() => {}, 1000);`,
@@ -178,6 +179,9 @@ describe('oam exec: the program', function () {
     ['SIGINT', 11],
     ['SIGTERM', 12],
     ['SIGHUP', 13],
+    ['SIGQUIT', 14],
+    ['SIGUSR1', 15],
+    ['SIGUSR2', 16],
   ] as const) {
     it(`gets ${signal} from us and decides itself what to do`, async () => {
       const outcome = await withSignal(false, (desk) => {
@@ -191,14 +195,28 @@ describe('oam exec: the program', function () {
   it('does not get Ctrl-C a second time at a terminal, which sends it by itself', async () => {
     const outcome = await withSignal(true, (desk) => {
       desk.deliver('SIGINT');
+      desk.deliver('SIGQUIT');
       desk.deliver('SIGTERM');
     });
     assert.equal(outcome.code, 12);
   });
 
+  it('is not begun where it was called off before, whatever was done in between', async () => {
+    for (const outlivesTerminal of [false, true]) {
+      const signals = createSignalDesk({ outlivesTerminal });
+      const begun = run('process.exit(0)', { signals, outlivesTerminal });
+      if (!outlivesTerminal) await begun;
+      signals.deliver('SIGTERM');
+      const called = outlivesTerminal ? begun : run('process.exit(0)', { signals });
+      await assert.rejects(called, (error) => error instanceof CancelledError);
+    }
+  });
+
   it('leaves signals to others once it has ended', async () => {
     const signals = createSignalDesk();
     await run('process.exit(0)', { signals });
+    signals.deliver('SIGUSR1');
+    assert.equal(signals.stop.aborted, false);
     signals.deliver('SIGTERM');
     assert.equal(signals.stop.aborted, true);
     assert.equal(signals.received, 'SIGTERM');

@@ -39,6 +39,9 @@ describe('oam exec --clean', function () {
     ['SIGINT', 11],
     ['SIGTERM', 12],
     ['SIGHUP', 13],
+    ['SIGQUIT', 14],
+    ['SIGUSR1', 15],
+    ['SIGUSR2', 16],
   ] as const) {
     it(`passes ${signal} on, and waits for what the program makes of it`, async () => {
       let told = false;
@@ -53,6 +56,8 @@ describe('oam exec --clean', function () {
         },
       );
       assert.equal(run.code, code, run.stderr);
+      // To Node's debugger everybody on the machine could connect, and read what this process holds.
+      assert.doesNotMatch(run.stderr, /Debugger/);
     });
   }
 
