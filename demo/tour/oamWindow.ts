@@ -170,7 +170,7 @@ export class OamWindow {
 
   /** Answers the folder's one question. */
   async useInFolder(workspace: string): Promise<void> {
-    const question = this.workbench.notification('Use OAM for Databricks in this folder?');
+    const question = await this.workbench.noticed('Use OAM for Databricks in this folder?');
     await question.getByRole('button', { name: `Use ${workspace}` }).click();
     await question.waitFor({ state: 'hidden' });
     await this.workbench.status(workspace).waitFor();

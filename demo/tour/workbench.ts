@@ -220,6 +220,25 @@ export class Workbench {
     return this.page.locator('.notification-toast').filter({ hasText: text });
   }
 
+  /**
+   * A notification that says the text, wherever it is by now: what nobody looks at for a quarter of a minute hides
+   * itself, and waits behind the bell.
+   */
+  async noticed(text: string | RegExp): Promise<Locator> {
+    const kept = this.page.locator('.notifications-center .monaco-list-row').filter({ hasText: text });
+    const either = this.notification(text).or(kept).first();
+    const deadline = performance.now() + SHOWN_WITHIN_MS;
+    for (;;) {
+      try {
+        await either.waitFor({ timeout: 5_000 });
+        return either;
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+      }
+      await this.command('Notifications: Show Notifications');
+    }
+  }
+
   /** Notifications of errors. */
   errors(): Locator {
     return this.page.locator('.notification-toast').filter({ has: this.page.locator('.codicon-error') });

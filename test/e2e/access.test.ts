@@ -45,9 +45,9 @@ describe('access in the editor', () => {
   it('leaves a window alone whose environment says who signs in, and says so', async () => {
     const env = { DATABRICKS_CONFIG_PROFILE: 'mine' };
     const ana = await there().open('ana-profile', { signedInAs: PEOPLE.ana, env });
-    await ana.workbench
-      .notification('This folder sets DATABRICKS_CONFIG_PROFILE itself, so OAM leaves its terminals')
-      .waitFor();
+    await ana.workbench.noticed(
+      'This folder sets DATABRICKS_CONFIG_PROFILE itself, so OAM leaves its terminals',
+    );
     const terminal = await ana.workbench.openTerminal();
     await terminal.runAlone('echo "[$DATABRICKS_CONFIG_PROFILE$DATABRICKS_METADATA_SERVICE_URL]"');
     await terminal.waitForText(/^\[mine\]$/m);
@@ -138,7 +138,7 @@ describe('access in the editor', () => {
     await line.waitFor({ state: 'detached' });
 
     await ana.gone(QUERY_ROLE);
-    await ana.workbench.notification(`Revoked: ${QUERY_ROLE}`).waitFor();
+    await ana.workbench.noticed(`Revoked: ${QUERY_ROLE}`);
     assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/PERMISSION_DENIED/);
@@ -153,6 +153,6 @@ describe('access in the editor', () => {
     await lena.workbench.press(line, 'Deny');
     await lena.workbench.answer('Why? Ana Silva reads this.', 'The A/B test still runs');
     await request.waitFor({ state: 'detached' });
-    await ana.workbench.notification(/The A\/B test still runs/).waitFor();
+    await ana.workbench.noticed(/The A\/B test still runs/);
   });
 });

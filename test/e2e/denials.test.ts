@@ -62,7 +62,7 @@ describe('asking for what is needed', () => {
     const terminal = await ana.workbench.openTerminal();
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/PERMISSION_DENIED/);
-    const offer = ana.workbench.notification(`“${QUERY_ROLE}” would allow it. Policy grants this at once.`);
+    const offer = await ana.workbench.noticed(`“${QUERY_ROLE}” would allow it. Policy grants this at once.`);
     await offer.getByRole('button', { name: 'Request Access' }).click();
     const input = ana.workbench.quickInput();
     await input.root.getByText('What do you need it for?').waitFor();
@@ -151,7 +151,7 @@ describe('asking for what is needed', () => {
     await ana.gone(QUERY_ROLE);
     await ana.useInFolder('ml-prod');
     await ana.workbench.runAllCells();
-    const offer = ana.workbench.notification(`“${QUERY_ROLE}” would allow it.`);
+    const offer = await ana.workbench.noticed(`“${QUERY_ROLE}” would allow it.`);
     await offer.getByRole('button', { name: 'Request Access' }).click();
     const input = ana.workbench.quickInput();
     await input.root.getByText('What do you need it for?').waitFor();

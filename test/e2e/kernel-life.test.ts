@@ -169,7 +169,7 @@ describe('what runs in the editor, as its user sees it', function () {
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/The ranker answers/);
     await bringEndsNearer(there().stage, 5 * MINUTE_MS);
-    const ended = ana.workbench.notification(`Ended: ${QUERY_ROLE}`);
+    const ended = await ana.workbench.noticed(`Ended: ${QUERY_ROLE}`);
     await ended.getByRole('button', { name: 'Request Access' }).waitFor();
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/PERMISSION_DENIED/);

@@ -58,7 +58,8 @@ describe('a lead in the editor', () => {
     await arrival.waitFor();
     assert.equal(await arrival.getByRole('link', { name: 'look' }).count(), 0);
     await pictures(lena, 'approvals-arrival');
-    await arrival.getByRole('button', { name: 'Show', exact: true }).click();
+    const kept = await lena.workbench.noticed(`Ana Silva asks for ${PROMOTE_ROLE}`);
+    await kept.getByRole('button', { name: 'Show', exact: true }).click();
     const page = await lena.workbench.frameWith('h1');
     for (const text of [
       `Ana Silva asks for ${PROMOTE_ROLE}`,
@@ -124,9 +125,9 @@ describe('a lead in the editor', () => {
         ...{ ticket: 'INC-7', breakGlass: true },
       },
     });
-    const notice = lena.workbench.notification('in an emergency, without approval');
-    await notice.waitFor();
+    await lena.workbench.noticed('in an emergency, without approval');
     await pictures(lena, 'review-notice');
+    const notice = await lena.workbench.noticed('in an emergency, without approval');
     await notice.getByRole('button', { name: 'Review…' }).click();
     await lena.workbench.pick('They said: The ranker answers nonsense', 'It was right');
     await lena.workbench.answer('Why do you think so?', 'Agreed on the phone');
