@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 const LOOK_EVERY_MS = 50;
 
 /** Looks again and again until something is so; fails with `what` where it does not become so. */
