@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
+import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
 import { picture, pictures } from './pictures.ts';
 
@@ -64,8 +65,15 @@ describe('the side bar', () => {
     await ana.search('prod.recsys.ranker');
     const model = await ana.line('ml-prod', NOW_SECTION, 'Models', 'prod.recsys.ranker');
     await model.click();
-    await ana.page.keyboard.press('Control+c');
-    await ana.workbench.status('Copied: prod.recsys.ranker').waitFor();
+    // Which view has the focus is known to VS Code's keys a moment after the click.
+    const said = ana.workbench.status('Copied: prod.recsys.ranker');
+    await until('the name is copied', async () => {
+      await ana.page.keyboard.press('Control+c');
+      return said.waitFor({ timeout: 3_000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     const copied = String(await ana.page.evaluate('navigator.clipboard.readText()'));
     assert.equal(copied, 'prod.recsys.ranker');
 

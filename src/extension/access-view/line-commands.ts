@@ -44,7 +44,7 @@ export function lineCommands(
     async copyName(argument) {
       const name = of(argument, nameOf);
       await vscode.env.clipboard.writeText(name);
-      vscode.window.setStatusBarMessage(vscode.l10n.t('Copied: {0}', name), 3_000);
+      vscode.window.setStatusBarMessage(vscode.l10n.t('Copied: {0}', name), 5_000);
     },
     async openInDatabricks(argument) {
       const address = of(argument, addressOf);
