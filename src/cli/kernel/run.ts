@@ -17,6 +17,7 @@ import type { Connection } from '../connection/connect.ts';
 import { personAt } from '../connection/person.ts';
 import { childEnvironment } from '../exec/child-environment.ts';
 import { runChild } from '../exec/child.ts';
+import { watchGrant } from '../exec/grant-watch.ts';
 import type { Invocation } from '../invocation.ts';
 import type { SignalDesk } from '../signals.ts';
 import { ACCESS_FILE, AccessBoard } from './access-board.ts';
@@ -61,9 +62,17 @@ export async function runKernel(
   const broker = await startBroker({ clock, logger, redactor });
   try {
     const given = wish.roleId === undefined ? await inheritedPointer(wish.host, env) : undefined;
+    /** A role's path ends with its grant: the token in hand may be good for long after an early end. */
+    const endsWith = (grantId: string): void => {
+      const { client } = connection;
+      const onOver = (): void => path.end('grant_ended');
+      // The helper in the kernel warns of what is to come.
+      const watch = watchGrant({ grantId, client, clock, onOver, onEnding: () => undefined });
+      stopped.signal.addEventListener('abort', () => watch[Symbol.dispose](), { once: true });
+    };
     const path = broker.open({
       host: wish.host,
-      source: board.telling(sourceOf(wish, connection, around)),
+      source: board.telling(sourceOf(wish, connection, around, endsWith)),
       onRefusal: (refusal) => {
         board.refused(refusal);
       },
@@ -121,7 +130,12 @@ async function endWithJupyter({ env }: Invocation, signal: AbortSignal): Promise
 }
 
 /** Nobody may be signed in yet, and the role may not be held: both are looked for at each token until they are there. */
-function sourceOf({ host, roleId }: KernelRun, connection: Connection, around: Invocation): TokenSource {
+function sourceOf(
+  { host, roleId }: KernelRun,
+  connection: Connection,
+  around: Invocation,
+  onGrant: (grantId: string) => void,
+): TokenSource {
   let source: TokenSource | undefined;
   const find = async (signal: AbortSignal | undefined): Promise<TokenSource> => {
     const session = await connection.session.current();
@@ -135,6 +149,7 @@ function sourceOf({ host, roleId }: KernelRun, connection: Connection, around: I
     if (roleId === undefined) return personTokenSource(person);
     const { client } = connection;
     const grantId = await heldRole(roleId, host, client, signal);
+    onGrant(grantId);
     return roleTokenSource({ grantId, client, redactor: around.redactor, person });
   };
   return {
