@@ -33,7 +33,8 @@ import {
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
 import { endPrograms, oam } from '../cli/oam-process.ts';
-import { DIRECTORY_TOKEN, startWorld, type World } from '../control-plane/world.ts';
+import { pushPerson, pushTeam } from '../control-plane/directory/pushes.ts';
+import { startWorld, type World } from '../control-plane/world.ts';
 
 const ISSUERS = ['oidc', 'okta', 'entra', 'keycloak', 'databricks'] as const satisfies readonly Played[];
 
@@ -234,25 +235,7 @@ function sharedSecrets(): { readonly place: Secrets; onDidChange(listener: (key:
 
 /** Databricks' tokens know no groups: the directory says them. */
 async function pushAna(world: World): Promise<void> {
-  const push = async (path: string, body: object): Promise<string> => {
-    const { status, text } = await world.http({
-      method: 'POST',
-      path: `/api/v1/scim/v2${path}`,
-      headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-      body: JSON.stringify(body),
-    });
-    assert.equal(status, 201, text);
-    return (JSON.parse(text) as { id: string }).id;
-  };
   const { userName, groups } = PEOPLE.ana;
-  const id = await push('/Users', {
-    ...{ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], active: true },
-    ...{ userName, externalId: userName },
-  });
-  for (const displayName of groups) {
-    await push('/Groups', {
-      schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'],
-      ...{ displayName, members: [{ value: id }] },
-    });
-  }
+  const id = await pushPerson(world, 'ana', { externalId: userName });
+  for (const team of groups) await pushTeam(world, team, id);
 }

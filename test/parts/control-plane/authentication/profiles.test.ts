@@ -6,7 +6,8 @@ import { Me } from '../../../../src/protocol/person.ts';
 import { Problem } from '../../../../src/protocol/problem.ts';
 import { startIssuer, type TestIssuer } from '../../../unit/sandbox/databricks/stand-in.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
-import { DIRECTORY_TOKEN, GRAPH_SECRET, startWorld, type World } from '../world.ts';
+import { pushPerson, pushTeam } from '../directory/pushes.ts';
+import { GRAPH_SECRET, startWorld, type World } from '../world.ts';
 
 const CLIENT = '0oaoameditor';
 const OID = '9c4f8d7e-2a41-4c1e-8f53-0d6a2c1b7e90';
@@ -119,33 +120,9 @@ describe('access tokens of known identity providers', function () {
     const { text } = await knock(token);
     return Problem.parse(JSON.parse(text)).code;
   };
-  const scim = async (path: string, body: unknown): Promise<string> => {
-    const { status, text } = await world.http({
-      method: 'POST',
-      path: `/api/v1/scim/v2${path}`,
-      headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-      body: JSON.stringify(body),
-    });
-    assert.equal(status, 201, text);
-    const answer: unknown = JSON.parse(text);
-    assert.ok(
-      typeof answer === 'object' && answer !== null && 'id' in answer && typeof answer.id === 'string',
-    );
-    return answer.id;
-  };
   /** The directory says who is in the team of the demo. */
   const push = async (externalId: string): Promise<void> => {
-    const id = await scim('/Users', {
-      schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
-      userName: 'ana.silva@example.com',
-      externalId,
-      active: true,
-    });
-    await scim('/Groups', {
-      schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'],
-      displayName: 'ml-recsys',
-      members: [{ value: id }],
-    });
+    await pushTeam(world, 'ml-recsys', await pushPerson(world, 'ana', { externalId }));
   };
 
   for (const profile of ['keycloak', 'okta', 'entra'] as const) {

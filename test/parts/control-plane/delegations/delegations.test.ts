@@ -9,12 +9,10 @@ import type { DelegationCreate, DelegationView } from '../../../../src/protocol/
 import type { RequestView } from '../../../../src/protocol/schemas.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { withRole } from '../changed-role.ts';
-import { DIRECTORY_TOKEN, grantOf, refused, startWorld, type World } from '../world.ts';
+import { push, pushPerson, pushTeam, USER } from '../directory/pushes.ts';
+import { grantOf, refused, startWorld, type World } from '../world.ts';
 
 const ROLE = 'recsys-model-promote';
-
-const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
-const TEAM = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 
 describe('a delegate', function () {
   this.timeout(20_000);
@@ -309,22 +307,9 @@ describe('a delegate', function () {
       await ben().call('getMe');
     });
 
-    const push = async (path: string, body: unknown): Promise<string> => {
-      const { status, text } = await world.http({
-        method: 'POST',
-        path: `/api/v1/scim/v2${path}`,
-        headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-        body: JSON.stringify(body),
-      });
-      assert.equal(status, 201, text);
-      return (JSON.parse(text) as { id: string }).id;
-    };
     const pushLena = async (active = true): Promise<void> => {
-      const { userName, sub } = PEOPLE.lena;
-      const id = await push('/Users', { schemas: [USER], userName, externalId: sub, active });
-      for (const displayName of ['ml-recsys', 'ml-recsys-leads']) {
-        await push('/Groups', { schemas: [TEAM], displayName, members: [{ value: id }] });
-      }
+      const id = await pushPerson(world, 'lena', { active });
+      for (const team of ['ml-recsys', 'ml-recsys-leads']) await pushTeam(world, team, id);
     };
 
     it('decides while the one who named them is away, as long as the directory vouches for these', async () => {
@@ -334,7 +319,12 @@ describe('a delegate', function () {
       const request = await world.ask('ana', ROLE);
       await world.store.advance(16 * MINUTE_MS);
       await refused(approve(ben(), request), 'delegator_unconfirmed');
-      await push('/Users', { schemas: [USER], userName: 'x@example.com', externalId: 'x', active: true });
+      await push(world, '/Users', {
+        schemas: [USER],
+        userName: 'x@example.com',
+        externalId: 'x',
+        active: true,
+      });
       assert.equal((await approve(ben(), request)).state, 'approved');
     });
 

@@ -9,15 +9,12 @@ import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { DIRECTORY_TOKEN, grantOf, refused, startWorld, type World } from '../world.ts';
+import { patch, pushPerson, pushTeam, scim, TEAM, USER } from './pushes.ts';
 
 const ROLE = 'recsys-endpoint-query';
 const GROUP = SEED.jitGroups.endpointQuery.id;
-const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
-const TEAM = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User';
-const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 
-const Resource = z.looseObject({ id: z.string() });
 const Failure = z.object({ status: z.string(), scimType: z.optional(z.string()), detail: z.string() });
 const List = z.object({ totalResults: z.int(), Resources: z.array(z.looseObject({ id: z.string() })) });
 const Group = z.object({ members: z.array(z.object({ value: z.string() })) });
@@ -30,35 +27,6 @@ describe("the company's directory", function () {
   });
   afterEach(() => world.close());
 
-  const scim = async (
-    method: HttpRequest['method'],
-    path: string,
-    body?: unknown,
-    token = DIRECTORY_TOKEN,
-  ) => {
-    const { status, text } = await world.http({
-      method,
-      path: `/api/v1/scim/v2${path}`,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    return { status, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
-  };
-  const made = async (path: string, body: unknown): Promise<string> => {
-    const answer = await scim('POST', path, body);
-    assert.equal(answer.status, 201, JSON.stringify(answer.body));
-    return Resource.parse(answer.body).id;
-  };
-  const push = (name: keyof typeof PEOPLE, more: Record<string, unknown> = {}): Promise<string> =>
-    made('/Users', {
-      schemas: [USER],
-      userName: PEOPLE[name].userName,
-      externalId: PEOPLE[name].sub,
-      active: true,
-      ...more,
-    });
-  const patch = (path: string, ...Operations: unknown[]) =>
-    scim('PATCH', path, { schemas: [PATCH], Operations });
   const granted = async (): Promise<string> => {
     const id = grantOf(await world.ask('ana', ROLE, 60));
     await world.until(id, 'active');
@@ -66,11 +34,11 @@ describe("the company's directory", function () {
   };
 
   it('ends what somebody holds and waits for when it says that they are not active, and lets them in no more', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const held = await granted();
     const waiting = await world.ask('ana', 'recsys-deployer', 60);
     assert.equal(waiting.state, 'pending');
-    const answer = await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    const answer = await patch(world, `/Users/${ana}`, { op: 'replace', path: 'active', value: false });
     assert.equal(answer.status, 200);
     const ended = await world.until(held, 'ended');
     assert.equal(ended.endReason, 'revoked');
@@ -79,15 +47,15 @@ describe("the company's directory", function () {
     assert.equal(request.state, 'denied');
     await refused(world.client('ana').call('getMe', {}), 'account_disabled');
     await refused(world.ask('ana', ROLE), 'account_disabled');
-    await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: true });
+    await patch(world, `/Users/${ana}`, { op: 'replace', path: 'active', value: true });
     await granted();
   });
 
   it("takes Entra ID's words for booleans, in a value and beside a path", async () => {
-    const ana = await push('ana');
-    await patch(`/Users/${ana}`, { op: 'Replace', path: 'active', value: 'False' });
+    const ana = await pushPerson(world, 'ana');
+    await patch(world, `/Users/${ana}`, { op: 'Replace', path: 'active', value: 'False' });
     await refused(world.client('ana').call('getMe', {}), 'account_disabled');
-    await patch(`/Users/${ana}`, { op: 'Replace', value: { active: 'True' } });
+    await patch(world, `/Users/${ana}`, { op: 'Replace', value: { active: 'True' } });
     await world.client('ana').call('getMe', {});
   });
 
@@ -109,22 +77,22 @@ describe("the company's directory", function () {
   };
   for (const [shape, operations] of Object.entries(SHAPES)) {
     it(`understands that somebody is not active ${shape}`, async () => {
-      const ana = await push('ana');
-      const answer = await patch(`/Users/${ana}`, ...operations);
+      const ana = await pushPerson(world, 'ana');
+      const answer = await patch(world, `/Users/${ana}`, ...operations);
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
       await refused(world.client('ana').call('getMe', {}), 'account_disabled');
     });
   }
 
   it('ends what leavers hold and wait for while the trail cannot be written; the record follows', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const held = await granted();
     await world.ask('ana', 'recsys-deployer', 60);
     const { db } = world.store;
     await sql`create function oam.no_audit() returns trigger language plpgsql as
       $$ begin raise exception 'the trail is full'; end $$`.execute(db);
     await sql`create trigger no_audit before insert on oam.audit execute function oam.no_audit()`.execute(db);
-    const answer = await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    const answer = await patch(world, `/Users/${ana}`, { op: 'replace', path: 'active', value: false });
     assert.equal(answer.status, 200, JSON.stringify(answer.body));
     await world.until(held, 'ended');
     assert.deepEqual(world.databricks.members(GROUP), []);
@@ -136,22 +104,22 @@ describe("the company's directory", function () {
   });
 
   it('ends what leavers hold also where the role cannot be read as it was stored', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const held = await granted();
     await sql`update oam.access_grant set role = '{"sensitivity": "low"}' where id = ${held}`.execute(
       world.store.db,
     );
-    const answer = await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    const answer = await patch(world, `/Users/${ana}`, { op: 'replace', path: 'active', value: false });
     assert.equal(answer.status, 200, JSON.stringify(answer.body));
     while (world.databricks.members(GROUP).length > 0) await delay(20);
   });
 
   it('does not vouch for a duty of hours ago when it speaks of groups', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     await world.client('ana').call('getMe', {});
     const iat = Math.floor((await world.store.nowMs()) / 1_000) + 1;
     await world.advance(3 * HOUR_MS);
-    await made('/Groups', { schemas: [TEAM], displayName: 'chess-club', members: [{ value: ana }] });
+    await pushTeam(world, 'chess-club', ana);
     const old = world.client('ana', { iat, exp: iat + 4 * 3_600 });
     const body = { roleId: ROLE, purpose: 'Look into the drop in clicks', minutes: 5 };
     await refused(old.call('createRequest', { body }), 'sign_in_again');
@@ -159,46 +127,42 @@ describe("the company's directory", function () {
   });
 
   it('ends everything when the person is deleted, or becomes somebody else to the identity provider', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const first = await granted();
-    assert.equal((await scim('DELETE', `/Users/${ana}`)).status, 204);
+    assert.equal((await scim(world, 'DELETE', `/Users/${ana}`)).status, 204);
     await world.until(first, 'ended');
     // A token from before does not bring them back.
     await world.store.advance(1_000);
-    const again = await push('ana');
+    const again = await pushPerson(world, 'ana');
     const second = await granted();
-    await patch(`/Users/${again}`, { op: 'replace', path: 'externalId', value: 'somebody-else' });
+    await patch(world, `/Users/${again}`, { op: 'replace', path: 'externalId', value: 'somebody-else' });
     await world.until(second, 'ended');
   });
 
   it('knows people by user names in whatever case these are written', async () => {
     await world.close();
     world = await startWorld({ directory: 'userName' });
-    const ana = await push('ana', { userName: PEOPLE.ana.sub.toUpperCase() });
-    const team = await made('/Groups', {
-      schemas: [TEAM],
-      displayName: 'ml-recsys',
-      members: [{ value: ana }],
-    });
+    const ana = await pushPerson(world, 'ana', { userName: PEOPLE.ana.sub.toUpperCase() });
+    const team = await pushTeam(world, 'ml-recsys', ana);
     const held = await granted();
     const token = await world.token('ana');
     await world.store.advance(1_000);
-    await patch(`/Groups/${team}`, { op: 'remove', path: `members[value eq "${ana}"]` });
+    await patch(world, `/Groups/${team}`, { op: 'remove', path: `members[value eq "${ana}"]` });
     const me = { method: 'GET', path: '/api/v1/me', headers: { authorization: `Bearer ${token}` } } as const;
     assert.doesNotMatch((await world.http(me)).text, /"ml-recsys"/);
-    await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    await patch(world, `/Users/${ana}`, { op: 'replace', path: 'active', value: false });
     await world.until(held, 'ended');
   });
 
   it('takes nothing from a token of before for somebody whom it deleted', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     await world.client('ana').call('getMe', {});
     const headers = { authorization: `Bearer ${await world.token('ana')}` };
-    const aude = await push('aude');
+    const aude = await pushPerson(world, 'aude');
     const auditor = { authorization: `Bearer ${await world.token('aude')}` };
     await world.http({ method: 'GET', path: '/api/v1/me', headers: auditor });
     await world.store.advance(1_000);
-    for (const id of [ana, aude]) assert.equal((await scim('DELETE', `/Users/${id}`)).status, 204);
+    for (const id of [ana, aude]) assert.equal((await scim(world, 'DELETE', `/Users/${id}`)).status, 204);
     const roles = await world.http({ method: 'GET', path: '/api/v1/roles', headers });
     assert.doesNotMatch(roles.text, new RegExp(ROLE));
     const trail = await world.http({ method: 'GET', path: '/api/v1/audit', headers: auditor });
@@ -206,27 +170,23 @@ describe("the company's directory", function () {
   });
 
   it('keeps groups fresh: who is taken out of the team asks in vain with a token from before', async () => {
-    const ana = await push('ana');
-    const team = await made('/Groups', {
-      schemas: [TEAM],
-      displayName: 'ml-recsys',
-      members: [{ value: ana }],
-    });
+    const ana = await pushPerson(world, 'ana');
+    const team = await pushTeam(world, 'ml-recsys', ana);
     const before = await world.token('ana');
     const headers = { authorization: `Bearer ${before}` };
     assert.match((await world.http({ method: 'GET', path: '/api/v1/me', headers })).text, /"ml-recsys"/);
     await world.store.advance(1_000);
-    await patch(`/Groups/${team}`, { op: 'remove', path: `members[value eq "${ana}"]` });
+    await patch(world, `/Groups/${team}`, { op: 'remove', path: `members[value eq "${ana}"]` });
     const me = await world.http({ method: 'GET', path: '/api/v1/me', headers });
     assert.equal(me.status, 200);
     assert.doesNotMatch(me.text, /"ml-recsys"/);
   });
 
   it('says the groups that a token could not carry, while it speaks', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const overflowed = { groups: undefined, _claim_names: { groups: 'src1' } };
     await refused(world.client('ana', overflowed).call('listRoles', {}), 'groups_overflowed');
-    await made('/Groups', { schemas: [TEAM], displayName: 'ml-recsys', members: [{ value: ana }] });
+    await pushTeam(world, 'ml-recsys', ana);
     await world.store.advance(1_000);
     const { items } = await world.client('ana', overflowed).call('listRoles', {});
     assert.ok(items.some((role) => role.id === ROLE));
@@ -235,22 +195,29 @@ describe("the company's directory", function () {
   });
 
   it('loses no member where two are added to one group at the same time', async () => {
-    const people = await Promise.all([push('ana'), push('omar'), push('lena')]);
-    const team = await made('/Groups', { schemas: [TEAM], displayName: 'ml-recsys' });
+    const people = await Promise.all([
+      pushPerson(world, 'ana'),
+      pushPerson(world, 'omar'),
+      pushPerson(world, 'lena'),
+    ]);
+    const team = await pushTeam(world, 'ml-recsys');
     const answers = await Promise.all(
-      people.map((value) => patch(`/Groups/${team}`, { op: 'add', path: 'members', value: [{ value }] })),
+      people.map((value) =>
+        patch(world, `/Groups/${team}`, { op: 'add', path: 'members', value: [{ value }] }),
+      ),
     );
     assert.deepEqual(
       answers.map((answer) => answer.status),
       [200, 200, 200],
     );
-    const { members } = Group.parse((await scim('GET', `/Groups/${team}`)).body);
+    const { members } = Group.parse((await scim(world, 'GET', `/Groups/${team}`)).body);
     assert.deepEqual(members.map((member) => member.value).sort(), [...people].sort());
   });
 
   it('makes an entry of a list that is not there yet, as Entra ID expects', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const answer = await patch(
+      world,
       `/Users/${ana}`,
       { op: 'Add', path: 'addresses[type eq "work"].locality', value: 'Lyon' },
       { op: 'Add', path: 'addresses[type eq "work"].country', value: 'FR' },
@@ -263,13 +230,13 @@ describe("the company's directory", function () {
   });
 
   it('keeps no password', async () => {
-    await push('ana', { password: 'a-secret-of-ana' });
+    await pushPerson(world, 'ana', { password: 'a-secret-of-ana' });
     const rows = await world.store.db.selectFrom('directory_user').select('attributes').execute();
     assert.doesNotMatch(JSON.stringify(rows), /a-secret-of-ana/);
   });
 
   it('refuses what is wrong in the words of SCIM, and changes nothing', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     const cases: readonly [HttpRequest['method'], string, unknown, number, string | undefined][] = [
       ['POST', '/Users', { schemas: [USER], userName: PEOPLE.ana.userName.toUpperCase() }, 409, 'uniqueness'],
       ['POST', '/Users', { schemas: [USER] }, 400, 'invalidValue'],
@@ -288,26 +255,26 @@ describe("the company's directory", function () {
       ['GET', '/Users?count=many', undefined, 400, 'invalidValue'],
     ];
     for (const [method, path, body, status, scimType] of cases) {
-      const answer = await scim(method, path, body);
+      const answer = await scim(world, method, path, body);
       assert.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`);
       const failure = Failure.parse(answer.body);
       assert.equal(failure.scimType, scimType, `${method} ${path}`);
     }
-    assert.equal(List.parse((await scim('GET', '/Users')).body).totalResults, 1);
-    assert.equal(List.parse((await scim('GET', '/Groups')).body).totalResults, 0);
+    assert.equal(List.parse((await scim(world, 'GET', '/Users')).body).totalResults, 1);
+    assert.equal(List.parse((await scim(world, 'GET', '/Groups')).body).totalResults, 0);
   });
 
   it('does not say "not found" where its store fails: the client would make everybody anew', async () => {
-    const ana = await push('ana');
+    const ana = await pushPerson(world, 'ana');
     await world.store.db.schema.alterTable('directory_user').renameTo('directory_user_gone').execute();
-    const answer = await scim('GET', `/Users/${ana}`);
+    const answer = await scim(world, 'GET', `/Users/${ana}`);
     assert.equal(answer.status, 500);
     assert.doesNotMatch(JSON.stringify(answer.body), /relation/);
   });
 
   it('opens to its own token only, and its token opens nothing else', async () => {
     for (const token of ['', 'x', `${DIRECTORY_TOKEN}x`, await world.token('lena')]) {
-      assert.equal((await scim('GET', '/Users', undefined, token)).status, 401);
+      assert.equal((await scim(world, 'GET', '/Users', undefined, token)).status, 401);
     }
     const me = await world.http({
       method: 'GET',
@@ -318,8 +285,8 @@ describe("the company's directory", function () {
   });
 
   it('is on the record', async () => {
-    const ana = await push('ana');
-    await patch(`/Users/${ana}`, { op: 'replace', path: 'active', value: false });
+    const ana = await pushPerson(world, 'ana');
+    await patch(world, `/Users/${ana}`, { op: 'replace', path: 'active', value: false });
     const { items } = await world.client('aude').call('listAudit', { query: {} });
     const events = items.map((row) => row.event);
     assert.ok(events.includes('directory.person_added'));

@@ -6,8 +6,9 @@ import { OamError } from '../../../../src/domain/errors.ts';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
-import { DIRECTORY_TOKEN, grantOf, startWorld, type World } from '../world.ts';
 import { withRole } from '../changed-role.ts';
+import { pushPerson } from '../directory/pushes.ts';
+import { grantOf, startWorld, type World } from '../world.ts';
 
 const ROLE = 'recsys-endpoint-query';
 const GROUP = SEED.jitGroups.endpointQuery.id;
@@ -164,18 +165,7 @@ describe('an approver who leaves after approval and before access is given', fun
 
   it('sends the request back also where only the directory knows that they left the company', async () => {
     await leavesBeforeAccess(await startWorld({ directory: true }), async (world) => {
-      const { status } = await world.http({
-        method: 'POST',
-        path: '/api/v1/scim/v2/Users',
-        headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-        body: JSON.stringify({
-          schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
-          userName: PEOPLE.lena.userName,
-          externalId: PEOPLE.lena.sub,
-          active: false,
-        }),
-      });
-      assert.equal(status, 201);
+      await pushPerson(world, 'lena', { active: false });
     });
   });
 });

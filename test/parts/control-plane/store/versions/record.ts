@@ -15,7 +15,8 @@ import { DAY_MS, HOUR_MS, SECOND_MS } from '../../../../../src/domain/time.ts';
 import type { RequestView } from '../../../../../src/protocol/schemas.ts';
 import { SEED } from '../../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../../src/sandbox/identity-provider/index.ts';
-import { DIRECTORY_TOKEN, grantOf, type Name, startWorld, type World } from '../../world.ts';
+import { push, pushTeam, USER } from '../../directory/pushes.ts';
+import { grantOf, type Name, startWorld, type World } from '../../world.ts';
 import {
   type Heading,
   type Recording,
@@ -136,25 +137,10 @@ async function takeOver(world: World, grantId: string): Promise<NonNullable<Head
 
 /** The directory pushes the people and a team. */
 async function provision(world: World): Promise<void> {
-  const push = async (where: string, body: unknown): Promise<void> => {
-    const { status, text } = await world.http({
-      method: 'POST',
-      path: `/api/v1/scim/v2${where}`,
-      headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-      body: JSON.stringify(body),
-    });
-    if (status !== 201) throw new Error(text);
-  };
   for (const { sub, userName } of Object.values(PEOPLE)) {
-    await push('/Users', {
-      schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
-      ...{ userName, externalId: sub, active: true },
-    });
+    await push(world, '/Users', { schemas: [USER], userName, externalId: sub, active: true });
   }
-  await push('/Groups', {
-    schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'],
-    displayName: 'ml-everybody',
-  });
+  await pushTeam(world, 'ml-everybody');
 }
 
 async function recordingOf(world: World, known: Known): Promise<Recording> {
