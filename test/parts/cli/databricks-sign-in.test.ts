@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 import {
   type RunningSandboxDatabricks,
@@ -14,6 +12,8 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
+import { userOf } from '../sandbox/token-user.ts';
+import { type ConfigurationServer, serveConfiguration } from './configuration-server.ts';
 import { endPrograms, oam, WHO_AM_I } from './oam-process.ts';
 
 describe('oam, in a workspace that wants a sign-in of its own', function () {
@@ -22,7 +22,7 @@ describe('oam, in a workspace that wants a sign-in of its own', function () {
 
   let idp: RunningIdentityProvider;
   let databricks: RunningSandboxDatabricks;
-  let plane: Server;
+  let plane: ConfigurationServer;
   let env: Record<string, string>;
   let audience = OAM_AUDIENCE;
 
@@ -34,26 +34,17 @@ describe('oam, in a workspace that wants a sign-in of its own', function () {
       people: Object.values(PEOPLE),
     });
     const { prod, dev } = databricks.workspaces;
-    plane = createServer((request, response) => {
-      response.setHeader('content-type', 'application/json');
-      response.statusCode = request.url === '/api/v1/configuration' ? 200 : 404;
-      response.end(
-        JSON.stringify({
-          ...{ product: 'databricks-ml-oam', version: '1' },
-          identity: {
-            ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience },
-            ...{ scopes: EDITOR_SCOPES, databricksAttribute: 'externalId' },
-          },
-          workspaces: [
-            { name: prod.name, host: prod.host, tokenSource: 'databricks-sign-in' },
-            { name: dev.name, host: dev.host },
-          ],
-        }),
-      );
-    });
-    await new Promise<void>((resolve) => plane.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(plane.address() as AddressInfo).port}`;
-    env = { OAM_URL: url, OAM_TRUSTED_WORKSPACE_HOSTS: `${prod.host},${dev.host}` };
+    plane = await serveConfiguration(() => ({
+      identity: {
+        ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience },
+        ...{ scopes: [...EDITOR_SCOPES], databricksAttribute: 'externalId' },
+      },
+      workspaces: [
+        { name: prod.name, host: prod.host, tokenSource: 'databricks-sign-in' },
+        { name: dev.name, host: dev.host },
+      ],
+    }));
+    env = { OAM_URL: plane.url, OAM_TRUSTED_WORKSPACE_HOSTS: `${prod.host},${dev.host}` };
   });
 
   after(async () => {
@@ -76,10 +67,8 @@ describe('oam, in a workspace that wants a sign-in of its own', function () {
   it('shows a token of that sign-in', async () => {
     const run = await oam(['token', '--no-keychain', '--workspace', 'ml-prod'], { env, person: PEOPLE.omar });
     assert.equal(run.code, 0, run.stderr);
-    const me = await fetch(`${databricks.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`, {
-      headers: { authorization: `Bearer ${run.stdout.trimEnd()}` },
-    });
-    assert.equal(((await me.json()) as { userName: string }).userName, PEOPLE.omar.userName);
+    const token = run.stdout.trimEnd();
+    assert.equal(await userOf(databricks.workspaces.prod.host, token), PEOPLE.omar.userName);
   });
 
   it('starts nothing where somebody else signs in at Databricks', async () => {

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 import {
   EDITOR_CLIENT_ID,
@@ -14,6 +12,8 @@ import {
   type RunningSandboxDatabricks,
   startSandboxDatabricks,
 } from '../../../src/sandbox/databricks/index.ts';
+import { userOf } from '../sandbox/token-user.ts';
+import { type ConfigurationServer, serveConfiguration } from './configuration-server.ts';
 import { endPrograms, oam, WHO_AM_I } from './oam-process.ts';
 
 describe('oam, with a real identity provider and the stand-in Databricks', function () {
@@ -22,7 +22,7 @@ describe('oam, with a real identity provider and the stand-in Databricks', funct
 
   let idp: RunningIdentityProvider;
   let databricks: RunningSandboxDatabricks;
-  let plane: Server;
+  let plane: ConfigurationServer;
   let url: string;
   let env: Record<string, string>;
 
@@ -33,23 +33,14 @@ describe('oam, with a real identity provider and the stand-in Databricks', funct
       people: Object.values(PEOPLE),
     });
     const { prod, dev } = databricks.workspaces;
-    // Only what is asked before sign-in: working as oneself needs nothing else of the control plane.
-    plane = createServer((request, response) => {
-      response.setHeader('content-type', 'application/json');
-      response.statusCode = request.url === '/api/v1/configuration' ? 200 : 404;
-      response.end(
-        JSON.stringify({
-          ...{ product: 'databricks-ml-oam', version: '1' },
-          identity: {
-            ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience: OAM_AUDIENCE },
-            scopes: EDITOR_SCOPES,
-          },
-          workspaces: [prod, dev].map(({ name, host }) => ({ name, host })),
-        }),
-      );
-    });
-    await new Promise<void>((resolve) => plane.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${(plane.address() as AddressInfo).port}`;
+    plane = await serveConfiguration(() => ({
+      identity: {
+        ...{ issuer: idp.issuer, clientId: EDITOR_CLIENT_ID, audience: OAM_AUDIENCE },
+        scopes: [...EDITOR_SCOPES],
+      },
+      workspaces: [prod, dev].map(({ name, host }) => ({ name, host })),
+    }));
+    ({ url } = plane);
     env = { OAM_URL: url, OAM_TRUSTED_WORKSPACE_HOSTS: `${prod.host},${dev.host}` };
   });
 
@@ -80,10 +71,7 @@ describe('oam, with a real identity provider and the stand-in Databricks', funct
     const run = await oam(['token', '--no-keychain', '--workspace', 'ml-prod'], { env, person: PEOPLE.omar });
     assert.equal(run.code, 0, run.stderr);
     const token = run.stdout.trimEnd();
-    const me = await fetch(`${databricks.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    assert.equal(((await me.json()) as { userName: string }).userName, PEOPLE.omar.userName);
+    assert.equal(await userOf(databricks.workspaces.prod.host, token), PEOPLE.omar.userName);
     assert.ok(!run.stderr.includes(token));
   });
 

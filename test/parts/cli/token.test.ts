@@ -6,6 +6,7 @@ import { type Stage, startStage } from '../../../demo/stage/stage.ts';
 import { GrantView, RequestView } from '../../../src/protocol/schemas.ts';
 import { SEED } from '../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../src/sandbox/identity-provider/index.ts';
+import { userOf } from '../sandbox/token-user.ts';
 import { oam, type Run } from './oam-process.ts';
 
 const Shown = z.object({ accessToken: z.string(), expiresAt: z.string() });
@@ -41,12 +42,7 @@ describe('oam token, with a real control plane', function () {
   });
   after(() => stage.close());
 
-  async function whose(token: string): Promise<unknown> {
-    const me = await fetch(`${stage.databricks.workspaces.prod.host}/api/2.0/preview/scim/v2/Me`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    return ((await me.json()) as { userName?: string }).userName;
-  }
+  const whose = (token: string) => userOf(stage.databricks.workspaces.prod.host, token);
 
   it("shows the person's own, and nothing else, on standard output", async () => {
     const run = await as('ana', ['token', '--workspace', 'ml-prod']);

@@ -30,7 +30,9 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
+import { movableClock } from '../identity/movable-clock.ts';
 import { configurationOf, signIn } from '../identity/sign-in.ts';
+import { userOf } from '../sandbox/token-user.ts';
 
 const OAM = 'https://oam.example.com';
 const coded = (code: string) => (error: unknown) => hasCode(error, code);
@@ -46,12 +48,7 @@ describe('the editor, in a workspace that wants a sign-in of its own', function 
   let agrees: boolean;
   let connection: Connection;
   let ownSignIns: OwnSignIns;
-  const clock = {
-    aheadMs: 0,
-    nowMs() {
-      return Date.now() + this.aheadMs;
-    },
-  };
+  const clock = movableClock();
 
   before(async () => {
     idp = await startIdentityProvider();
@@ -120,11 +117,6 @@ describe('the editor, in a workspace that wants a sign-in of its own', function 
       redactor: createRedactor(),
     });
   const keyOf = ({ sub }: Person) => ({ iss: idp.issuer, sub });
-  const userOf = async (token: string): Promise<string> => {
-    const headers = { authorization: `Bearer ${token}` };
-    const answer = await fetch(`${host}/api/2.0/preview/scim/v2/Me`, { headers });
-    return ((await answer.json()) as { userName: string }).userName;
-  };
 
   it('gives programs the token of that sign-in, through the broker, and renews it', async () => {
     const session = await signInAs(PEOPLE.ana);
@@ -142,11 +134,11 @@ describe('the editor, in a workspace that wants a sign-in of its own', function 
       // The broker tries anew a moment after a failure.
       clock.aheadMs += 6_000;
       const first = await ask();
-      assert.equal(await userOf(first.access_token ?? ''), PEOPLE.ana.userName);
+      assert.equal(await userOf(host, first.access_token ?? ''), PEOPLE.ana.userName);
       clock.aheadMs += 59 * MINUTE_MS;
       const second = (await sourceFor(principalOf(session)).token()).accessToken;
       assert.notEqual(second, first.access_token);
-      assert.equal(await userOf(second), PEOPLE.ana.userName);
+      assert.equal(await userOf(host, second), PEOPLE.ana.userName);
     } finally {
       await broker.close();
     }
@@ -162,7 +154,7 @@ describe('the editor, in a workspace that wants a sign-in of its own', function 
     await assert.rejects(sourceFor(keyOf(PEOPLE.lena)).token(), coded('databricks_own_sign_in_needed'));
     const ana = connection.accounts.find(({ sub }) => sub === PEOPLE.ana.sub);
     await connection.switchTo(ana?.key ?? '');
-    assert.equal(await userOf((await anas.token()).accessToken), PEOPLE.ana.userName);
+    assert.equal(await userOf(host, (await anas.token()).accessToken), PEOPLE.ana.userName);
     await connection.signOut();
     await assert.rejects(anas.token(), coded('not_signed_in'));
     assert.equal(await stores.databricks(ana?.key ?? '').read(), undefined);
@@ -219,7 +211,7 @@ describe('the editor, in a workspace that wants a sign-in of its own', function 
     const source = sourceFor(keyOf(PEOPLE.ana));
     idp.pause();
     clock.aheadMs += 11 * MINUTE_MS;
-    assert.equal(await userOf((await source.token()).accessToken), PEOPLE.ana.userName);
+    assert.equal(await userOf(host, (await source.token()).accessToken), PEOPLE.ana.userName);
     idp.resume();
     await idp.revokeSessions(PEOPLE.ana.sub);
     await assert.rejects(source.token(), coded('session_expired'));

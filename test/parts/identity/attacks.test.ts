@@ -47,7 +47,7 @@ const COVERED: readonly (readonly [item: string, file: string, title: string])[]
   ],
   [
     'replayed refresh token, of Databricks',
-    'parts/identity/databricks-sign-in',
+    'parts/identity/databricks-sign-in-kept',
     'until a refresh token comes a second time',
   ],
   ['truncated token, at the client', 'parts/identity/bad-input', '    truncated: async (claims)'],
@@ -93,7 +93,7 @@ const COVERED: readonly (readonly [item: string, file: string, title: string])[]
   ],
   [
     "… that of Databricks' own sign-in",
-    'parts/identity/databricks-sign-in',
+    'parts/identity/databricks-sign-in-kept',
     'where another machine rotated first',
   ],
   [
@@ -187,7 +187,7 @@ const DOORS: typeof COVERED = [
   ],
   [
     "a foreign host, for Databricks' own sign-in in the broker",
-    'parts/identity/databricks-sign-in',
+    'parts/identity/databricks-sign-in-kept',
     'never of a host that is not trusted',
   ],
   [

@@ -16,13 +16,14 @@ import {
   type RunningIdentityProvider,
   startIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
+import { movableClock } from './movable-clock.ts';
 import { discover, signIn } from './sign-in.ts';
 
 /** A provider for a whole suite, and for each test a store, a clock and a session of Ana's. */
 export class KeeperStage {
   idp!: RunningIdentityProvider;
   discovered!: DiscoveredIdentityProvider;
-  /** The real time, moved by hand: tokens are issued by a provider that knows only the real one. */
+  /** Tokens are issued by a provider that knows only the real time. */
   clock = movableClock();
   store: SessionStore = memorySessionStore();
   session!: Session;
@@ -62,13 +63,4 @@ export function keeperStage(): KeeperStage {
     stage.session = await signIn(stage.discovered, PEOPLE.ana);
   });
   return stage;
-}
-
-function movableClock(): { nowMs(): number; aheadMs: number } {
-  return {
-    aheadMs: 0,
-    nowMs() {
-      return Date.now() + this.aheadMs;
-    },
-  };
 }

@@ -4,21 +4,11 @@ import fc from 'fast-check';
 
 import { CancelledError, hasCode } from '../../../src/domain/errors.ts';
 import { createRedactor } from '../../../src/domain/redaction.ts';
-import {
-  memorySessionStore,
-  principalOf,
-  type DiscoveredIdentityProvider,
-  type Session,
-  type SessionStore,
-} from '../../../src/identity/index.ts';
+import { memorySessionStore, principalOf, type Session } from '../../../src/identity/index.ts';
 import { refreshSession } from '../../../src/identity/refresh.ts';
 import { parseSession, serializeSession } from '../../../src/identity/session.ts';
-import {
-  PEOPLE,
-  startIdentityProvider,
-  type RunningIdentityProvider,
-} from '../../../src/sandbox/identity-provider/index.ts';
-import { keeperStage, type KeeperStage } from './keeper-stage.ts';
+import { PEOPLE, startIdentityProvider } from '../../../src/sandbox/identity-provider/index.ts';
+import { keeperStage } from './keeper-stage.ts';
 import { claimsOf, discover, signIn } from './sign-in.ts';
 
 const notSignedIn = (error: unknown): boolean => hasCode(error, 'not_signed_in');
@@ -26,13 +16,6 @@ const notSignedIn = (error: unknown): boolean => hasCode(error, 'not_signed_in')
 describe('the session keeper', () => {
   const stage = keeperStage();
   const { keeperWith, nearTheEnd, stored } = stage;
-  let idp: RunningIdentityProvider;
-  let discovered: DiscoveredIdentityProvider;
-  let clock: KeeperStage['clock'];
-  let store: SessionStore;
-  let session: Session;
-  before(() => ({ idp, discovered } = stage));
-  beforeEach(() => ({ clock, store, session } = stage));
 
   it('says that nobody is signed in, without the network', async () => {
     const keeper = keeperWith({ identityProvider: () => assert.fail('the network was asked') });
@@ -42,14 +25,14 @@ describe('the session keeper', () => {
   });
 
   it('finds the session of an earlier run, without the network', async () => {
-    await store.write(serializeSession(session));
+    await stage.store.write(serializeSession(stage.session));
     const keeper = keeperWith({ identityProvider: () => assert.fail('the network was asked') });
-    assert.deepEqual(await keeper.current(), parseSession(serializeSession(session)));
-    assert.equal(await keeper.accessToken(), session.accessToken);
+    assert.deepEqual(await keeper.current(), parseSession(serializeSession(stage.session)));
+    assert.equal(await keeper.accessToken(), stage.session.accessToken);
     assert.deepEqual(await keeper.subjectToken(), {
-      token: session.idToken,
-      expiresAtMs: session.idTokenExpiresAtMs,
-      principal: principalOf(session),
+      token: stage.session.idToken,
+      expiresAtMs: stage.session.idTokenExpiresAtMs,
+      principal: principalOf(stage.session),
     });
   });
 
@@ -65,12 +48,12 @@ describe('the session keeper', () => {
 
   it('refreshes each token a minute before its end, and no sooner', async () => {
     const keeper = keeperWith();
-    await keeper.accept(session);
-    clock.aheadMs = session.accessTokenExpiresAtMs - Date.now() - 65_000;
-    assert.equal(await keeper.accessToken(), session.accessToken);
-    clock.aheadMs += 10_000;
+    await keeper.accept(stage.session);
+    stage.clock.aheadMs = stage.session.accessTokenExpiresAtMs - Date.now() - 65_000;
+    assert.equal(await keeper.accessToken(), stage.session.accessToken);
+    stage.clock.aheadMs += 10_000;
     const renewed = await keeper.accessToken();
-    assert.notEqual(renewed, session.accessToken);
+    assert.notEqual(renewed, stage.session.accessToken);
     assert.equal(claimsOf(renewed)['sub'], PEOPLE.ana.sub);
   });
 
@@ -78,15 +61,15 @@ describe('the session keeper', () => {
     const dueAt = async (random: number): Promise<number | undefined> => {
       const keeper = keeperWith({ random: () => random });
       assert.equal(keeper.refreshAtMs, undefined);
-      await keeper.accept(session);
+      await keeper.accept(stage.session);
       return keeper.refreshAtMs;
     };
-    assert.equal(await dueAt(0), session.accessTokenExpiresAtMs - 60_000);
-    assert.equal(await dueAt(0.999), session.accessTokenExpiresAtMs - 89_970);
+    assert.equal(await dueAt(0), stage.session.accessTokenExpiresAtMs - 60_000);
+    assert.equal(await dueAt(0.999), stage.session.accessTokenExpiresAtMs - 89_970);
     const early = keeperWith({ random: () => 0.5 });
-    await early.accept(session);
-    clock.aheadMs = session.accessTokenExpiresAtMs - Date.now() - 70_000;
-    assert.notEqual(await early.accessToken(), session.accessToken);
+    await early.accept(stage.session);
+    stage.clock.aheadMs = stage.session.accessTokenExpiresAtMs - Date.now() - 70_000;
+    assert.notEqual(await early.accessToken(), stage.session.accessToken);
   });
 
   it('refreshes a token that lives shortly at half its life', async () => {
@@ -96,10 +79,10 @@ describe('the session keeper', () => {
       const keeper = keeperWith({ identityProvider: () => Promise.resolve(provider) });
       const short = await signIn(provider, PEOPLE.ana);
       await keeper.accept(short);
-      clock.aheadMs = 10_000;
+      stage.clock.aheadMs = 10_000;
       await keeper.subjectToken();
       assert.equal((await stored())?.refreshToken, short.refreshToken);
-      clock.aheadMs = 25_000;
+      stage.clock.aheadMs = 25_000;
       await keeper.subjectToken();
       assert.notEqual((await stored())?.refreshToken, short.refreshToken);
     } finally {
@@ -111,8 +94,8 @@ describe('the session keeper', () => {
     const keeper = keeperWith();
     const heard: (Session | undefined)[] = [];
     keeper.onDidChange((changed) => heard.push(changed));
-    await keeper.accept(session);
-    const seen = new Set([session.refreshToken]);
+    await keeper.accept(stage.session);
+    const seen = new Set([stage.session.refreshToken]);
     for (let round = 0; round < 3; round += 1) {
       nearTheEnd();
       await keeper.accessToken();
@@ -144,12 +127,12 @@ describe('the session keeper', () => {
 
   it('brings a new ID token for Databricks with the same claims', async () => {
     const keeper = keeperWith();
-    await keeper.accept(session);
-    clock.aheadMs = 250_000;
+    await keeper.accept(stage.session);
+    stage.clock.aheadMs = 250_000;
     const { token, expiresAtMs } = await keeper.subjectToken();
     const claims = claimsOf(token);
     // Within one second the provider signs the very same ID token, so the rotation is what tells.
-    assert.notEqual((await stored())?.refreshToken, session.refreshToken);
+    assert.notEqual((await stored())?.refreshToken, stage.session.refreshToken);
     assert.equal(claims['aud'], 'oam-editor');
     assert.equal(claims['email'], PEOPLE.ana.userName);
     assert.deepEqual(claims['groups'], ['ml-recsys']);
@@ -160,11 +143,11 @@ describe('the session keeper', () => {
   it('brings changed groups with the next refresh, and a list that overflowed as such', async () => {
     try {
       const keeper = keeperWith();
-      await keeper.accept(session);
-      idp.setGroups(PEOPLE.ana.sub, ['ml-recsys', 'ml-new']);
+      await keeper.accept(stage.session);
+      stage.idp.setGroups(PEOPLE.ana.sub, ['ml-recsys', 'ml-new']);
       nearTheEnd();
       assert.deepEqual(claimsOf(await keeper.accessToken())['groups'], ['ml-recsys', 'ml-new']);
-      idp.setGroups(PEOPLE.ana.sub, 'overflow');
+      stage.idp.setGroups(PEOPLE.ana.sub, 'overflow');
       const overflowed = claimsOf(await keeper.accessToken());
       assert.equal(overflowed['groups'], undefined);
       assert.deepEqual(overflowed['_claim_names'], { groups: 'src1' });
@@ -172,7 +155,7 @@ describe('the session keeper', () => {
       assert.deepEqual(id['_claim_names'], { groups: 'src1' });
       assert.equal(id['groups'], undefined);
     } finally {
-      idp.setGroups(PEOPLE.ana.sub, PEOPLE.ana.groups);
+      stage.idp.setGroups(PEOPLE.ana.sub, PEOPLE.ana.groups);
     }
   });
 
@@ -181,10 +164,10 @@ describe('the session keeper', () => {
     const keeper = keeperWith({
       identityProvider: () => {
         refreshes += 1;
-        return Promise.resolve(discovered);
+        return Promise.resolve(stage.discovered);
       },
     });
-    await keeper.accept(session);
+    await keeper.accept(stage.session);
     nearTheEnd();
     const tokens = new Set(await Promise.all(Array.from({ length: 10 }, () => keeper.accessToken())));
     assert.equal(tokens.size, 1);
@@ -197,9 +180,9 @@ describe('the session keeper', () => {
       const provider = await discover(even);
       const keeper = keeperWith({ identityProvider: () => Promise.resolve(provider) });
       await keeper.accept(await signIn(provider, PEOPLE.ana));
-      clock.aheadMs = 250_000;
+      stage.clock.aheadMs = 250_000;
       await Promise.all([keeper.accessToken(), keeper.subjectToken()]);
-      clock.aheadMs = 0;
+      stage.clock.aheadMs = 0;
       // The provider would have revoked the whole family if one refresh token had been used twice.
       const now = await keeper.current();
       assert.ok(now);
@@ -211,7 +194,7 @@ describe('the session keeper', () => {
 
   it('tells the store of a change though a listener fails', async () => {
     const keeper = keeperWith();
-    await keeper.accept(session);
+    await keeper.accept(stage.session);
     keeper.onDidChange(() => {
       throw new Error('a view that cannot be drawn');
     });
@@ -228,10 +211,10 @@ describe('the session keeper', () => {
     const keeper = keeperWith({
       identityProvider: async () => {
         await gate.promise;
-        return discovered;
+        return stage.discovered;
       },
     });
-    await keeper.accept(session);
+    await keeper.accept(stage.session);
     const changed = Promise.withResolvers<Session | undefined>();
     keeper.onDidChange(changed.resolve);
     nearTheEnd();
@@ -240,24 +223,24 @@ describe('the session keeper', () => {
     cancel.abort();
     await assert.rejects(token, CancelledError);
     gate.resolve(undefined);
-    assert.notEqual((await changed.promise)?.refreshToken, session.refreshToken);
-    assert.notEqual(await keeper.accessToken(), session.accessToken);
-    assert.notEqual((await stored())?.refreshToken, session.refreshToken);
+    assert.notEqual((await changed.promise)?.refreshToken, stage.session.refreshToken);
+    assert.notEqual(await keeper.accessToken(), stage.session.accessToken);
+    assert.notEqual((await stored())?.refreshToken, stage.session.refreshToken);
   });
 
   it('stops telling whoever does not listen any more', async () => {
     const keeper = keeperWith();
     const subscription = keeper.onDidChange(() => assert.fail('nobody listens'));
     subscription[Symbol.dispose]();
-    await keeper.accept(session);
+    await keeper.accept(stage.session);
   });
 
   it('registers what it holds for masking', async () => {
     const redactor = createRedactor();
     const keeper = keeperWith({ redactor });
-    await keeper.accept(session);
-    const line = redactor.redact(`r=${session.refreshToken ?? ''} t=${session.idToken}`);
-    assert.ok(!line.includes(session.refreshToken ?? '-'));
-    assert.ok(!line.includes(session.idToken));
+    await keeper.accept(stage.session);
+    const line = redactor.redact(`r=${stage.session.refreshToken ?? ''} t=${stage.session.idToken}`);
+    assert.ok(!line.includes(stage.session.refreshToken ?? '-'));
+    assert.ok(!line.includes(stage.session.idToken));
   });
 });

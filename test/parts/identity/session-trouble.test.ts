@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
 
 import { hasCode } from '../../../src/domain/errors.ts';
-import {
-  type DiscoveredIdentityProvider,
-  type Session,
-  type SessionStore,
-} from '../../../src/identity/index.ts';
+import type { DiscoveredIdentityProvider } from '../../../src/identity/index.ts';
 import {
   PEOPLE,
   startIdentityProvider,
   type RunningIdentityProvider,
 } from '../../../src/sandbox/identity-provider/index.ts';
-import { keeperStage, type KeeperStage } from './keeper-stage.ts';
+import { keeperStage } from './keeper-stage.ts';
 import { discover, signIn } from './sign-in.ts';
 
 const unavailable = (error: unknown): boolean => hasCode(error, 'identity_provider_unavailable');
@@ -19,35 +15,29 @@ const unavailable = (error: unknown): boolean => hasCode(error, 'identity_provid
 describe('a session in trouble with its provider', () => {
   const stage = keeperStage();
   const { keeperWith, nearTheEnd, stored } = stage;
-  let idp: RunningIdentityProvider;
-  let clock: KeeperStage['clock'];
-  let store: SessionStore;
-  let session: Session;
-  before(() => ({ idp } = stage));
-  beforeEach(() => ({ clock, store, session } = stage));
 
   describe('when the provider is down', () => {
     afterEach(() => {
-      idp.resume();
+      stage.idp.resume();
     });
 
     it('hands out what still lives, then says so, and never signs out', async () => {
       const keeper = keeperWith();
-      await keeper.accept(session);
+      await keeper.accept(stage.session);
       const heard: unknown[] = [];
       keeper.onDidChange((changed) => heard.push(changed));
-      idp.pause();
+      stage.idp.pause();
       nearTheEnd();
-      assert.equal(await keeper.accessToken(), session.accessToken);
+      assert.equal(await keeper.accessToken(), stage.session.accessToken);
       await assert.rejects(keeper.subjectToken(), unavailable, 'the ID token is over');
-      clock.aheadMs = 700_000;
+      stage.clock.aheadMs = 700_000;
       await assert.rejects(keeper.accessToken(), unavailable);
       assert.equal((await keeper.current())?.subject, PEOPLE.ana.sub);
-      assert.equal((await stored())?.refreshToken, session.refreshToken);
+      assert.equal((await stored())?.refreshToken, stage.session.refreshToken);
       assert.deepEqual(heard, []);
-      idp.resume();
-      clock.aheadMs = 570_000;
-      assert.notEqual(await keeper.accessToken(), session.accessToken);
+      stage.idp.resume();
+      stage.clock.aheadMs = 570_000;
+      assert.notEqual(await keeper.accessToken(), stage.session.accessToken);
     });
 
     it('also when nobody listens there at all', async () => {
@@ -57,17 +47,17 @@ describe('a session in trouble with its provider', () => {
       await gone.close();
       const keeper = keeperWith({ identityProvider: () => Promise.resolve(provider) });
       await keeper.accept(theirs);
-      clock.aheadMs = 700_000;
+      stage.clock.aheadMs = 700_000;
       await assert.rejects(keeper.accessToken(), unavailable);
       assert.ok(await stored());
     });
 
     it('signs out all the same', async () => {
       const keeper = keeperWith();
-      await keeper.accept(session);
-      idp.pause();
+      await keeper.accept(stage.session);
+      stage.idp.pause();
       await keeper.signOut();
-      assert.equal(await store.read(), undefined);
+      assert.equal(await stage.store.read(), undefined);
       assert.equal(await keeper.current(), undefined);
     });
   });
@@ -93,11 +83,11 @@ describe('a session in trouble with its provider', () => {
       const keeper = keeperWith({ identityProvider: () => Promise.resolve({ ...provider, library }) });
       const theirs = await signIn(provider, PEOPLE.ana);
       await keeper.accept(theirs);
-      clock.aheadMs = theirs.idTokenExpiresAtMs - Date.now() - 30_000;
+      stage.clock.aheadMs = theirs.idTokenExpiresAtMs - Date.now() - 30_000;
       assert.equal((await keeper.subjectToken()).token, theirs.idToken, 'it is good for half a minute more');
       assert.equal((await keeper.subjectToken()).token, theirs.idToken);
       assert.equal(refreshes, 1, 'what is not given is not asked for again and again');
-      clock.aheadMs += 60_000;
+      stage.clock.aheadMs += 60_000;
       for (let round = 0; round < 3; round++) {
         await assert.rejects(keeper.subjectToken(), { code: 'databricks_sign_in_needed' });
       }
@@ -105,7 +95,7 @@ describe('a session in trouble with its provider', () => {
       assert.ok(await keeper.accessToken());
       assert.equal(keeper.state.kind, 'signed-in');
 
-      clock.aheadMs = 0;
+      stage.clock.aheadMs = 0;
       const again = await signIn(provider, PEOPLE.ana);
       await keeper.accept(again);
       assert.equal((await keeper.subjectToken()).token, again.idToken);
@@ -114,7 +104,7 @@ describe('a session in trouble with its provider', () => {
     it('asks for it too where the token had run out before anybody asked', async () => {
       const keeper = keeperWith({ identityProvider: () => Promise.resolve(provider) });
       await keeper.accept(await signIn(provider, PEOPLE.ana));
-      clock.aheadMs = 570_000;
+      stage.clock.aheadMs = 570_000;
       await assert.rejects(keeper.subjectToken(), { code: 'databricks_sign_in_needed' });
       assert.ok(await keeper.accessToken());
     });
@@ -122,23 +112,23 @@ describe('a session in trouble with its provider', () => {
 
   it('does not mistake a clock that is ahead for the end of the session', async () => {
     const keeper = keeperWith();
-    await keeper.accept(session);
-    clock.aheadMs = 3_600_000;
-    assert.notEqual(await keeper.accessToken(), session.accessToken);
+    await keeper.accept(stage.session);
+    stage.clock.aheadMs = 3_600_000;
+    assert.notEqual(await keeper.accessToken(), stage.session.accessToken);
     assert.ok(await keeper.current());
   });
 
   it('goes on with a store that cannot be written any more', async () => {
-    const readOnly = { ...store, write: (text: string) => store.write(text) };
+    const readOnly = { ...stage.store, write: (text: string) => stage.store.write(text) };
     const keeper = keeperWith({ store: readOnly });
-    await keeper.accept(session);
+    await keeper.accept(stage.session);
     readOnly.write = () => Promise.reject(new Error('disk full'));
     nearTheEnd();
     const first = await keeper.accessToken();
     await keeper.reload();
     const second = await keeper.accessToken();
-    assert.notEqual(first, session.accessToken);
+    assert.notEqual(first, stage.session.accessToken);
     assert.notEqual(second, first);
-    assert.equal((await stored())?.refreshToken, session.refreshToken);
+    assert.equal((await stored())?.refreshToken, stage.session.refreshToken);
   });
 });

@@ -4,17 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { hasCode } from '../../../src/domain/errors.ts';
-import {
-  fileRefreshLock,
-  principalOf,
-  type DiscoveredIdentityProvider,
-  type Session,
-  type SessionStore,
-} from '../../../src/identity/index.ts';
+import { fileRefreshLock, principalOf } from '../../../src/identity/index.ts';
 import { refreshSession } from '../../../src/identity/refresh.ts';
 import { serializeSession } from '../../../src/identity/session.ts';
 import { PEOPLE } from '../../../src/sandbox/identity-provider/index.ts';
-import { keeperStage, type KeeperStage } from './keeper-stage.ts';
+import { keeperStage } from './keeper-stage.ts';
 import { signIn } from './sign-in.ts';
 
 const expired = (error: unknown): boolean => hasCode(error, 'session_expired');
@@ -23,12 +17,6 @@ const notSignedIn = (error: unknown): boolean => hasCode(error, 'not_signed_in')
 describe('a session that several windows keep', () => {
   const stage = keeperStage();
   const { keeperWith, nearTheEnd, stored } = stage;
-  let discovered: DiscoveredIdentityProvider;
-  let clock: KeeperStage['clock'];
-  let store: SessionStore;
-  let session: Session;
-  before(() => ({ discovered } = stage));
-  beforeEach(() => ({ clock, store, session } = stage));
 
   describe('with several windows', () => {
     let folder: string;
@@ -39,19 +27,19 @@ describe('a session that several windows keep', () => {
 
     it('lets one refresh and the others find what it brought', async () => {
       const windows = Array.from({ length: 4 }, () => keeperWith({ lock: fileRefreshLock(folder) }));
-      await store.write(serializeSession(session));
+      await stage.store.write(serializeSession(stage.session));
       nearTheEnd();
       const tokens = await Promise.all(windows.map((window) => window.accessToken()));
-      assert.equal(tokens.filter((token) => token !== session.accessToken).length, 4);
+      assert.equal(tokens.filter((token) => token !== stage.session.accessToken).length, 4);
       // The provider revokes the whole family if a refresh token is used twice: the session would be over.
-      clock.aheadMs = 0;
-      await assert.doesNotReject(refreshSession(discovered, (await stored()) ?? session));
+      stage.clock.aheadMs = 0;
+      await assert.doesNotReject(refreshSession(stage.discovered, (await stored()) ?? stage.session));
     });
 
     it('hears of a sign-out, a sign-in and a refresh elsewhere', async () => {
       const here = keeperWith();
       const there = keeperWith();
-      await here.accept(session);
+      await here.accept(stage.session);
       await there.reload();
       assert.equal((await there.current())?.subject, PEOPLE.ana.sub);
       const heard: (string | undefined)[] = [];
@@ -59,17 +47,17 @@ describe('a session that several windows keep', () => {
       await here.signOut();
       await there.reload();
       await there.reload();
-      await here.accept(await signIn(discovered, PEOPLE.lena));
+      await here.accept(await signIn(stage.discovered, PEOPLE.lena));
       await there.reload();
       assert.deepEqual(heard, [undefined, PEOPLE.lena.userName]);
     });
 
     it('gives nobody the token of another person who has signed in elsewhere', async () => {
       const here = keeperWith();
-      await here.accept(session);
-      const ana = principalOf(session);
-      await store.write(serializeSession(await signIn(discovered, PEOPLE.lena)));
-      assert.equal(await here.accessToken(undefined, ana), session.accessToken);
+      await here.accept(stage.session);
+      const ana = principalOf(stage.session);
+      await stage.store.write(serializeSession(await signIn(stage.discovered, PEOPLE.lena)));
+      assert.equal(await here.accessToken(undefined, ana), stage.session.accessToken);
       // Nobody said that the store has changed: the refresh finds it.
       nearTheEnd();
       await assert.rejects(here.accessToken(undefined, ana), { code: 'principal_changed' });
@@ -79,14 +67,14 @@ describe('a session that several windows keep', () => {
 
     it('reads again before it believes that the session is over', async () => {
       // A window on another machine shares the secret, but neither the lock nor the moment.
-      const elsewhere = await refreshSession(discovered, session);
+      const elsewhere = await refreshSession(stage.discovered, stage.session);
       nearTheEnd();
-      const fresher = { ...elsewhere, accessTokenExpiresAtMs: clock.nowMs() + 600_000 };
+      const fresher = { ...elsewhere, accessTokenExpiresAtMs: stage.clock.nowMs() + 600_000 };
       let reads = 0;
       const keeper = keeperWith({
         store: {
-          ...store,
-          read: () => Promise.resolve(serializeSession((reads += 1) <= 2 ? session : fresher)),
+          ...stage.store,
+          read: () => Promise.resolve(serializeSession((reads += 1) <= 2 ? stage.session : fresher)),
           clear: () => assert.fail('nobody signed out'),
         },
       });
@@ -98,15 +86,15 @@ describe('a session that several windows keep', () => {
       const gate = Promise.withResolvers<undefined>();
       const writing = Promise.withResolvers<undefined>();
       const lock = fileRefreshLock(folder);
-      await store.write(serializeSession(session));
+      await stage.store.write(serializeSession(stage.session));
       const there = keeperWith({
         lock,
         store: {
-          ...store,
+          ...stage.store,
           async write(text) {
             writing.resolve(undefined);
             await gate.promise;
-            await store.write(text);
+            await stage.store.write(text);
           },
         },
       });
@@ -114,8 +102,8 @@ describe('a session that several windows keep', () => {
       nearTheEnd();
       const late = there.accessToken();
       await writing.promise;
-      clock.aheadMs = 0;
-      const again = await signIn(discovered, PEOPLE.ana);
+      stage.clock.aheadMs = 0;
+      const again = await signIn(stage.discovered, PEOPLE.ana);
       await here.accept(again);
       gate.resolve(undefined);
       await late;
@@ -135,20 +123,20 @@ describe('a session that several windows keep', () => {
         identityProvider: async () => {
           asked.resolve(undefined);
           await gate.promise;
-          return discovered;
+          return stage.discovered;
         },
       });
-      await keeper.accept(session);
+      await keeper.accept(stage.session);
       nearTheEnd();
       const token = keeper.accessToken();
       await asked.promise;
-      await store.clear();
+      await stage.store.clear();
       gate.resolve(undefined);
       await assert.rejects(token, notSignedIn);
-      assert.equal(await store.read(), undefined);
+      assert.equal(await stage.store.read(), undefined);
       assert.equal(await keeper.current(), undefined);
       await assert.rejects(
-        refreshSession(discovered, session),
+        refreshSession(stage.discovered, stage.session),
         expired,
         'what the refresh brought is revoked',
       );
