@@ -4,9 +4,10 @@ import fc from 'fast-check';
 
 import { OamError } from '../../../../src/domain/errors.ts';
 import { type Name, NAMES } from './company.ts';
-import { type Desk, LAPSE_MINUTES } from './desk.ts';
+import type { Desk } from './desk.ts';
 import { expectInvariants } from './invariants.ts';
 import type { Asked, Given, Ledger } from './ledger.ts';
+import { LAPSE_MINUTES } from './request-desk.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export const MINUTE = 60_000;

@@ -27,7 +27,8 @@ import {
   settle,
 } from '../../../../src/domain/request.ts';
 import type { EpochMs } from '../../../../src/domain/time.ts';
-import type { Desk, DeskGrant } from './desk.ts';
+import type { Desk } from './desk.ts';
+import type { DeskGrant } from './records.ts';
 import { Versioned } from './versioned.ts';
 
 interface Decision<R> {
