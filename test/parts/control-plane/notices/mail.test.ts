@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { SECOND_MS } from '../../../../src/domain/time.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
-import { DIRECTORY_TOKEN, startWorld, type World } from '../world.ts';
+import { patch, pushPerson } from '../directory/pushes.ts';
+import { startWorld, type World } from '../world.ts';
 import { headersOf, type Mailbox, PASSWORD, startMailbox, USER } from './mailbox.ts';
+import { until } from './notice-stage.ts';
 
 const ROLE = 'recsys-model-promote';
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  const start = performance.now();
-  while (!(await what())) {
-    if (performance.now() - start > 15_000) throw new Error('It does not come to be.');
-    await delay(20);
-  }
-}
 
 describe('notices by mail', function () {
   this.timeout(60_000);
@@ -49,21 +42,6 @@ describe('notices by mail', function () {
     await mailbox[Symbol.asyncDispose]();
   });
 
-  const push = async (name: keyof typeof PEOPLE, more: object = {}): Promise<void> => {
-    const { status } = await world.http({
-      method: 'POST',
-      path: '/api/v1/scim/v2/Users',
-      headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-      body: JSON.stringify({
-        schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
-        userName: PEOPLE[name].userName,
-        externalId: PEOPLE[name].sub,
-        active: true,
-        ...more,
-      }),
-    });
-    assert.equal(status, 201);
-  };
   const deny = async (id: string, version: number): Promise<void> => {
     await world.client('lena').call('denyRequest', {
       params: { id },
@@ -74,10 +52,10 @@ describe('notices by mail', function () {
 
   it('go through STARTTLS with an account, in one thread, to who has not left, and to the requester', async () => {
     await start();
-    await push('ana', {
+    await pushPerson(world, 'ana', {
       emails: [{ value: 'home@example.com' }, { value: 'ana@work.example.com', primary: true }],
     });
-    await push('omar', { active: false });
+    await pushPerson(world, 'omar', { active: false });
     mailbox.putOff = 1;
     const request = await world.ask('ana', ROLE);
     await until(async () => {
@@ -109,19 +87,11 @@ describe('notices by mail', function () {
 
   it('do not tell somebody who left how their request was decided', async () => {
     await start();
-    await push('ana');
+    await pushPerson(world, 'ana');
     await world.ask('ana', ROLE);
     await until(() => mailbox.mails.length === 1);
     const people = await world.store.db.selectFrom('directory_user').select('id').execute();
-    await world.http({
-      method: 'PATCH',
-      path: `/api/v1/scim/v2/Users/${people[0]?.id ?? ''}`,
-      headers: { authorization: `Bearer ${DIRECTORY_TOKEN}`, 'content-type': 'application/scim+json' },
-      body: JSON.stringify({
-        schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
-        Operations: [{ op: 'replace', path: 'active', value: false }],
-      }),
-    });
+    await patch(world, `/Users/${people[0]?.id ?? ''}`, { op: 'replace', path: 'active', value: false });
     await until(async () => {
       const due = await world.store.db.selectFrom('notice').select('id').where('state', '=', 'due').execute();
       return mailbox.mails.length >= 2 && due.length === 0;
