@@ -6,8 +6,6 @@ import { leadsTeam } from './access-view/access-data.ts';
 import { lineCommands } from './access-view/line-commands.ts';
 import { hasOwnTerminal } from './access-view/node-capabilities.ts';
 import { switchAccount } from './authentication/switch-account.ts';
-import { decisions } from './approvals/decisions.ts';
-import { reviewAccess } from './approvals/reviews.ts';
 import { grantOf, hostOf, isAgain, refusalOf, requestOf, roleOf } from './commands/arguments.ts';
 import { choose } from './commands/choose.ts';
 import { signalOf, withCancellableProgress } from './commands/progress.ts';
@@ -34,14 +32,18 @@ export function commandTable(
 ): CommandTable {
   const { channel, clock, client, connection, injection, logger, model, signIn, team, terminals, trust } =
     container;
-  const decide = decisions(client, model, () => teamNow(team), clock, logger);
+
+  const decide = async () => {
+    const { decisions } = await import('./approvals/decisions.ts');
+    return decisions(client, model, () => teamNow(team), clock, logger);
+  };
 
   const audit = async () => {
     const { auditCommands } = await import('./audit/audit-commands.ts');
     return auditCommands({
       trail: container.auditTrail,
       documents: container.auditDocuments,
-      kept: container.keptAnchors,
+      memento: container.memento,
       signedIn: () => {
         if (connection.state.kind === 'signedIn') return connection.state;
         throw notSignedIn();
@@ -126,11 +128,14 @@ export function commandTable(
         terminals.open(grant, signal),
       );
     },
-    showRequest: (argument) => decide.show(requestOf(argument), container.requestDocuments),
-    approve: (argument) => decide.approve(requestOf(argument)),
-    deny: (argument) => decide.deny(requestOf(argument)),
-    revoke: (argument) => decide.revoke(grantOf(argument)),
-    review: (argument) => reviewAccess(client, model, grantOf(argument)),
+    showRequest: async (argument) => (await decide()).show(requestOf(argument), container.requestDocuments),
+    approve: async (argument) => (await decide()).approve(requestOf(argument)),
+    deny: async (argument) => (await decide()).deny(requestOf(argument)),
+    revoke: async (argument) => (await decide()).revoke(grantOf(argument)),
+    async review(argument) {
+      const { reviewAccess } = await import('./approvals/reviews.ts');
+      await reviewAccess(client, model, grantOf(argument));
+    },
     async showTimeline() {
       // A lead is shown that it is read, and why it cannot be; anybody else is told that they lead no team.
       if (model.data === undefined || !leadsTeam(model.data.me)) await teamNow(team);

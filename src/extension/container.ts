@@ -15,7 +15,6 @@ import { axiosStream, axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
 import { AuditDocuments } from './audit/audit-documents.ts';
 import { AuditTrail } from './audit/audit-trail.ts';
-import { KeptAnchors } from './audit/kept-anchors.ts';
 import type { WorkspaceRef } from './access-view/access-nodes.ts';
 import { Arrivals } from './approvals/arrivals.ts';
 import { HandledRequests } from './approvals/handled-requests.ts';
@@ -36,7 +35,7 @@ import { Connection } from './connection/connection.ts';
 import { OwnSignIns } from './connection/own-sign-ins.ts';
 import { KeepFresh } from './connection/keep-fresh.ts';
 import { SessionLimitWatch } from './connection/session-limits.ts';
-import { PinBoard } from './connection/pinned-trust.ts';
+import { PinBoard, type PinMemento } from './connection/pinned-trust.ts';
 import { showExpiry } from './expiry/expiry-notification.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import { WindowClaims } from './expiry/window-claims.ts';
@@ -94,8 +93,8 @@ export interface Container extends vscode.Disposable {
   readonly team: TeamModel;
   readonly auditTrail: AuditTrail;
   readonly auditDocuments: AuditDocuments;
-  /** What this machine saw of the anchors of the trail. */
-  readonly keptAnchors: KeptAnchors;
+  /** What VS Code keeps for the extension. */
+  readonly memento: PinMemento;
   /** Where the extension's own files are. */
   readonly extensionUri: vscode.Uri;
   readonly injection: FolderInjection;
@@ -356,7 +355,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     team,
     auditTrail,
     auditDocuments,
-    keptAnchors: new KeptAnchors(context.globalState),
+    memento: context.globalState,
     extensionUri: context.extensionUri,
     injection,
     boards,

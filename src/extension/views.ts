@@ -9,10 +9,12 @@ import { AccessTree } from './access-view/access-tree.ts';
 import { LineMarks } from './access-view/line-marks.ts';
 import { grantTone } from './access-view/node-words.ts';
 import { ApprovalTree } from './approvals/approval-tree.ts';
+import { KnownApprovers } from './approvals/known-approvers.ts';
 import { stateWords } from './approvals/request-link.ts';
 import { Changes } from './changes.ts';
 import { errorWords } from './commands/error-words.ts';
 import type { Container } from './container.ts';
+import { personOf } from './injection/person.ts';
 import { LateView } from './late-view.ts';
 import {
   ACCESS_VIEW,
@@ -47,6 +49,7 @@ const HANDLED_SHOWN_MS = 10 * SECOND_MS;
 /** The views of the side bar and what they say when they are empty. */
 export function createViews(container: Container): Views {
   const { clock, connection, handled, later, logger, model, team, watching } = container;
+  const approvers = new KnownApprovers(container.memento);
   const marks = new LineMarks();
   const accessTree = new AccessTree({ connection, model, clock, logger, marks, later });
   const approvalTree = new ApprovalTree(model, handled, clock);
@@ -113,7 +116,7 @@ export function createViews(container: Container): Views {
       shownState = state;
       void vscode.commands.executeCommand('setContext', VIEW_CONTEXT, state);
     }
-    const mayApprove = model.data !== undefined && approves(model.data);
+    const mayApprove = isApprover(container, approvers);
     if (mayApprove !== shownApproves) {
       shownApproves = mayApprove;
       void vscode.commands.executeCommand('setContext', APPROVES_CONTEXT, mayApprove);
@@ -212,6 +215,16 @@ function viewState({ connection, model }: Container): ViewState {
           return 'signedIn';
       }
   }
+}
+
+/** True for whom others wait for, and for whom they did last while nothing is read yet: it is not to look as if nobody did. */
+function isApprover({ connection, model }: Container, known: KnownApprovers): boolean {
+  const person = personOf(connection.state);
+  if (person.kind !== 'signedIn') return false;
+  if (model.data === undefined) return known.knows(person.principal);
+  const mayApprove = approves(model.data);
+  known.learn(person.principal, mayApprove);
+  return mayApprove;
 }
 
 /** What to say above the tree. None above an empty one: VS Code would hide the welcome. */

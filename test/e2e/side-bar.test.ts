@@ -120,7 +120,7 @@ describe('the side bar', () => {
     try {
       await ana.page.reload();
       await ana.showSideBar();
-      await ana.page.locator('.part.sidebar .monaco-progress-container.active').waitFor();
+      await ana.access.getByText('Reading what you hold…').waitFor();
       await picture(ana, 'my-access-starting');
     } finally {
       controlPlane.resume();

@@ -4,7 +4,7 @@ import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { until } from '../host/until.ts';
 import { editors } from './editors.ts';
 import { elsewhere } from './elsewhere.ts';
-import { pictures } from './pictures.ts';
+import { picture, pictures } from './pictures.ts';
 
 const QUERY_ROLE = 'Query the recsys ranker';
 const DEPLOY_ROLE = 'Deploy the recsys endpoints';
@@ -63,6 +63,35 @@ describe('the team of a lead', () => {
     }
     await lena.approvals.getByText(/Not up to date/).waitFor({ state: 'detached' });
     await lena.team.getByText(UNREACHABLE).waitFor({ state: 'detached' });
+  });
+
+  it('is not the only thing that is read: Approvals says so too, and what can be done where it cannot be', async () => {
+    const { controlPlane } = there().stage;
+    const lena = await there().open('lena-begins', { trusted: false, signedInAs: PEOPLE.lena });
+    await lena.workbench.widenSideBar(420);
+    const none = lena.approvals.getByText('No request waits for your approval.');
+    await none.waitFor();
+    controlPlane.pause();
+    try {
+      await lena.page.reload();
+      await lena.showSideBar();
+      await lena.approvals.getByText('Reading what waits for your approval…').waitFor();
+      await picture(lena, 'approvals-loading');
+    } finally {
+      controlPlane.resume();
+    }
+    await none.waitFor();
+    await controlPlane.kill();
+    try {
+      await lena.page.reload();
+      await lena.showSideBar();
+      await lena.approvals.getByText('What waits for your approval could not be read.').waitFor();
+      await pictures(lena, 'approvals-error');
+    } finally {
+      await controlPlane.restart();
+    }
+    await lena.approvals.getByRole('button', { name: 'Try Again' }).click();
+    await none.waitFor();
   });
 
   it('shows first the token that outlives its access, and the access that Databricks does not let end', async () => {

@@ -7,7 +7,6 @@ import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
 import type { AccessModel } from '../access-view/access-model.ts';
 import { REQUEST_SCHEME } from '../product.ts';
-import { requestDocument } from './request-document.ts';
 
 /** What {@link RequestDocuments} needs. */
 export interface RequestDocumentOptions {
@@ -39,9 +38,10 @@ export class RequestDocuments implements vscode.TextDocumentContentProvider, vsc
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const { client, model, clock } = this.#options;
     const id = uri.query;
-    const [request, background] = await Promise.all([
+    const [request, background, { requestDocument }] = await Promise.all([
       client().call('getRequest', { params: { id } }),
       readBackground(client(), id, this.#options.logger),
+      import('./request-document.ts'),
     ]);
     return requestDocument(
       { l10n: vscode.l10n, locale: vscode.env.language, nowMs: clock.nowMs() },

@@ -10,18 +10,19 @@ import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import type { CommandTable } from '../commands/register.ts';
 import type { SignedInState } from '../connection/connection.ts';
+import type { PinMemento } from '../connection/pinned-trust.ts';
 import { AUDIT_VIEW } from '../product.ts';
 import { askWhere, tellOfFile } from '../save-file.ts';
 import type { AuditDocuments } from './audit-documents.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { ExportFormat } from './export-trail.ts';
-import type { KeptAnchors } from './kept-anchors.ts';
+import { KeptAnchors } from './kept-anchors.ts';
 
 /** What the commands on the trail need. */
 export interface AuditCommandParts {
   readonly trail: AuditTrail;
   readonly documents: AuditDocuments;
-  readonly kept: KeptAnchors;
+  readonly memento: PinMemento;
   readonly signedIn: () => SignedInState;
   readonly clock: Clock;
 }
@@ -32,7 +33,7 @@ const OnRow = z.object({ row: AuditRowView });
 export function auditCommands({
   trail,
   documents,
-  kept,
+  memento,
   signedIn,
   clock,
 }: AuditCommandParts): Pick<
@@ -102,7 +103,7 @@ export function auditCommands({
       ]);
       const { judgement, grounds } = await withCancellableProgress(
         vscode.l10n.t('Verifying the audit trail'),
-        (signal) => verifyHere({ url, client, lines, kept }, signal),
+        (signal) => verifyHere({ url, client, lines, kept: new KeptAnchors(memento) }, signal),
       );
       await documents.showPage(
         vscode.l10n.t('Audit trail verified'),

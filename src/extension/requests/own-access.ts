@@ -21,10 +21,9 @@ import { choose } from '../commands/choose.ts';
 import { withCancellableProgress } from '../commands/progress.ts';
 import { durationWords } from '../time-words.ts';
 import { type RequestDraft, toRequestCreate } from './request-draft.ts';
-import { findRole } from './find-role.ts';
 import { openCode } from './open-code.ts';
 import type { RequestMemory } from './request-memory.ts';
-import { askForRequest, type WizardStart } from './request-wizard.ts';
+import type { WizardStart } from './request-wizard.ts';
 
 /** What a person does with their own access. */
 export interface OwnAccess {
@@ -97,6 +96,7 @@ export function ownAccess({ client, model, memory, workspaces, clock, logger }: 
     // The role may have changed since its line was drawn.
     const current = role === undefined ? undefined : (data.roles.find(({ id }) => id === role.id) ?? role);
     const code = openCode(logger);
+    const { askForRequest } = await import('./request-wizard.ts');
     const draft = await askForRequest({ data, role: current, purpose, memory, outlook, code });
     await memory.remember(data.me, draft.role.id, { purpose: draft.purpose, minutes: draft.minutes });
     await sendUntilSettled(() => send(draft), model);
@@ -112,6 +112,7 @@ export function ownAccess({ client, model, memory, workspaces, clock, logger }: 
         locale: vscode.env.language,
         nowMs: clock.nowMs(),
       });
+      const { findRole } = await import('./find-role.ts');
       const { role } = await findRole({ model, workspaces: workspaces(), reader }, line);
       await request(role);
     },

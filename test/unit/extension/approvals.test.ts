@@ -7,6 +7,7 @@ import type { AccessData } from '../../../src/extension/access-view/access-data.
 import { approvalContextValue, requestLines } from '../../../src/extension/approvals/approval-words.ts';
 import { codeLink } from '../../../src/extension/approvals/code-link.ts';
 import { HandledRequests } from '../../../src/extension/approvals/handled-requests.ts';
+import { KnownApprovers } from '../../../src/extension/approvals/known-approvers.ts';
 import { faultOfReason } from '../../../src/extension/approvals/reasons.ts';
 import { requestDocument } from '../../../src/extension/approvals/request-document.ts';
 import { Changes } from '../../../src/extension/changes.ts';
@@ -93,6 +94,24 @@ describe('what others wrote', () => {
     );
     assert.equal(forMarkdown('right\u202eleft'), 'rightleft');
     assert.equal(quotedMarkdown('one\n\n# two'), '> one  \n>  \n> \\# two');
+  });
+});
+
+describe('who is known to approve', () => {
+  it('is so for each person, until it is known to be otherwise', () => {
+    const stored = new Map<string, unknown>();
+    const known = new KnownApprovers({
+      get: (key) => stored.get(key),
+      update: (key, value) => Promise.resolve(void stored.set(key, value)),
+    });
+    assert.equal(known.knows(LENA), false);
+    known.learn(LENA, true);
+    known.learn(ANA, false);
+    assert.deepEqual([known.knows(LENA), known.knows(ANA)], [true, false]);
+    known.learn(LENA, false);
+    assert.equal(known.knows(LENA), false);
+    for (const key of stored.keys()) stored.set(key, { nonsense: true });
+    assert.equal(known.knows(LENA), false);
   });
 });
 

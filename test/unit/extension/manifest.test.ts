@@ -13,6 +13,7 @@ import {
   ACCESS_VIEW,
   APPROVAL_NOTICES,
   APPROVALS_VIEW,
+  APPROVES_CONTEXT,
   AUDIT_VIEW,
   COMMANDS,
   commandId,
@@ -64,7 +65,10 @@ const Manifest = z.object({
       z.object({ command: z.string(), title: z.string(), category: z.string(), enablement: z.string() }),
     ),
     menus: z.record(z.string(), z.array(MenuEntry)),
-    views: z.record(z.string(), z.array(z.object({ id: z.string(), icon: z.string() }))),
+    views: z.record(
+      z.string(),
+      z.array(z.object({ id: z.string(), icon: z.string(), when: z.optional(z.string()) })),
+    ),
     viewsWelcome: z.array(z.object({ view: z.string(), contents: z.string(), when: z.string() })),
     walkthroughs: z.array(
       z.object({
@@ -121,11 +125,25 @@ describe('the manifest of the extension', () => {
     assert(existsSync(path.join(root, manifest.icon)));
   });
 
-  it('welcomes in every state but the one that passes by itself', () => {
-    const whens = contributes.viewsWelcome.filter(({ view }) => view === ACCESS_VIEW).map(({ when }) => when);
-    for (const state of VIEW_STATES.filter((candidate) => candidate !== 'starting')) {
-      assert(whens.includes(`${VIEW_CONTEXT} == ${state}`), state);
-    }
+  const welcomes = (wanted: string): string[] =>
+    contributes.viewsWelcome.filter(({ view }) => view === wanted).map(({ when }) => when);
+
+  it('welcomes in every state, and before there is one', () => {
+    assert.deepEqual(
+      welcomes(ACCESS_VIEW).sort(),
+      [`!${VIEW_CONTEXT}`, ...VIEW_STATES.map((state) => `${VIEW_CONTEXT} == ${state}`)].sort(),
+    );
+  });
+
+  it('says of an empty Approvals whether it is read, could not be, or is none', () => {
+    assert.deepEqual(
+      welcomes(APPROVALS_VIEW),
+      ['starting', 'unreachable', 'signedIn'].map((state) => `${VIEW_CONTEXT} == ${state}`),
+    );
+    const view = Object.values(contributes.views)
+      .flat()
+      .find(({ id }) => id === APPROVALS_VIEW);
+    assert.equal(view?.when, APPROVES_CONTEXT);
   });
 
   it('lets no workspace choose whom to trust', () => {
