@@ -10,7 +10,7 @@ export const AuditRowView = z.object({
   sequence: z.nullable(z.int()),
   id: z.string(),
   at: Timestamp,
-  /** Static and low in cardinality: `grant.activated`, `request.refused`, … */
+  /** One of `AUDIT_EVENTS`, or of those of a newer control plane. */
   event: z.string(),
   actor: z.nullable(PersonView),
   requestId: z.nullable(z.string()),

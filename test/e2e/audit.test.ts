@@ -23,7 +23,7 @@ describe('an auditor in the editor', () => {
     await aude.workbench.widenSideBar(460);
     assert.equal(await aude.team.count(), 0);
     await aude.workbench
-      .row(aude.audit, /grant\.\w+.*Ana Silva/)
+      .row(aude.audit, /Access was requested.*Ana Silva.*request\.created/)
       .first()
       .waitFor();
     await pictures(aude, 'audit');
@@ -35,7 +35,7 @@ describe('an auditor in the editor', () => {
     await aude.workbench.pick('Which events?', 'grant.*');
     await aude.workbench.pick('A row has to meet all of it', 'Search');
     await aude.audit.getByText(`event grant.*, by ${PEOPLE.ana.userName}`).waitFor();
-    const row = aude.workbench.row(aude.audit, /grant\.\w+.*Ana Silva/).first();
+    const row = aude.workbench.row(aude.audit, /Access .*Ana Silva.*grant\.\w+/).first();
     await row.waitFor();
     await aude.workbench.row(aude.audit, 'session.seen').first().waitFor({ state: 'detached' });
     await aude.workbench.press(row, 'Follow Grant');

@@ -32,7 +32,7 @@ describe('the debt of the audit trail, killed with kill -9 while it is taken up'
     await sql`alter table oam.audit add constraint closed check (false) not valid`.execute(store.db);
     const debt = createAuditDebt(folder, silentLogger);
     for (let row = 0; row < ROWS; row += 1) {
-      await inChange(store.db, (change) => debt.record(change, { event: 'owed', detail: { row } }));
+      await inChange(store.db, (change) => debt.record(change, { event: 'group.gone', detail: { row } }));
     }
     await sql`alter table oam.audit drop constraint closed`.execute(store.db);
     let kills = 0;
@@ -55,7 +55,7 @@ describe('the debt of the audit trail, killed with kill -9 while it is taken up'
     assert.ok(kills >= 2, `killed ${kills} times`);
     assert.equal(await debt.waiting(), 0);
     const { rows } = await sql<{ row: number; times: number }>`
-      select (detail->>'row')::int as row, count(*) as times from oam.audit where event = 'owed'
+      select (detail->>'row')::int as row, count(*) as times from oam.audit where event = 'group.gone'
       group by 1 order by 1`.execute(store.db);
     assert.equal(rows.length, ROWS);
     assert.ok(rows.every(({ row, times }, index) => row === index && times === 1));

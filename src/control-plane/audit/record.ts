@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { Insertable } from 'kysely';
 
+import type { AuditEvent } from '../../domain/audit-events.ts';
 import { canonicalJson, type Json, type JsonObject } from '../../domain/canonical.ts';
 import { OamError } from '../../domain/errors.ts';
 import type { Principal } from '../../domain/principal.ts';
@@ -15,8 +16,7 @@ export type Actor = Pick<Principal, 'iss' | 'sub' | 'userName' | 'displayName'>;
 
 /** One row of the audit trail before it is written. */
 export interface AuditEntry {
-  /** Static and low in cardinality: `grant.activated`, `request.refused`, … */
-  readonly event: string;
+  readonly event: AuditEvent;
   /** Absent where OAM acted by itself. */
   readonly actor?: Actor | undefined;
   readonly requestId?: string | undefined;

@@ -1,3 +1,4 @@
+import type { AuditEvent } from '../../domain/audit-events.ts';
 import type { JsonObject } from '../../domain/canonical.ts';
 import type { OperationId } from '../../protocol/endpoints.ts';
 import type { ProblemCode } from '../../protocol/problem.ts';
@@ -8,7 +9,7 @@ import { MAX_TEXT } from './caller.ts';
 import { type Actor, recordAudit } from './record.ts';
 
 /** The event that a refusal of an operation is recorded as; null for those that neither give, take nor show much. */
-const EVENTS: Readonly<Record<OperationId, string | null>> = {
+const EVENTS: Readonly<Record<OperationId, AuditEvent | null>> = {
   createRequest: 'request.refused',
   approveRequest: 'approval.refused',
   denyRequest: 'denial.refused',
@@ -75,7 +76,7 @@ function subjectOf(operation: OperationId): 'grant' | 'request' | 'other' {
 /** A refusal as it reached the caller. */
 export interface Refusal {
   /** What it is called on the trail, where the operation alone does not say it. */
-  readonly event?: string | undefined;
+  readonly event?: AuditEvent | undefined;
   readonly operation: OperationId;
   readonly code: ProblemCode;
   /** Who was refused. Absent where nobody is known to have called. */

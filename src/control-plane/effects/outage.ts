@@ -222,7 +222,7 @@ function removalOf({ memberId, effect: { grant } }: MemberWrite): UpcomingRemova
 
 function entriesOf({ removal, absentAtMs }: BlindRemoval) {
   return removal.grantIds.map((grantId) => ({
-    event: 'membership.removed_without_store',
+    event: 'membership.removed_without_store' as const,
     grantId,
     atMs: absentAtMs ?? removal.dueAtMs,
     detail: { group: removal.groupId, member: removal.memberId, dueAtMs: removal.dueAtMs, absentAtMs },

@@ -81,7 +81,12 @@ const READS = 3;
 export function createKeyRing({ db, seal, purpose, rules }: KeyRingParts): KeyRing {
   const opened = new Map<string, CryptoKey>();
 
-  const record = (change: Change, event: string, kid: string, order: RotationOrder | undefined) =>
+  const record = (
+    change: Change,
+    event: 'published' | 'activated' | 'retired' | 'removed',
+    kid: string,
+    order: RotationOrder | undefined,
+  ) =>
     recordAudit(change, {
       event: `signing_key.${event}`,
       actor: order?.actor,

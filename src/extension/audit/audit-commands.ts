@@ -15,6 +15,7 @@ import { AUDIT_VIEW } from '../product.ts';
 import { askWhere, tellOfFile } from '../save-file.ts';
 import type { AuditDocuments } from './audit-documents.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { eventWords } from './event-words.ts';
 import type { ExportFormat } from './export-trail.ts';
 import { KeptAnchors } from './kept-anchors.ts';
 
@@ -53,7 +54,11 @@ export function auditCommands({
     if (called !== undefined) return Promise.resolve(called);
     return choose(
       trail.state.kind === 'read' ? trail.state.rows.filter(fits) : [],
-      ({ event, actor, at }) => ({ label: event, detail: `${actor?.userName ?? ''} ${at}`.trim() }),
+      ({ event, actor, at }) => ({
+        label: eventWords(vscode.l10n, event),
+        description: event,
+        detail: `${actor?.userName ?? ''} ${at}`.trim(),
+      }),
       vscode.l10n.t('Which row?'),
       vscode.l10n.t('No such row is shown. Search the trail first.'),
     );

@@ -1,10 +1,13 @@
 import * as vscode from 'vscode';
 
+import { AUDIT_EVENTS } from '../../domain/audit-events.ts';
 import { CancelledError } from '../../domain/errors.ts';
 import { DAY_MS, type EpochMs, HOUR_MS } from '../../domain/time.ts';
 import { AuditFilter } from '../../protocol/audit.ts';
 import { ask, BACK, pick } from '../commands/steps.ts';
+import type { Localise } from '../localise.ts';
 import { filterWords } from './audit-words.ts';
+import { eventWords } from './event-words.ts';
 
 type Criterion = 'event' | 'actor' | 'grantId' | 'requestId' | 'roleId';
 
@@ -12,16 +15,17 @@ interface CriterionItem extends vscode.QuickPickItem {
   readonly by: Criterion | 'time' | 'done' | 'clear';
 }
 
-/** Families of events that auditors look for. */
-const FAMILIES = [
-  'grant.*',
-  'request.*',
-  'approval.*',
-  'credential.*',
-  'team_tokens.read',
-  'audit.*',
-  'policy.*',
-];
+/** Families of events, and what they are about. */
+function families(l10n: Localise): vscode.QuickPickItem[] {
+  return [
+    { label: 'grant.*', description: l10n.t('Access for a time, from its beginning to its end') },
+    { label: 'request.*', description: l10n.t('Requests and what became of them') },
+    { label: 'approval.*', description: l10n.t('Approvals that fell or were refused') },
+    { label: 'credential.*', description: l10n.t('Credentials, issued and refused') },
+    { label: 'audit.*', description: l10n.t('Who read or exported the audit trail') },
+    { label: 'policy.*', description: l10n.t('Changes of policy') },
+  ];
+}
 
 /**
  * Asks what is looked for, one thing after the other, until the auditor has it.
@@ -92,7 +96,12 @@ async function askForEvent(filter: AuditFilter): Promise<AuditFilter> {
   const picked = await pick({
     title: l10n.t('Search the Audit Trail'),
     placeholder: l10n.t('Which events? A star stands for all of a family'),
-    items: [...FAMILIES, other].map((label) => ({ label })),
+    items: [
+      ...families(l10n),
+      { label: l10n.t('Single events'), kind: vscode.QuickPickItemKind.Separator },
+      ...AUDIT_EVENTS.map((event) => ({ label: event, description: eventWords(l10n, event) })),
+      { label: other, description: l10n.t('Write its name') },
+    ],
     active: undefined,
     hasBack: true,
   });

@@ -6,12 +6,17 @@ import type { Reader } from '../reader.ts';
 import type { Localise } from '../localise.ts';
 import { forMarkdown } from '../plain-text.ts';
 import { momentWords } from '../time-words.ts';
+import { eventWords } from './event-words.ts';
 
 /** A row as a line of the view. */
 export function rowWords(reader: Reader, row: AuditRowView): NodeWords {
   const { l10n, locale, nowMs } = reader;
   const who = row.actor?.displayName ?? l10n.t('OAM itself');
-  const description = l10n.t('{0} · {1}', who, momentWords(locale, Date.parse(row.at), nowMs));
+  const label = eventWords(l10n, row.event);
+  const when = momentWords(locale, Date.parse(row.at), nowMs);
+  // Its name besides: by it auditors search here, and in every other system that has the trail.
+  const description =
+    label === row.event ? l10n.t('{0} · {1}', who, when) : l10n.t('{0} · {1} · {2}', who, when, row.event);
   const tooltip = [
     row.event,
     row.actor === null ? who : `${row.actor.displayName} (${row.actor.userName})`,
@@ -22,9 +27,9 @@ export function rowWords(reader: Reader, row: AuditRowView): NodeWords {
     row.sequence === null ? l10n.t('Not chained yet') : l10n.t('Row {0} of the chain', row.sequence),
   ];
   return {
-    ...{ label: row.event, description, tooltip },
+    ...{ label, description, tooltip },
     icon: rowIcon(row.event),
-    spoken: [row.event, description, ...tooltip].join(', '),
+    spoken: [label, description, ...tooltip].join(', '),
   };
 }
 
@@ -77,7 +82,9 @@ export function grantStory(reader: Reader, { grant, rows, leases }: GrantStory):
     const when = new Date(row.at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'medium' });
     const who = row.actor?.displayName ?? l10n.t('OAM itself');
     const place = row.sequence === null ? '' : String(row.sequence);
-    return `| ${[when, row.event, who, detailWords(row), place].map(forMarkdown).join(' | ')} |`;
+    const what = eventWords(l10n, row.event);
+    const event = what === row.event ? what : l10n.t('{0} ({1})', what, row.event);
+    return `| ${[when, event, who, detailWords(row), place].map(forMarkdown).join(' | ')} |`;
   });
   const head = [l10n.t('When'), l10n.t('What'), l10n.t('Who'), l10n.t('Detail'), l10n.t('Row')];
   const tokens = leases.map((lease) =>

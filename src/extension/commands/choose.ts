@@ -9,7 +9,7 @@ import { CancelledError } from '../../domain/errors.ts';
  */
 export async function choose<T>(
   things: readonly T[],
-  words: (thing: T) => { readonly label: string; readonly detail: string },
+  words: (thing: T) => { readonly label: string; readonly description?: string; readonly detail: string },
   placeholder: string,
   none: string,
 ): Promise<T> {
@@ -19,7 +19,7 @@ export async function choose<T>(
   }
   const chosen = await vscode.window.showQuickPick(
     things.map((thing) => ({ ...words(thing), thing })),
-    { placeHolder: placeholder, matchOnDetail: true },
+    { placeHolder: placeholder, matchOnDescription: true, matchOnDetail: true },
   );
   if (chosen === undefined) throw new CancelledError();
   return chosen.thing;

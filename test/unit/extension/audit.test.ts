@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
 
+import { AUDIT_EVENTS } from '../../../src/domain/audit-events.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import type { AccessData } from '../../../src/extension/access-view/access-data.ts';
 import { AuditTrail } from '../../../src/extension/audit/audit-trail.ts';
 import { filterWords, grantStory, rowWords } from '../../../src/extension/audit/audit-words.ts';
+import { eventWords } from '../../../src/extension/audit/event-words.ts';
 import { exportedLines, EXPORT_FORMATS } from '../../../src/extension/audit/export-trail.ts';
 import { KeptAnchors } from '../../../src/extension/audit/kept-anchors.ts';
 import { judgementDocument, judgementWords } from '../../../src/extension/audit/verify-words.ts';
 import { Changes } from '../../../src/extension/changes.ts';
-import type { AnchorLine, AuditKeys, AuditRowView } from '../../../src/protocol/audit.ts';
+import {
+  type AnchorLine,
+  AuditFilter,
+  type AuditKeys,
+  type AuditRowView,
+} from '../../../src/protocol/audit.ts';
 import type { Judgement } from '../../../src/protocol/audit-verify.ts';
 import { fakeControlPlane } from './control-plane.ts';
 import { english } from './localise.ts';
@@ -86,7 +93,8 @@ describe('the trail that an auditor looks at', () => {
 
   it('reads to a screen reader, with who, when and about what', () => {
     const words = rowWords(reader, aRow());
-    assert.match(words.spoken, /^grant\.active, Ana · /);
+    assert.match(words.spoken, /^Access began, Ana · .* · grant\.active, /);
+    assert.equal(words.tooltip[0], 'grant.active');
     assert(words.tooltip.includes('Row 7 of the chain') && words.tooltip.includes('Grant: g1'));
     assert(rowWords(reader, aRow({ sequence: null, actor: null })).tooltip.includes('Not chained yet'));
     assert.equal(
@@ -107,10 +115,36 @@ describe('the trail that an auditor looks at', () => {
       rows: [aRow({ event: 'request.created' }), aRow()],
       leases: [lease],
     });
-    assert(text.indexOf('request\\.created') < text.indexOf('grant\\.active'));
+    const [asked, began] = ['Access was requested (request.created)', 'Access began (grant.active)'];
+    const read = text.replaceAll('\\', '');
+    assert(read.includes(asked) && read.indexOf(asked) < read.indexOf(began));
     assert.match(text, /\\\*\\\*bold\\\*\\\*/);
     assert.equal(text.split('\n').filter((line) => line.startsWith('| ')).length, 4);
     assert.match(text.replaceAll('\\', ''), /carries this right no more/);
+  });
+});
+
+describe('what an event of the trail is called', () => {
+  it('is said in words, each in its own', () => {
+    const words = AUDIT_EVENTS.map((event) => eventWords(english, event));
+    for (const [index, said] of words.entries()) {
+      assert.match(said, /^[A-Z][A-Za-z' ,-]+[a-z]$/, AUDIT_EVENTS[index]);
+    }
+    assert.equal(new Set(words).size, AUDIT_EVENTS.length);
+    assert.equal(new Set(AUDIT_EVENTS).size, AUDIT_EVENTS.length);
+  });
+
+  it('is its name where this version does not know it, and where a name is one of no event', () => {
+    for (const event of ['grant.teleported', 'toString', '__proto__', '']) {
+      assert.equal(eventWords(english, event), event);
+    }
+    const words = rowWords(reader, aRow({ event: 'grant.teleported' }));
+    assert.equal(words.label, 'grant.teleported');
+    assert.doesNotMatch(words.description ?? '', /teleported/);
+  });
+
+  it('can be searched for', () => {
+    for (const event of AUDIT_EVENTS) assert.deepEqual(AuditFilter.parse({ event }), { event });
   });
 });
 

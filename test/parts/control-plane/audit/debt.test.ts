@@ -40,14 +40,15 @@ describe('the debt of the audit trail', function () {
   it('holds rows until the trail takes them, each once', async () => {
     const debt = createAuditDebt(folder, silentLogger);
     await refuse();
-    for (const event of ['a', 'b']) await inChange(store.db, (change) => debt.record(change, { event }));
+    for (const event of ['grant.ended', 'grant.revoking'] as const)
+      await inChange(store.db, (change) => debt.record(change, { event }));
     assert.equal(await debt.waiting(), 2);
     await assert.rejects(debt.drain(store.db), /closed/);
     assert.equal(await debt.waiting(), 2);
     await open();
     assert.equal(await debt.drain(store.db), 2);
     assert.equal(await debt.drain(store.db), 0);
-    assert.deepEqual(await events(), ['a', 'b']);
+    assert.deepEqual(await events(), ['grant.ended', 'grant.revoking']);
     assert.equal(await debt.waiting(), 0);
   });
 
@@ -56,14 +57,14 @@ describe('the debt of the audit trail', function () {
     await refuse();
     await assert.rejects(
       inChange(store.db, async (change) => {
-        await debt.record(change, { event: 'undone' });
+        await debt.record(change, { event: 'grant.failed' });
         throw new Error('the change fails later');
       }),
     );
     const entered = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
     const slow = inChange(store.db, async (change) => {
-      await debt.record(change, { event: 'slow' });
+      await debt.record(change, { event: 'grant.ended' });
       entered.resolve();
       await release.promise;
     });
@@ -75,7 +76,7 @@ describe('the debt of the audit trail', function () {
     await slow;
     await open();
     assert.equal(await debt.drain(store.db), 1);
-    assert.deepEqual(await events(), ['slow']);
+    assert.deepEqual(await events(), ['grant.ended']);
   });
 
   it('keeps in memory what not even its file can take, and mends a line that was cut', async () => {
@@ -87,18 +88,18 @@ describe('the debt of the audit trail', function () {
       error: (_, fields) => errors.push(JSON.stringify(fields)),
     });
     await refuse();
-    await inChange(store.db, (change) => debt.record(change, { event: 'nowhere' }));
+    await inChange(store.db, (change) => debt.record(change, { event: 'runner.ended' }));
     assert.ok(
-      errors.some((line) => line.includes('ENOSPC') && line.includes('nowhere')),
+      errors.some((line) => line.includes('ENOSPC') && line.includes('runner.ended')),
       errors.join('\n'),
     );
     await unlink(file());
     assert.equal(await debt.waiting(), 1);
     await writeFile(file(), '{"id":"cut');
-    await inChange(store.db, (change) => debt.record(change, { event: 'behind the cut' }));
+    await inChange(store.db, (change) => debt.record(change, { event: 'delegation.revoked' }));
     await open();
     assert.equal(await debt.drain(store.db), 2);
-    assert.deepEqual(await events(), ['behind the cut', 'nowhere']);
+    assert.deepEqual(await events(), ['delegation.revoked', 'runner.ended']);
   });
 });
 

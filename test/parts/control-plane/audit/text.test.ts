@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { createAuditDebt } from '../../../../src/control-plane/audit/debt.ts';
-import { recordAudit } from '../../../../src/control-plane/audit/record.ts';
+import { type AuditEntry, recordAudit } from '../../../../src/control-plane/audit/record.ts';
 import { inChange } from '../../../../src/control-plane/changes/change.ts';
 import { silentLogger } from '../../../../src/domain/logger.ts';
 import { freshStore, type TestStore } from '../database.ts';
@@ -25,7 +25,7 @@ describe('text that the store cannot hold', function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const entry = {
+  const entry: AuditEntry = {
     event: 'grant.ended',
     actor: { iss: 'i', sub: 's', userName: HALF, displayName: HALF },
     detail: { reason: HALF, nested: [HALF] },
