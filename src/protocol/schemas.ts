@@ -195,6 +195,8 @@ export const GrantView = z.object({
   outlives: z.nullable(z.object({ until: Timestamp, what: z.enum(OUTLIVING_KINDS) })),
   /** What stands in the way, in words, while a grant is provisioning, stuck or failed. */
   trouble: z.nullable(z.string()),
+  /** Since when it is being taken away; null before, and once it is seen to be gone. */
+  removingSince: z.nullable(Timestamp),
   /** The first grant of the chain of extensions that this one belongs to. */
   chainId: z.string(),
   /** The grant that this one extends. */

@@ -136,7 +136,7 @@ describe('the team of a lead', () => {
     });
     await ana.call('returnGrant', { params: queries });
     const stuck = lena.workbench
-      .row(lena.team, new RegExp(`${QUERY_ROLE}.*removal does not work yet`))
+      .row(lena.team, new RegExp(`${QUERY_ROLE}.*Ana Silva.*removal fails since`))
       .first();
     await stuck.waitFor();
     await pictures(lena, 'team-trouble');

@@ -254,7 +254,19 @@ function parted<T>(things: readonly T[], isFirst: (thing: T) => boolean): [T[], 
   return [things.filter(isFirst), things.filter((thing) => !isFirst(thing))];
 }
 
+/** OAM itself was refused: what the client tells a caller to do is no help to whoever holds the access, or leads them. */
+const REFUSED_TO_OAM: ReadonlySet<string> = new Set([
+  'databricks_permission_denied',
+  'databricks_unauthenticated',
+  'databricks_token_refused',
+]);
+
 function troubleOf(error: unknown): string {
+  if (error instanceof DatabricksError && REFUSED_TO_OAM.has(error.code)) {
+    const sentence = 'Databricks does not let OAM change the group of this role. Tell your administrator.';
+    return new OamError(error.code, sentence, error.detail === undefined ? {} : { detail: error.detail })
+      .message;
+  }
   if (error instanceof OamError) return error.message;
   return 'Something unexpected stands in the way; the log of the control plane says what. It is tried again.';
 }

@@ -2,9 +2,12 @@ import type { Kysely } from 'kysely';
 
 import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Review } from '../../domain/review.ts';
+import type { EpochMs } from '../../domain/time.ts';
 import type { GrantView, PersonView, ReviewView } from '../../protocol/schemas.ts';
 import { findPrincipals } from '../authentication/principals.ts';
+import { toMs } from '../changes/change.ts';
 import { personFinder, timestamp } from '../requests/view.ts';
+import { among } from '../store/among.ts';
 import type { Database } from '../store/tables.ts';
 import type { StoredGrant } from './rows.ts';
 
@@ -18,6 +21,7 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
       ),
     ),
   );
+  const removals = await removalsBegun(db, grants);
   return grants.map((grant) => ({
     id: grant.id,
     version: grant.version,
@@ -44,12 +48,31 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
         ? null
         : { until: timestamp(grant.outlives.untilMs), what: grant.outlives.what },
     trouble: grant.trouble ?? null,
+    removingSince: timestamp(removals.get(grant.id)),
     chainId: grant.chainId,
     extends: grant.extendsId ?? null,
     successor: grant.successorId ?? null,
     heldSince: timestamp(grant.heldSinceMs),
     review: grant.review === undefined ? null : viewReview(grant.review, personOf),
   }));
+}
+
+/** When the removals of the grants that are on their way out were begun, by the id of the grant. */
+async function removalsBegun(
+  db: Kysely<Database>,
+  grants: readonly StoredGrant[],
+): Promise<ReadonlyMap<string, EpochMs>> {
+  const ids = grants
+    .filter(({ state }) => state === 'revoking' || state === 'revoke_stuck')
+    .map(({ id }) => id);
+  if (ids.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('effect')
+    .select(['grant_id', 'created_at'])
+    .where('kind', '=', 'remove_member')
+    .where('grant_id', '=', among('uuid', ids))
+    .execute();
+  return new Map(rows.map(({ grant_id, created_at }) => [grant_id, toMs(created_at)]));
 }
 
 function viewReview(review: Review, personOf: (key: PrincipalKey) => PersonView): ReviewView {

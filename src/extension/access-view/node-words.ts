@@ -292,7 +292,7 @@ export function grantStateWords({ l10n, locale, nowMs }: Reader, grant: GrantVie
     case 'revoking':
       return l10n.t('being removed…');
     case 'revoke_stuck':
-      return l10n.t('removal does not work yet, it is tried on');
+      return l10n.t('removal does not work yet, OAM tries again');
     case 'failed':
       return l10n.t('failed');
     case 'ended':

@@ -141,7 +141,7 @@ export class TeamTree implements vscode.TreeDataProvider<TeamNode>, vscode.Dispo
       case 'person':
         return personWords(reader, node.of);
       case 'fact':
-        return factWords(reader, node.fact);
+        return factWords(reader, node.fact, node.section === 'ends');
       case 'member':
         return memberWords(reader, node.member);
       case 'unread':

@@ -1,5 +1,5 @@
 import { DAY_MS, type EpochMs, MINUTE_MS } from '../../domain/time.ts';
-import type { PersonView } from '../../protocol/schemas.ts';
+import type { GrantView, PersonView } from '../../protocol/schemas.ts';
 import type { TeamMemberView, TeamTokenView, UnreadReason } from '../../protocol/team.ts';
 import { grantStateWords, type NodeWords, outlivingWords, reviewWords } from '../access-view/node-words.ts';
 import type { Reader } from '../reader.ts';
@@ -7,7 +7,16 @@ import { dutyWords } from '../approvals/background-words.ts';
 import { errorWords } from '../commands/error-words.ts';
 import type { Localise } from '../localise.ts';
 import { durationWords, momentWords, timeLeftWords } from '../time-words.ts';
-import { beginningOf, endOf, factId, outlives, type PersonFacts, type TeamFact } from './team-data.ts';
+import {
+  beginningOf,
+  endOf,
+  factId,
+  holderOf,
+  isStuck,
+  outlives,
+  type PersonFacts,
+  type TeamFact,
+} from './team-data.ts';
 import type { TeamState } from './team-model.ts';
 
 /** A token that is older, or has longer to go, is one to talk about, in days. */
@@ -35,7 +44,7 @@ export function factState(reader: Reader, fact: TeamFact): string {
     case 'grant':
       return fact.grant.state === 'active' && endsAtMs !== undefined
         ? timeLeftWords(l10n, endsAtMs, nowMs)
-        : grantStateWords(reader, fact.grant);
+        : leadsWords(reader, fact.grant);
     case 'lease':
       return outlives(fact)
         ? l10n.t('until {0}, outlives its access', momentWords(locale, endsAtMs ?? nowMs, nowMs))
@@ -45,10 +54,42 @@ export function factState(reader: Reader, fact: TeamFact): string {
   }
 }
 
-/** A line of the view "Team" about something that ends. */
-export function factWords(reader: Reader, fact: TeamFact): NodeWords {
+/** A grant's state as it reads to who leads its holder. */
+function leadsWords(reader: Reader, grant: GrantView): string {
+  const { l10n, locale, nowMs } = reader;
+  const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
+  if (grant.state === 'revoke_stuck') {
+    return grant.removingSince === null
+      ? l10n.t('removal fails')
+      : l10n.t('removal fails since {0}', at(grant.removingSince));
+  }
+  return grant.state === 'active' && grant.endsAt !== null
+    ? l10n.t('{0}, until {1}', timeLeftWords(l10n, Date.parse(grant.endsAt), nowMs), at(grant.endsAt))
+    : grantStateWords(reader, grant);
+}
+
+/** What is to be known of access that does not end, and what can be done. */
+function stuckLines(l10n: Localise, { principal, role, trouble }: GrantView): string[] {
+  return [
+    l10n.t('{0} still has this access at {1}.', principal.displayName, role.workspace.name),
+    ...(trouble === null ? [] : [l10n.t('What stands in the way: {0}', trouble)]),
+    l10n.t('OAM tries again by itself until it is gone; this line goes with it.'),
+    l10n.t(
+      'If it cannot wait, ask an administrator of Databricks to take them out of the group of the role.',
+    ),
+  ];
+}
+
+/**
+ * A line of the view "Team" about something that ends.
+ *
+ * @param isBelow Whether the line stands below its holder; elsewhere it says whose it is.
+ */
+export function factWords(reader: Reader, fact: TeamFact, isBelow = true): NodeWords {
   const label = fact.kind === 'token' ? fact.token.owner.displayName : factTitle(reader, fact);
-  const description = factState(reader, fact);
+  const state = factState(reader, fact);
+  const description =
+    isBelow || fact.kind === 'token' ? state : reader.l10n.t('{0} · {1}', holderOf(fact).displayName, state);
   const tooltip = factLines(reader, fact);
   return {
     ...{ label, description, tooltip },
@@ -77,10 +118,14 @@ function factLines(reader: Reader, fact: TeamFact): string[] {
       return [
         who(fact.grant.principal),
         l10n.t('Purpose: {0}', fact.grant.purpose),
-        grantStateWords(reader, fact.grant),
+        leadsWords(reader, fact.grant),
         ...reviewWords(l10n, fact.grant),
         ...(fact.grant.outlives === null ? [] : [outlivingWords(l10n, fact.grant.outlives, at)]),
-        ...(fact.grant.trouble === null ? [] : [fact.grant.trouble]),
+        ...(isStuck(fact)
+          ? stuckLines(l10n, fact.grant)
+          : fact.grant.trouble === null
+            ? []
+            : [fact.grant.trouble]),
       ];
     case 'lease':
       return [
@@ -210,7 +255,7 @@ export function teamSectionWords(l10n: Localise, section: TeamSection): readonly
     case 'stuck':
       return [
         l10n.t('Does not end'),
-        l10n.t('Databricks does not let it be removed yet; it is tried on, for ever'),
+        l10n.t('Databricks does not let it be removed yet; OAM tries again until it does'),
       ];
     case 'outlives':
       return [
@@ -247,7 +292,7 @@ export interface FactRow {
 export function factRows(reader: Reader, facts: readonly TeamFact[]): FactRow[] {
   return facts.map((fact) => ({
     id: factId(fact),
-    person: fact.kind === 'token' ? fact.token.owner : fact.grant.principal,
+    person: holderOf(fact),
     title: factTitle(reader, fact),
     state: factState(reader, fact),
     beginsAtMs: beginningOf(fact),

@@ -38,6 +38,7 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     extends: null,
     successor: null,
     heldSince: null,
+    removingSince: null,
     review: null,
     startsAt: null,
     ...changes,

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import ts from 'typescript';
 
 import { OamError } from '../../../src/domain/errors.ts';
+import { GRANT_STATES } from '../../../src/domain/lifecycle.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { DAY_MS, HOUR_MS } from '../../../src/domain/time.ts';
 import type { AccessData } from '../../../src/extension/access-view/access-data.ts';
@@ -144,6 +145,29 @@ describe('what a lead sees', () => {
     assert.match(personWords(reader, byPerson(facts)[0] ?? assert.fail()).description ?? '', / in all$/);
     for (const because of UNREAD_REASONS)
       assert.match(unreadWords(english, 'ml-prod', because).spoken, /\. /);
+  });
+
+  it('tells a lead of access that does not end, not its holder', () => {
+    const grant = aGrant({
+      ...{ state: 'revoke_stuck', removingSince: at(-60_000), endsAt: at(HOUR_MS) },
+      trouble: 'Databricks does not let OAM change the group of this role. Tell your administrator.',
+    });
+    const words = factWords(reader, { kind: 'grant', grant }, false);
+    assert.match(words.description ?? '', /^Ana · removal fails since \d\d:29$/);
+    const said = words.tooltip.join('\n');
+    assert.match(said, /Ana still has this access at ml-prod\./);
+    assert.match(said, /What stands in the way: Databricks does not let OAM/);
+    assert.match(said, /OAM tries again by itself/);
+    assert.match(said, /ask an administrator of Databricks/);
+    const unknown = { ...grant, removingSince: null, trouble: null };
+    assert.equal(factWords(reader, { kind: 'grant', grant: unknown }).description, 'removal fails');
+  });
+
+  it('is spoken of by name, nowhere as if the lead held it', () => {
+    for (const state of GRANT_STATES) {
+      const fact = { kind: 'grant', grant: aGrant({ state, endsAt: at(HOUR_MS) }) } as const;
+      assert.doesNotMatch(factWords(reader, fact).spoken, /\byou\b/i, state);
+    }
   });
 
   it('is read page by page to its end', async () => {

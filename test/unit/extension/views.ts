@@ -112,6 +112,7 @@ export function aGrant(change: Partial<GrantView> = {}): GrantView {
     extends: null,
     successor: null,
     heldSince: null,
+    removingSince: null,
     review: null,
     startsAt: null,
     ...change,

@@ -53,10 +53,11 @@ describe('while Databricks is in trouble', function () {
     assert.deepEqual(world.databricks.members(GROUP), []);
   });
 
-  it('a removal that fails again and again is called stuck, says why, and is done in the end', async () => {
+  /** Returns what the trail says of a removal that Databricks answers six times with a status. */
+  async function stuckBy(status: number) {
     const id = grantOf(await world.ask('ana', ROLE));
     await world.until(id, 'active');
-    world.databricks.tune({ failNext: { status: 500, count: 6, path: GROUPS, method: 'PATCH' } });
+    world.databricks.tune({ failNext: { status, count: 6, path: GROUPS, method: 'PATCH' } });
     // The pauses between the tries are skipped by making each due at once.
     const hurry = setInterval(() => {
       void sql`update oam.effect set next_attempt_at = oam.now() where state = 'due'`
@@ -71,9 +72,19 @@ describe('while Databricks is in trouble', function () {
     } finally {
       clearInterval(hurry);
     }
-    const { items } = await world.client('aude').call('listAudit', { query: { grantId: id } });
-    assert.ok(items.some((row) => row.event === 'grant.revoke_stuck'));
     assert.deepEqual(world.databricks.members(GROUP), []);
+    const { items } = await world.client('aude').call('listAudit', { query: { grantId: id } });
+    return items.find((row) => row.event === 'grant.revoke_stuck') ?? assert.fail('It was not called stuck.');
+  }
+
+  it('a removal that fails again and again is called stuck, says why, and is done in the end', async () => {
+    const { detail } = await stuckBy(500);
+    assert.ok(detail['trouble']);
+  });
+
+  it('a removal that OAM is refused is said so, not as if its holder were', async () => {
+    const { detail } = await stuckBy(403);
+    assert.match(String(detail['trouble']), /^Databricks does not let OAM change the group .* Tell your admin/);
   });
 
   it('a member that comes back between the two reads is removed again', async () => {

@@ -73,9 +73,10 @@ describe('a group that Databricks does not find', function () {
     await world.client('ana').call('returnGrant', { params: { id } });
     const stuck = await soon(id, 'revoke_stuck');
     assert.match(stuck.trouble ?? '', /lists the role's group and does not show it/);
+    assert.ok(Date.parse(stuck.removingSince ?? '') >= Date.parse(stuck.activatedAt ?? ''));
     assert.deepEqual(world.databricks.members(GROUP), [SEED.users.ana.id]);
     const ended = await soon(id, 'ended');
-    assert.equal(ended.trouble, null);
+    assert.deepEqual([ended.trouble, ended.removingSince], [null, null]);
     assert.deepEqual(world.databricks.members(GROUP), []);
     assert.ok(!(await events()).includes('group.gone'));
   });
