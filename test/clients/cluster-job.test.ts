@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { appendFile, chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +13,7 @@ import { WORKLOAD_PROFILES } from '../../src/control-plane/workloads/profiles.ts
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { startWorld, type World } from '../parts/control-plane/world.ts';
 import { freshly, issuerOf, trustIn } from '../parts/control-plane/workloads/pipelines.ts';
-import { orSkip } from '../reporting/skip.ts';
+import { orSkip, skipAloud } from '../reporting/skip.ts';
 import { startIssuer } from '../unit/sandbox/databricks/stand-in.ts';
 
 const ROLE_ARN = 'arn:aws:iam::123456789012:role/recsys-training-cluster';
@@ -54,7 +55,8 @@ print("Left of the job:", sorted(n for n in os.environ if n.startswith(("DATABRI
 `;
 
 /** docs/pipelines/databricks_job.py and its init script, as a job of a Databricks cluster would run them. */
-describe('a job on a Databricks cluster', () => {
+describe('a job on a Databricks cluster', function () {
+  this.timeout(60_000);
   const running = new AsyncDisposableStack();
   let world: World;
   let python: PythonEnvironment;
@@ -107,10 +109,16 @@ describe('a job on a Databricks cluster', () => {
   });
   after(() => running.disposeAsync());
 
+  type Mode = 'SINGLE_USER' | 'USER_ISOLATION' | undefined;
+
   /** A job on a cluster of that access mode, in the environment that its run-as principal has there. */
-  async function job(mode: 'SINGLE_USER' | 'USER_ISOLATION' | undefined, words: readonly string[]) {
+  async function job(mode: Mode, words: readonly string[], runAs?: string) {
+    return (await startJob(mode, words, runAs)).ended;
+  }
+
+  async function startJob(mode: Mode, words: readonly string[], runAs = 'ana.silva@example.com') {
     const { prod } = world.databricks.workspaces;
-    const token = world.databricks.personalAccessToken('prod', 'ana.silva@example.com');
+    const token = world.databricks.personalAccessToken('prod', runAs);
     const headers = { authorization: `Bearer ${token}` };
     const listed = await (await fetch(`${prod.host}/api/2.1/clusters/list`, { headers })).json();
     const { clusters } = listed as { clusters: { cluster_id: string; data_security_mode: string }[] };
@@ -118,20 +126,36 @@ describe('a job on a Databricks cluster', () => {
     const file = join(folder, `cluster-${String(mode)}`);
     if (mode !== undefined)
       await writeFile(file, cluster?.cluster_id ?? assert.fail(`There is no cluster: ${mode}`));
-    return run(python.python, [join(ROOT, 'docs/pipelines/databricks_job.py'), ...words], {
+    return start(python.python, [join(ROOT, 'docs/pipelines/databricks_job.py'), ...words], {
       ...{ PYTHONPATH: folder, TEST_STS: sts, OAM_URL: world.url, OAM_CLUSTER_ID_FILE: file },
       ...{ DATABRICKS_HOST: prod.host, DATABRICKS_TOKEN: token },
     });
   }
 
-  async function run(command: string, words: readonly string[], env: Record<string, string> = {}) {
+  const run = (command: string, words: readonly string[], env: Record<string, string> = {}) =>
+    start(command, words, env).ended;
+
+  function start(command: string, words: readonly string[], env: Record<string, string> = {}) {
     const child = spawn(command, words, {
       env: { PATH: `${folder}/bin:${python.bin}:${process.env['PATH'] ?? ''}`, HOME: folder, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-    const texts = await Promise.all([child.stdout, child.stderr].map((stream) => stream.toArray()));
-    return { code: await ended, output: texts.flat().map(String).join('') };
+    let output = '';
+    const shown = new EventEmitter();
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        shown.emit('more');
+      });
+    }
+    const closed = once(child, 'close') as Promise<[number | null]>;
+    return {
+      ended: closed.then(([code]) => ({ code, output })),
+      kill: (signal: NodeJS.Signals) => child.kill(signal),
+      async until(pattern: RegExp): Promise<void> {
+        while (!pattern.test(output)) await once(shown, 'more');
+      },
+    };
   }
 
   const ASK = ['--role', 'recsys-deployer', '--purpose', 'Nightly training', '--for', '1h', '--'];
@@ -148,6 +172,41 @@ describe('a job on a Databricks cluster', () => {
 
   it('ends with the exit code of its command', async () => {
     assert.equal((await job('SINGLE_USER', [...ASK, 'sh', '-c', 'exit 9'])).code, 9);
+  });
+
+  /** Works until it is told to stop, then saves its work. */
+  const WORKING = [
+    'sh',
+    '-c',
+    `trap 'echo saved; exit 9' TERM; echo at work; for i in $(seq 300); do sleep 0.1; done`,
+  ];
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`ends with its command where it is stopped by ${signal}, and gives the role back`, async () => {
+      const working = signal === 'SIGTERM' ? WORKING : WORKING.map((word) => word.replace('TERM', 'INT'));
+      const { until, kill, ended } = await startJob('SINGLE_USER', [...ASK, ...working]);
+      await until(/at work/);
+      kill(signal);
+      const { code, output } = await ended;
+      assert.equal(code, 9, output);
+      assert.match(output, /saved\n[^]*Returned /);
+    });
+  }
+
+  it('ends with its command where it is killed, and gives the role back', async function () {
+    if (process.platform !== 'linux') skipAloud(this, 'clusters are Linux');
+    const { until, kill, ended } = await startJob('SINGLE_USER', [...ASK, ...WORKING]);
+    await until(/at work/);
+    kill('SIGKILL');
+    // Its streams are those of its command, which end with the last of them.
+    assert.match((await ended).output, /saved\n[^]*Returned /);
+  });
+
+  it('is refused on a cluster that is dedicated to others, as those of a group share one', async () => {
+    const { code, output } = await job('SINGLE_USER', [...ASK, 'echo', 'it ran'], 'lena.fischer@example.com');
+    assert.equal(code, 1);
+    assert.match(output, /dedicated to ana\.silva@example\.com, and this job runs as lena/);
+    assert.doesNotMatch(output, /it ran/);
   });
 
   it('is refused on a shared cluster, and where nobody says what cluster it is, and nothing runs', async () => {

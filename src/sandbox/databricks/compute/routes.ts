@@ -91,6 +91,7 @@ function shown(cluster: ClusterRow): object {
     autotermination_minutes: 60,
     cluster_source: 'UI',
     data_security_mode: cluster.mode,
+    ...(cluster.dedicatedTo !== undefined && { single_user_name: cluster.dedicatedTo }),
     state: cluster.state,
     state_message: '',
   };

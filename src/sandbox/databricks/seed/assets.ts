@@ -51,6 +51,8 @@ export interface ClusterRow {
   readonly workers: number;
   /** Its access mode: dedicated to one principal, or shared. */
   readonly mode: 'SINGLE_USER' | 'USER_ISOLATION';
+  /** The person, the service principal or the group that a dedicated one is for. */
+  readonly dedicatedTo?: string;
   state: 'RUNNING' | 'TERMINATED' | 'PENDING' | 'RESTARTING';
 }
 
@@ -248,7 +250,16 @@ function seedClusters(
   ] as const) {
     const name = `${team.name}-${size}`;
     const id = `1002-${String(100_000 + drawn(`${key}:${name}`, 800_000))}-${team.name.slice(0, 4)}${size}`;
-    addCluster(key, { id, name, creator: OWNER, nodeType, workers, mode, state: 'RUNNING' }, assets, rights);
+    const dedicatedTo = team.name === 'recsys' ? SEED.users.ana.userName : team.group.name;
+    addCluster(
+      key,
+      {
+        ...{ id, name, creator: OWNER, nodeType, workers, mode, state: 'RUNNING' },
+        ...(mode === 'SINGLE_USER' && { dedicatedTo }),
+      },
+      assets,
+      rights,
+    );
     const level = key === 'prod' ? 'CAN_ATTACH_TO' : 'CAN_RESTART';
     rights.set('clusters', id, { principal: group(team.group), level });
   }

@@ -72,6 +72,7 @@ const GitHub = z.object({
 });
 const GitLab = z.object({
   deploy: z.object({
+    image: z.string(),
     script: z.array(z.string()),
     id_tokens: z.object({ OAM_ID_TOKEN: z.object({ aud: z.string() }) }),
   }),
@@ -140,6 +141,7 @@ describe('a pipeline by its template', function () {
       npm: 'echo "npm $*"',
       oam: `exec ${process.execPath} ${join(ROOT, 'src/cli/main.ts')} "$@"`,
       python: `exec ${process.execPath} ${join(folder, 'who.mjs')}`,
+      python3: `exec ${process.execPath} ${join(folder, 'who.mjs')}`,
     };
     for (const [name, text] of Object.entries(programs)) {
       await writeFile(join(bin, name), `#!/bin/sh\n${text}\n`);
@@ -203,6 +205,9 @@ describe('a pipeline by its template', function () {
     },
     'GitLab CI': async () => {
       const { deploy } = GitLab.parse(await template('gitlab-ci.yml'));
+      // As in every image of Debian's: there is a python3, and no python.
+      assert.equal(deploy.image, 'node:24');
+      assert.doesNotMatch(deploy.script.join('\n'), /\bpython /);
       const token = await sign('gitlab', { ...GITLAB_JOB, aud: deploy.id_tokens.OAM_ID_TOKEN.aud });
       return {
         scripts: [deploy.script.join('\n')],
