@@ -21,6 +21,8 @@ export interface RoleTokenOptions {
    * the one workspace that it goes to. Absent where nobody is signed in: a pipeline.
    */
   readonly person?: PersonTokenOptions;
+  /** The holder's sign-in, by its `signInId`: with its end goes what can be taken back. Absent where a program works for itself. */
+  readonly session?: (() => string | undefined) | undefined;
 }
 
 type Assumption = Extract<CallOutput<'issueCredential'>, { kind: 'assumption' }>;
@@ -104,6 +106,7 @@ export function roleTokenSource(options: RoleTokenOptions): TokenSource {
           const credential = await client.call('issueCredential', {
             params: { id: grantId },
             idempotencyKey,
+            body: { session: options.session?.() },
             ...(signal && { signal }),
           });
           if (credential.kind !== 'assumption') remember(credential.accessToken);

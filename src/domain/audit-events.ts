@@ -42,6 +42,7 @@ export const AUDIT_EVENTS = [
   'effect.written',
   // Credentials of access.
   'credential.issued',
+  'credential.returned',
   'credential.refused',
   'personal_token.made',
   'personal_token.thrown_away',

@@ -317,8 +317,8 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     client,
     person: () => personOf(connection.state),
     signIn: signInAt,
-    redactor,
-    onRefusal,
+    signInId: () => connection.accounts.find(({ isActing }) => isActing)?.session?.signInId,
+    ...{ redactor, onRefusal },
   });
   const terminals = new RoleTerminals(rolePaths);
 

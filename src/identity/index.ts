@@ -21,6 +21,7 @@ export type { BrowserOptions, Callback } from './browser-answer.ts';
 export { type CallbackPlace, startCallbackServer } from './callback-server.ts';
 export { cancellable } from './cancellation.ts';
 export type { IdentityConfiguration } from './configuration.ts';
+export { credentialReturn } from './credential-return.ts';
 export {
   assertIsPerson,
   databricksCallbackPlace,

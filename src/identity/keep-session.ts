@@ -237,8 +237,23 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     }
   };
 
-  /** Tells the provider that a session is over; at best effort. */
+  /** Gives back what was issued to a session, and tells the provider that it is over; both at best effort. */
   const revoke = async (session: Session): Promise<boolean> => {
+    const [atProvider] = await Promise.all([tellProvider(session), giveBack(session)]);
+    return atProvider;
+  };
+
+  const giveBack = async (session: Session): Promise<void> => {
+    try {
+      await options.giveBack?.(session);
+    } catch (error) {
+      logger.info('what was issued to the session is not given back before its access ends', {
+        error: codeOf(error),
+      });
+    }
+  };
+
+  const tellProvider = async (session: Session): Promise<boolean> => {
     try {
       if (await revokeSession(await options.identityProvider(), session)) return true;
       logger.info('the identity provider was not told of the sign-out');

@@ -14,6 +14,8 @@ export interface SessionKeeperOptions {
   readonly lock: RefreshLock;
   /** Asked only when the network is needed; may fail with `identity_provider_unavailable`. */
   readonly identityProvider: () => Promise<DiscoveredIdentityProvider>;
+  /** Gives back what was issued to a session that is left, while its access token is good; may fail. */
+  readonly giveBack?: (session: Session) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly redactor: Redactor;

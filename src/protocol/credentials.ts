@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { Endpoint } from './endpoint.ts';
-import { ById, EmptyBody, Timestamp } from './schemas.ts';
+import { ById, clientText, Timestamp } from './schemas.ts';
 
 const CREDENTIAL = {
   leaseId: z.string(),
@@ -41,7 +41,10 @@ export const CredentialView = z.discriminatedUnion('kind', [
 /** See {@link CredentialView}. */
 export type CredentialView = z.infer<typeof CredentialView>;
 
-/** The operation that hands out what to work with. */
+/** Tells the sign-ins of one person apart, and says nothing of them. */
+const SignIn = clientText(100, 16);
+
+/** The operations that hand out what to work with, and take it back. */
 export const credentialEndpoints = {
   issueCredential: {
     method: 'POST',
@@ -50,7 +53,10 @@ export const credentialEndpoints = {
     auth: 'bearer',
     params: ById,
     query: z.object({}),
-    body: EmptyBody,
+    body: z.object({
+      /** The sign-in that it is for: it is given back with `returnCredentials` when that is over. */
+      session: z.optional(SignIn),
+    }),
     response: CredentialView,
     refusals: [
       'not_found',
@@ -63,5 +69,20 @@ export const credentialEndpoints = {
     ],
     successStatus: 200,
     carriesCredential: true,
+  },
+  returnCredentials: {
+    method: 'POST',
+    path: '/api/v1/credentials/return',
+    summary: 'Give back what a sign-in of the caller was issued and Databricks can take back, as it is over',
+    auth: 'bearer',
+    params: z.object({}),
+    query: z.object({}),
+    body: z.object({ session: SignIn }),
+    response: z.object({
+      /** How many leases are given back by this call. */
+      returned: z.int(),
+    }),
+    refusals: [],
+    successStatus: 200,
   },
 } as const satisfies Record<string, Endpoint>;

@@ -39,6 +39,8 @@ export async function login(
 
 /** `oam logout` */
 export async function logout(connection: Connection, invocation: Invocation): Promise<void> {
+  // What was issued to the session is given back with a token that is good; where there is none, it ends with its access.
+  await connection.session.accessToken(invocation.signals.stop).catch(() => undefined);
   const session = await connection.session.signOut();
   if (session === undefined) {
     invocation.answer('Nobody is signed in.');

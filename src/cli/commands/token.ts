@@ -38,7 +38,11 @@ export async function token(
         'It is a personal access token: whoever has it works as the role from anywhere, until it expires or the access ends. ' +
         'Keep it out of files, logs and shell histories.';
     }
-    return roleTokenSource({ grantId, client, redactor, person: await personIn(role.workspace.host) });
+    return roleTokenSource({
+      ...{ grantId, client, redactor },
+      person: await personIn(role.workspace.host),
+      session: () => session.signInId,
+    });
   };
   const source = await (flags.grant === undefined ? everyday() : ofGrant(flags.grant));
   const minted = await source.token(signals.stop);

@@ -4,6 +4,7 @@ import {
   type AccountStores,
   cancellable,
   createDatabricksSignIns,
+  credentialReturn,
   createSessionKeeper,
   databricksKey,
   discoverIdentityProvider,
@@ -95,6 +96,7 @@ export async function connect(
       keeper: (account) =>
         createSessionKeeper({
           ...{ store: stores.session(account), lock: lock(account) },
+          giveBack: credentialReturn({ baseUrl: url, transport }),
           ...{ identityProvider, clock, logger, redactor },
         }),
     });

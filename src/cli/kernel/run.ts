@@ -150,7 +150,8 @@ function sourceOf(
     const { client } = connection;
     const grantId = await heldRole(roleId, host, client, signal);
     onGrant(grantId);
-    return roleTokenSource({ grantId, client, redactor: around.redactor, person });
+    const ofSignIn = () => session.signInId;
+    return roleTokenSource({ grantId, client, redactor: around.redactor, person, session: ofSignIn });
   };
   return {
     async token(signal) {

@@ -21,6 +21,7 @@ const EVENTS: Readonly<Record<OperationId, AuditEvent | null>> = {
   createDelegation: 'delegation.refused',
   revokeDelegation: 'delegation.refused',
   issueCredential: 'credential.refused',
+  returnCredentials: null,
   handOver: 'runner.refused',
   renewRunner: 'runner.refused',
   endRunner: 'runner.refused',

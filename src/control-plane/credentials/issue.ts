@@ -26,8 +26,11 @@ export async function issueCredential(
   parts: CredentialParts,
   intent: Intent,
   grantId: string,
+  session?: string,
 ): Promise<CredentialView> {
-  const make = await inChange(parts.core.db, (change) => commit(parts, change, intent, grantId));
+  const make = await inChange(parts.core.db, (change) =>
+    commit(parts, change, { ...intent, session }, grantId),
+  );
   const view = await make();
   // Making it took its time: whoever ended the grant meanwhile must not see a credential come out of it.
   if ((await findGrant(parts.core.db, grantId))?.state !== 'active') {
@@ -39,11 +42,16 @@ export async function issueCredential(
   return view;
 }
 
+/** Who wants a credential, and in which of their sign-ins, where they say so. */
+interface SessionIntent extends Intent {
+  readonly session: string | undefined;
+}
+
 /** Commits to a credential, and answers how it is made. */
 async function commit(
   parts: CredentialParts,
   change: Change,
-  intent: Intent,
+  intent: SessionIntent,
   grantId: string,
 ): Promise<() => Promise<CredentialView>> {
   const grant = await lockUsableGrant(parts.core, change, intent, grantId);
@@ -127,12 +135,12 @@ async function lockUsableGrant(
 
 async function commitLease(
   change: Change,
-  intent: Intent,
+  intent: SessionIntent,
   grant: StoredGrant,
   detail: Readonly<Record<string, string>>,
 ): Promise<Commitment> {
   const expiresAtMs = expiryOf(grant.role.credential, grant, change.nowMs);
-  const lease = await openLease(change, intent, grant.id, expiresAtMs);
+  const lease = await openLease(change, intent, grant.id, expiresAtMs, intent.session);
   await recordAudit(change, {
     event: 'credential.issued',
     actor: intent.caller,

@@ -29,6 +29,7 @@ export async function openLease(
   { caller, key }: Intent,
   grantId: string,
   expiresAtMs: EpochMs,
+  session: string | undefined,
 ): Promise<Lease> {
   const lease = issueLease({ id: randomUUID(), grantId, expiresAtMs }, change.nowMs);
   const added = await change.trx
@@ -39,6 +40,7 @@ export async function openLease(
       iss: caller.iss,
       sub: caller.sub,
       idempotency_key: key,
+      session,
       state: 'issued',
       issued_at: toDate(lease.issuedAtMs),
       expires_at: toDate(expiresAtMs),
@@ -69,6 +71,7 @@ export async function openLease(
       renewals: earlier.renewals + 1,
       renewed_at: toDate(change.nowMs),
       expires_at: toDate(renewed.expiresAtMs),
+      ...(session !== undefined && { session }),
     })
     .where('id', '=', earlier.id)
     .execute();

@@ -5,6 +5,7 @@ import { exportAnchors, exportAudit } from '../audit/export.ts';
 import { listAudit } from '../audit/read.ts';
 import { readsAudit } from '../audit/reading.ts';
 import type { Core } from '../core.ts';
+import { returnCredentials } from '../credentials/give-back.ts';
 import { issueCredential } from '../credentials/issue.ts';
 import { listLeases } from '../credentials/leases.ts';
 import type { CredentialParts } from '../credentials/parts.ts';
@@ -94,7 +95,9 @@ export function createOperations({
         call.body,
         call.signal,
       ),
-    issueCredential: (call) => issueCredential(credentials(), call.intent(), call.params.id),
+    issueCredential: (call) =>
+      issueCredential(credentials(), call.intent(), call.params.id, call.body.session),
+    returnCredentials: (call) => returnCredentials(core, call.bearer().principal, call.body.session),
     listLeases: (call) => listLeases(core, call.bearer().principal, call.params.id, call.query),
     listTeamLeases: (call) => listTeamLeases(core, call.bearer().principal, call.query),
     listTeamMembers: (call) => listTeamMembers(core, call.bearer().principal, call.query),

@@ -23,6 +23,16 @@ export async function leaveTokens(change: Change, grants: readonly ChainEnd[]): 
     .execute();
 }
 
+/** Leases that are given back before their grants end: their tokens are to be deleted. */
+export async function leaveTokensOfLeases(change: Change, leaseIds: readonly string[]): Promise<void> {
+  await change.trx
+    .updateTable('personal_token')
+    .set({ state: 'leaving', attempts: 0, next_attempt_at: toDate(change.nowMs) })
+    .where('state', 'in', ['making', 'live'])
+    .where('lease_id', '=', among('uuid', leaseIds))
+    .execute();
+}
+
 /** A token takes the place of those that were committed to before it under the same lease: they are to be deleted. */
 export async function leaveFormerTokens(
   change: Change,

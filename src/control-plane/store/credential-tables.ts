@@ -12,6 +12,8 @@ export interface CredentialLeaseTable {
   iss: string;
   sub: string;
   idempotency_key: string;
+  /** The sign-in that it is of, where whoever asked said so. */
+  session: ColumnType<string | null, string | null | undefined, string | null>;
   state: LeaseState;
   issued_at: Date;
   expires_at: Date;

@@ -44,6 +44,7 @@ const WORDS: Readonly<Record<AuditEvent, (l10n: Localise) => string>> = {
   'revocation.refused': (l10n) => l10n.t('A revocation was refused'),
   'effect.written': (l10n) => l10n.t('Databricks took a change of a group'),
   'credential.issued': (l10n) => l10n.t('A credential was issued'),
+  'credential.returned': (l10n) => l10n.t('A credential was given back at a sign-out'),
   'credential.refused': (l10n) => l10n.t('A credential was refused'),
   'personal_token.made': (l10n) => l10n.t('A personal access token was made'),
   'personal_token.thrown_away': (l10n) => l10n.t('A new personal access token was thrown away unused'),

@@ -9,6 +9,7 @@ import {
   type AccountStores,
   cancellable,
   createDatabricksSignIns,
+  credentialReturn,
   createSessionKeeper,
   databricksKey,
   type DatabricksSignIns,
@@ -307,6 +308,7 @@ export class Connection implements Stoppable {
         createSessionKeeper({
           store: kept.session(account),
           lock: lock(account),
+          giveBack: credentialReturn({ baseUrl: url, transport: this.#options.transport }),
           identityProvider: async () => (discovered ??= await discoverIdentityProvider(trust.identity)),
           clock,
           logger,

@@ -22,6 +22,8 @@ export interface RolePathOptions {
   readonly person: () => Person;
   /** A person's own sign-in for a workspace, for roles that are assumed. */
   readonly signIn: (host: string, principal: PrincipalKey) => PersonTokenOptions;
+  /** The sign-in of whoever acts, by its id. */
+  readonly signInId: () => string | undefined;
   readonly redactor: Redactor;
   readonly onRefusal: (refusal: Refusal) => void;
 }
@@ -54,7 +56,7 @@ export class RolePaths {
     const broker = await this.#options.broker();
     const now = this.#signedIn();
     if (now === undefined || !samePrincipal(now, principal)) throw new CancelledError();
-    const { redactor, onRefusal, signIn } = this.#options;
+    const { redactor, onRefusal, signIn, signInId } = this.#options;
     const { host } = role.workspace;
     const path = broker.open({
       host,
@@ -63,6 +65,7 @@ export class RolePaths {
         client: this.#clientOf(principal),
         redactor,
         person: signIn(host, principal),
+        session: signInId,
       }),
       onRefusal,
     });

@@ -54,6 +54,7 @@ describe('the paths of roles', () => {
         trust: hostTrust([]),
         transport: () => assert.fail('Nothing is to be sent.'),
       }),
+      signInId: () => 'the-sign-in-of-today',
       redactor,
       onRefusal: () => undefined,
     });

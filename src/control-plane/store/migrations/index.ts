@@ -25,6 +25,7 @@ import { spentTokens } from './0023-spent-tokens.ts';
 import { recentlyAbsent } from './0024-recently-absent.ts';
 import { orderedLists } from './0025-ordered-lists.ts';
 import { nextTokens } from './0026-next-tokens.ts';
+import { leasesOfSessions } from './0027-leases-of-sessions.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -54,4 +55,5 @@ export const migrations: readonly Migration[] = [
   recentlyAbsent,
   orderedLists,
   nextTokens,
+  leasesOfSessions,
 ];
