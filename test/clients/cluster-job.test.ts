@@ -152,7 +152,7 @@ describe('a job on a Databricks cluster', function () {
     return {
       ended: closed.then(([code]) => ({ code, output })),
       kill: (signal: NodeJS.Signals) => child.kill(signal),
-      async until(pattern: RegExp): Promise<void> {
+      until: async (pattern: RegExp): Promise<void> => {
         while (!pattern.test(output)) await once(shown, 'more');
       },
     };
