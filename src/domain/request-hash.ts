@@ -1,8 +1,8 @@
-import { stageContent } from './approvers.ts';
 import { canonicalJson, sha256Hex } from './canonical.ts';
 import { type Evidence, evidenceSubstance } from './evidence.ts';
 import type { PrincipalKey } from './principal.ts';
 import type { Role } from './role.ts';
+import { roleText } from './role-text.ts';
 import type { EpochMs } from './time.ts';
 
 /** What an approver's word is bound to. */
@@ -26,16 +26,7 @@ export interface RequestSubstance {
 
 /** The content of a role as one hash: a role whose row of the catalogue changed in anything is another role. */
 export function roleHash(role: Role): string {
-  return sha256Hex(
-    canonicalJson({
-      ...role,
-      group: { ...role.group },
-      servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
-      approval: role.approval.map(stageContent),
-      probe: role.probe && { ...role.probe },
-      rights: role.rights?.map((right) => ({ ...right })),
-    }),
-  );
+  return sha256Hex(roleText(role));
 }
 
 /** The hash of everything that an approver judges. It changes if anything of it does. */

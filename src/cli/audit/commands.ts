@@ -1,24 +1,13 @@
 import type { Command } from 'commander';
 
-import type { Connection } from '../connection/connect.ts';
-import type { CommonFlags, Invocation } from '../invocation.ts';
+import type { CommandParts } from '../command-parts.ts';
+import type { CommonFlags } from '../invocation.ts';
 import type { ExportFlags } from './export.ts';
 import type { ListFlags } from './list.ts';
 import type { VerifyFlags } from './verify.ts';
 
-/** What the commands on the audit trail are put into. */
-export interface AuditCommandParts {
-  readonly program: Command;
-  readonly invocation: Invocation;
-  /** Adds the flags that every command takes which talks to the control plane. */
-  readonly common: (command: Command) => Command;
-  readonly connect: (flags: CommonFlags) => Promise<Connection>;
-  /** Says how the process ends. */
-  readonly exit: (code: number) => void;
-}
-
 /** Adds `oam audit …`. */
-export function addAuditCommands({ program, invocation, common, connect, exit }: AuditCommandParts): void {
+export function addAuditCommands({ program, invocation, common, connect, exit }: CommandParts): void {
   const audit = program.command('audit').description('the audit trail, for auditors');
   const command = (words: string, description: string): Command =>
     common(audit.command(words).description(description));

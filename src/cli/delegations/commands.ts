@@ -1,18 +1,9 @@
 import type { Command } from 'commander';
 
 import type { EpochMs } from '../../domain/time.ts';
-import type { Connection } from '../connection/connect.ts';
+import type { CommandParts } from '../command-parts.ts';
 import { parseMinutes, parseMoment } from '../duration.ts';
-import type { CommonFlags, Invocation } from '../invocation.ts';
-
-/** What the commands on delegates are put into. */
-export interface DelegationCommandParts {
-  readonly program: Command;
-  readonly invocation: Invocation;
-  /** Adds the flags that every command takes which talks to the control plane. */
-  readonly common: (command: Command) => Command;
-  readonly connect: (flags: CommonFlags) => Promise<Connection>;
-}
+import type { CommonFlags } from '../invocation.ts';
 
 /** Adds `oam delegate …`. */
 export function addDelegationCommands({
@@ -20,7 +11,7 @@ export function addDelegationCommands({
   invocation,
   common,
   connect,
-}: DelegationCommandParts): void {
+}: Omit<CommandParts, 'exit'>): void {
   const delegate = program
     .command('delegate')
     .description('who decides on requests for somebody else, for a time');

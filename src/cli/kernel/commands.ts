@@ -1,20 +1,11 @@
 import type { Command } from 'commander';
 
-import type { Connection } from '../connection/connect.ts';
-import type { CommonFlags, Invocation } from '../invocation.ts';
+import type { CommandParts } from '../command-parts.ts';
+import type { CommonFlags } from '../invocation.ts';
 import type { InstallFlags, KernelFlags } from './install.ts';
 
-/** What the commands need of the program around them. */
-export interface KernelCommandOptions {
-  readonly program: Command;
-  readonly invocation: Invocation;
-  readonly common: (command: Command) => Command;
-  readonly connect: (flags: CommonFlags, as?: Invocation) => Promise<Connection>;
-  readonly exit: (code: number) => void;
-}
-
 /** `oam kernel …` */
-export function addKernelCommands(options: KernelCommandOptions): void {
+export function addKernelCommands(options: CommandParts): void {
   const { program, invocation, common, connect, exit } = options;
   const kernel = program
     .command('kernel')

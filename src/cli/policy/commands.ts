@@ -1,25 +1,14 @@
 import type { Command } from 'commander';
 
 import { parseMinutes } from '../duration.ts';
-import type { Connection } from '../connection/connect.ts';
+import type { CommandParts } from '../command-parts.ts';
 import { UsageError } from '../failure.ts';
-import type { CommonFlags, Invocation } from '../invocation.ts';
+import type { CommonFlags } from '../invocation.ts';
 import type { ExplainFlags } from './explain.ts';
 import type { FolderFlags } from './folder-flags.ts';
 
-/** What the commands on policy folders are put into. */
-export interface PolicyCommandParts {
-  readonly program: Command;
-  readonly invocation: Invocation;
-  /** Adds the flags that every command takes which talks to the control plane. */
-  readonly common: (command: Command) => Command;
-  readonly connect: (flags: CommonFlags) => Promise<Connection>;
-  /** Says how the process ends. */
-  readonly exit: (code: number) => void;
-}
-
 /** Adds `oam policy …`. None of them talks to a control plane, except to explain what that decided. */
-export function addPolicyCommands({ program, invocation, common, connect, exit }: PolicyCommandParts): void {
+export function addPolicyCommands({ program, invocation, common, connect, exit }: CommandParts): void {
   const policy = program.command('policy').description('policy folders');
   const command = (words: string, description: string): Command =>
     policy.command(words).description(description).option('--json', 'answer in JSON');

@@ -14,7 +14,7 @@ import { type ChainEnd, leasesOfChains } from '../grants/chain-leases.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
 import { findGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
-import { fromCursor, toPage } from '../http/pages.ts';
+import { newestFirst, type PageQuery, toPage } from '../http/pages.ts';
 import { timestamp } from '../requests/view.ts';
 import { among } from '../store/among.ts';
 import type { CredentialLeaseTable } from '../store/credential-tables.ts';
@@ -127,12 +127,6 @@ export async function tellWhatOutlives(
     .execute();
 }
 
-/** What a list of leases is asked for. */
-export interface LeaseQuery {
-  readonly cursor?: string | undefined;
-  readonly limit: number;
-}
-
 /**
  * The leases of a grant, the newest first, for those who may know of the grant.
  *
@@ -142,22 +136,12 @@ export async function listLeases(
   core: Core,
   caller: Principal,
   grantId: string,
-  query: LeaseQuery,
+  query: PageQuery,
 ): Promise<{ items: LeaseView[]; nextCursor: string | null }> {
   const grant = await findGrant(core.db, grantId);
   if (grant === undefined || !seesGrant(core, caller, grant)) throw noSuchGrant(grantId);
-  const after = fromCursor(query.cursor);
-  let select = core.db
-    .selectFrom('credential_lease')
-    .selectAll()
-    .where('grant_id', '=', grant.id)
-    .orderBy('issued_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(query.limit + 1);
-  if (after !== undefined) {
-    select = select.where(sql<boolean>`(issued_at, id) < (${toDate(after[0])}, ${after[1]}::uuid)`);
-  }
-  const rows = await select.execute();
+  const leases = core.db.selectFrom('credential_lease').selectAll().where('grant_id', '=', grant.id);
+  const rows = await newestFirst(leases, 'issued_at', query).execute();
   const nowMs = await storeNowMs(core.db);
   const views = rows.slice(0, query.limit).map((row) => viewLease(row, nowMs));
   return toPage(rows, query.limit, (row) => [row.issued_at.getTime(), row.id], views);

@@ -2,18 +2,16 @@ import { sql } from 'kysely';
 
 import type { Principal } from '../../domain/principal.ts';
 import type { DelegationView } from '../../protocol/delegations.ts';
-import { storeNowMs, toDate } from '../changes/change.ts';
+import { storeNowMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
-import { fromCursor, toPage } from '../http/pages.ts';
+import { newestFirst, type PageQuery, toPage } from '../http/pages.ts';
 import { ledTeams } from '../roles/teams.ts';
 import { fromRow } from './rows.ts';
 import { viewDelegations } from './view.ts';
 
 /** What a list of delegations is asked for. */
-export interface DelegationQuery {
+export interface DelegationQuery extends PageQuery {
   readonly scope: 'given' | 'held' | 'team';
-  readonly cursor?: string | undefined;
-  readonly limit: number;
 }
 
 /**
@@ -26,16 +24,7 @@ export async function listDelegations(
   caller: Principal,
   query: DelegationQuery,
 ): Promise<{ items: DelegationView[]; nextCursor: string | null }> {
-  const after = fromCursor(query.cursor);
-  let rows = core.db
-    .selectFrom('delegation')
-    .selectAll()
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(query.limit + 1);
-  if (after !== undefined) {
-    rows = rows.where(sql<boolean>`(created_at, id) < (${toDate(after[0])}, ${after[1]}::uuid)`);
-  }
+  let rows = newestFirst(core.db.selectFrom('delegation').selectAll(), 'created_at', query);
   if (query.scope === 'given') {
     rows = rows.where('iss', '=', caller.iss).where('sub', '=', caller.sub);
   } else if (query.scope === 'held') {

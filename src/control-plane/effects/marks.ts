@@ -1,9 +1,8 @@
 import { inChange, toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { lockHeldGrants } from '../grants/rows.ts';
-import { among } from '../store/among.ts';
 import type { DueEffect } from './due.ts';
-import { updateEffects } from './settle.ts';
+import { oneOf, updateEffects } from './settle.ts';
 
 /** A membership that a write was made for, or is to be made for. */
 export interface MemberWrite {
@@ -30,14 +29,7 @@ export async function beginAdditions(
     const marked = await change.trx
       .updateTable('effect')
       .set({ begun_at: toDate(change.nowMs) })
-      .where(
-        'id',
-        '=',
-        among(
-          'bigint',
-          effects.map(({ row }) => row.id),
-        ),
-      )
+      .where('id', '=', oneOf(effects))
       .where('state', '=', 'due')
       .returning('id')
       .execute();

@@ -66,14 +66,7 @@ async function stillDue(change: Change, effects: readonly DueEffect[]): Promise<
   const rows = await change.trx
     .selectFrom('effect')
     .select(['id', 'first_lost_at'])
-    .where(
-      'id',
-      '=',
-      among(
-        'bigint',
-        effects.map(({ row }) => row.id),
-      ),
-    )
+    .where('id', '=', oneOf(effects))
     .where('state', '=', 'due')
     .execute();
   const due = new Map(rows.map((row) => [row.id, row]));
@@ -89,6 +82,14 @@ function isSameTurn({ row }: DueEffect, now: Pick<DueEffect['row'], 'first_lost_
   return toMs(row.first_lost_at) === toMs(now.first_lost_at);
 }
 
+/** The id of one of these effects, in a query. */
+export function oneOf(effects: readonly DueEffect[]) {
+  return among(
+    'bigint',
+    effects.map(({ row }) => row.id),
+  );
+}
+
 /** Gives effects that are due still, for the same turn, the same new values. @returns how many there were. */
 export async function updateEffects(
   change: Change,
@@ -100,14 +101,7 @@ export async function updateEffects(
     const result = await change.trx
       .updateTable('effect')
       .set(values)
-      .where(
-        'id',
-        '=',
-        among(
-          'bigint',
-          some.map(({ row }) => row.id),
-        ),
-      )
+      .where('id', '=', oneOf(some))
       .where('state', '=', 'due')
       .where('first_lost_at', 'is not distinct from', toDate(lostAtMs))
       .executeTakeFirst();

@@ -6,11 +6,12 @@ import type { Outliving } from '../../domain/lease.ts';
 import type { Logger } from '../../domain/logger.ts';
 import type { Membership } from '../../domain/membership.ts';
 import type { Review } from '../../domain/review.ts';
+import { roleText } from '../../domain/role-text.ts';
 import { CREDENTIAL_KINDS, type Role, tokensKeepRight } from '../../domain/role.ts';
 import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
-import { parseRole, roleText } from '../roles/snapshot.ts';
+import { parseRole } from '../roles/snapshot.ts';
 import { among } from '../store/among.ts';
 import type { AccessGrantTable, Database } from '../store/tables.ts';
 

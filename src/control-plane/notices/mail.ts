@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
+import { escapeHtml } from '../../domain/html.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import type { MailServer } from './receivers.ts';
 import type { NoticeWords } from './words.ts';
@@ -99,32 +100,20 @@ function textOf({ headline, facts, link }: NoticeWords): string {
 function htmlOf({ headline, facts, link }: NoticeWords): string {
   const rows = facts.map(
     ({ label, value }) =>
-      `<tr><th align="left" valign="top">${escape(label)}</th><td>${escape(value)}</td></tr>`,
+      `<tr><th align="left" valign="top">${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`,
   );
   return [
     '<!doctype html><html lang="en"><body>',
-    `<p><b>${escape(headline)}</b></p>`,
+    `<p><b>${escapeHtml(headline)}</b></p>`,
     `<table>${rows.join('')}</table>`,
     ...(link === undefined
       ? []
       : [
-          `<p><a href="${escape(link.url)}">${escape(link.label)}</a></p>`,
-          `<p>${escape(NOTHING_BY_LINK)}</p>`,
+          `<p><a href="${escapeHtml(link.url)}">${escapeHtml(link.label)}</a></p>`,
+          `<p>${escapeHtml(NOTHING_BY_LINK)}</p>`,
         ]),
     '</body></html>',
   ].join('\n');
 }
 
 const NOTHING_BY_LINK = 'The link only shows the request. You decide in the editor, signed in.';
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
-}

@@ -5,20 +5,17 @@ import { type Principal, samePrincipal } from '../../domain/principal.ts';
 import { awaitedStage, isOpen, speaksFor } from '../../domain/request.ts';
 import type { RequestView } from '../../protocol/schemas.ts';
 import { isFor } from '../approvers/audience.ts';
-import { toDate } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { type Acting, actingOf } from '../delegations/rows.ts';
-import { fromCursor, toPage } from '../http/pages.ts';
+import { newestFirst, type PageQuery, toPage } from '../http/pages.ts';
 import { groupsOf } from '../roles/teams.ts';
 import { noSuchRequest, seesRequest } from './decide.ts';
 import { findRequest, fromRow, type StoredRequest } from './rows.ts';
 import { viewPerson, viewRequest, viewRequests } from './view.ts';
 
 /** What a list of requests is asked for. */
-export interface RequestQuery {
+export interface RequestQuery extends PageQuery {
   readonly scope: 'mine' | 'to_approve';
-  readonly cursor?: string | undefined;
-  readonly limit: number;
 }
 
 /**
@@ -31,17 +28,8 @@ export async function listRequests(
   caller: Principal,
   query: RequestQuery,
 ): Promise<{ items: RequestView[]; nextCursor: string | null }> {
-  const after = fromCursor(query.cursor);
   const acting = query.scope === 'to_approve' ? await actingOf(core.db, caller) : [];
-  let rows = core.db
-    .selectFrom('access_request')
-    .selectAll()
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(query.limit + 1);
-  if (after !== undefined) {
-    rows = rows.where(sql<boolean>`(created_at, id) < (${toDate(after[0])}, ${after[1]}::uuid)`);
-  }
+  let rows = newestFirst(core.db.selectFrom('access_request').selectAll(), 'created_at', query);
   if (query.scope === 'mine') {
     rows = rows.where('iss', '=', caller.iss).where('sub', '=', caller.sub);
   } else {

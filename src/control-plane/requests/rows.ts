@@ -7,13 +7,14 @@ import { OamError } from '../../domain/errors.ts';
 import { type AccessRequest, awaitedStage } from '../../domain/request.ts';
 import type { Evidence } from '../../domain/evidence.ts';
 import type { PrincipalKey } from '../../domain/principal.ts';
+import { roleText } from '../../domain/role-text.ts';
 import type { Role } from '../../domain/role.ts';
 import type { EpochMs } from '../../domain/time.ts';
 import { CodeContext } from '../../protocol/schemas.ts';
 import { audienceText } from '../approvers/audience.ts';
 import { type Change, toDate, toMs } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
-import { parseRole, roleText, Stages } from '../roles/snapshot.ts';
+import { parseRole, Stages } from '../roles/snapshot.ts';
 import type { AccessRequestTable, Database } from '../store/tables.ts';
 import { evidenceText, parseEvidence } from './evidence-rows.ts';
 

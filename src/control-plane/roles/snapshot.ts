@@ -1,8 +1,6 @@
 import * as z from 'zod/mini';
 
-import { stageContent } from '../../domain/approvers.ts';
 import { ASSET_KINDS } from '../../domain/asset-right.ts';
-import { canonicalJson } from '../../domain/canonical.ts';
 import { DUTIES } from '../../domain/principal.ts';
 import { CREDENTIAL_KINDS, type Role, SENSITIVITIES } from '../../domain/role.ts';
 
@@ -37,21 +35,9 @@ const RoleSnapshot = z.object({
 });
 
 /**
- * A role as it is kept beside what was decided on it, so that ending a grant needs nothing but the grant: the
- * catalogue may have moved on.
+ * A role out of its text, as it is kept beside what was decided on it, so that ending a grant needs nothing but the grant:
+ * the catalogue may have moved on.
  */
-export function roleText(role: Role): string {
-  return canonicalJson({
-    ...role,
-    group: { ...role.group },
-    servicePrincipal: role.servicePrincipal && { ...role.servicePrincipal },
-    approval: role.approval.map(stageContent),
-    probe: role.probe && { ...role.probe },
-    rights: role.rights?.map((right) => ({ ...right })),
-  });
-}
-
-/** Reads what {@link roleText} wrote. */
 export function parseRole(stored: unknown): Role {
   const role = RoleSnapshot.parse(stored);
   return { ...role, servicePrincipal: role.servicePrincipal, probe: role.probe };

@@ -1,22 +1,14 @@
-import { sql } from 'kysely';
-
 import { OamError } from '../../domain/errors.ts';
 import { type Principal, samePrincipal } from '../../domain/principal.ts';
 import type { RunnerView } from '../../protocol/runners.ts';
-import { inChange, toDate, toMs } from '../changes/change.ts';
+import { inChange, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { noSuchGrant, seesGrant } from '../grants/lists.ts';
 import { findGrant } from '../grants/rows.ts';
-import { fromCursor, toPage } from '../http/pages.ts';
+import { newestFirst, type PageQuery, toPage } from '../http/pages.ts';
 import { ledTeams } from '../roles/teams.ts';
 import { lockRunner, viewRunner } from './rows.ts';
 import { endRow } from './tokens.ts';
-
-/** What a list of runners is asked for. */
-export interface RunnerQuery {
-  readonly cursor?: string | undefined;
-  readonly limit: number;
-}
 
 /**
  * The runners of a grant, the newest first, for those who may know of it.
@@ -27,22 +19,12 @@ export async function listRunners(
   core: Core,
   caller: Principal,
   grantId: string,
-  query: RunnerQuery,
+  query: PageQuery,
 ): Promise<{ items: RunnerView[]; nextCursor: string | null }> {
   const grant = await findGrant(core.db, grantId);
   if (grant === undefined || !seesGrant(core, caller, grant)) throw noSuchGrant(grantId);
-  const after = fromCursor(query.cursor);
-  let rows = core.db
-    .selectFrom('runner')
-    .selectAll()
-    .where('grant_id', '=', grantId)
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(query.limit + 1);
-  if (after !== undefined) {
-    rows = rows.where(sql<boolean>`(created_at, id) < (${toDate(after[0])}, ${after[1]}::uuid)`);
-  }
-  const found = await rows.execute();
+  const runners = core.db.selectFrom('runner').selectAll().where('grant_id', '=', grantId);
+  const found = await newestFirst(runners, 'created_at', query).execute();
   return toPage(
     found,
     query.limit,

@@ -1,3 +1,4 @@
+import { escapeHtml } from '../../domain/html.ts';
 import { type EpochMs, HOUR_MS, MINUTE_MS } from '../../domain/time.ts';
 import { canBeExtended, canBeReturned } from '../access-view/node-capabilities.ts';
 import type { Reader } from '../reader.ts';
@@ -51,18 +52,18 @@ export function timelinePage(reader: Reader, page: TimelinePage): string {
     "form-action 'none'",
   ].join('; ');
   return `<!DOCTYPE html>
-<html lang="${html(locale)}">
+<html lang="${escapeHtml(locale)}">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${html(csp)}">
+<meta http-equiv="Content-Security-Policy" content="${escapeHtml(csp)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${html(title)}</title>
-<link rel="stylesheet" href="${html(page.styleUri)}">
+<title>${escapeHtml(title)}</title>
+<link rel="stylesheet" href="${escapeHtml(page.styleUri)}">
 </head>
 <body>
-<h1>${html(title)}</h1>
+<h1>${escapeHtml(title)}</h1>
 <main>${timelineContent(reader, page)}</main>
-<script nonce="${html(page.nonce)}" src="${html(page.scriptUri)}"></script>
+<script nonce="${escapeHtml(page.nonce)}" src="${escapeHtml(page.scriptUri)}"></script>
 </body>
 </html>
 `;
@@ -76,13 +77,13 @@ export function timelineContent(reader: Reader, { data, message }: TimelineConte
   const rows = data === undefined ? [] : factRows(reader, endingFacts(data));
   return [
     rows.length === 0 ? '' : hint(reader),
-    message === '' ? '' : `<p class="message" role="status">${html(message)}</p>`,
+    message === '' ? '' : `<p class="message" role="status">${escapeHtml(message)}</p>`,
     data === undefined ? '' : rows.length === 0 ? empty(reader) : picture(reader, rows) + table(reader, rows),
   ].join('\n');
 }
 
 function empty({ l10n }: Reader): string {
-  return `<p class="empty">${html(l10n.t('Nobody in your teams holds anything for a time.'))}</p>`;
+  return `<p class="empty">${escapeHtml(l10n.t('Nobody in your teams holds anything for a time.'))}</p>`;
 }
 
 function hint({ l10n, locale, nowMs }: Reader): string {
@@ -90,7 +91,7 @@ function hint({ l10n, locale, nowMs }: Reader): string {
     'As of {0}. Arrow keys go through the picture, Enter goes to the line in the table.',
     momentWords(locale, nowMs, nowMs),
   );
-  return `<p class="hint">${html(words)}</p>`;
+  return `<p class="hint">${escapeHtml(words)}</p>`;
 }
 
 function picture(reader: Reader, rows: readonly FactRow[]): string {
@@ -102,15 +103,15 @@ function picture(reader: Reader, rows: readonly FactRow[]): string {
       return row === undefined ? [] : [bar(reader, row, index)];
     });
     const height = facts.length * BAR_PITCH;
-    return `<div class="who">${html(person.displayName)}</div>
-<svg class="lane" viewBox="0 0 ${SPAN_MS / MINUTE_MS} ${height}" height="${height}" preserveAspectRatio="none" role="group" aria-label="${html(person.displayName)}">${grid(height)}${bars.join('')}</svg>`;
+    return `<div class="who">${escapeHtml(person.displayName)}</div>
+<svg class="lane" viewBox="0 0 ${SPAN_MS / MINUTE_MS} ${height}" height="${height}" preserveAspectRatio="none" role="group" aria-label="${escapeHtml(person.displayName)}">${grid(height)}${bars.join('')}</svg>`;
   });
-  return `<section class="picture" aria-label="${html(l10n.t('Picture'))}">
+  return `<section class="picture" aria-label="${escapeHtml(l10n.t('Picture'))}">
 <div class="who"></div><div class="axis" aria-hidden="true">${hours(reader, nowMs)}</div>
 ${lanes.join('\n')}
 </section>
-<ul class="legend" aria-label="${html(l10n.t('What the bars mean'))}">
-${KINDS.map((kind) => `<li><svg width="28" height="12" viewBox="0 0 28 12" aria-hidden="true"><rect class="bar ${kind}" x="1" y="${kind === 'lease' ? 4 : 1}" width="26" height="${kind === 'lease' ? 4 : 10}"/></svg> ${html(kindWords(reader, kind))}</li>`).join('')}
+<ul class="legend" aria-label="${escapeHtml(l10n.t('What the bars mean'))}">
+${KINDS.map((kind) => `<li><svg width="28" height="12" viewBox="0 0 28 12" aria-hidden="true"><rect class="bar ${kind}" x="1" y="${kind === 'lease' ? 4 : 1}" width="26" height="${kind === 'lease' ? 4 : 10}"/></svg> ${escapeHtml(kindWords(reader, kind))}</li>`).join('')}
 </ul>
 `;
 }
@@ -150,7 +151,7 @@ function bar(reader: Reader, row: FactRow, index: number): string {
   const width = Math.max(to - from, 4);
   const y = index * BAR_PITCH + (kind === 'lease' ? 5 : 2);
   const label = l10n.t('{0}: {1}, {2}', row.person.displayName, row.title, row.state);
-  return `<rect class="bar ${kind}" x="${from}" y="${y}" width="${width}" height="${kind === 'lease' ? 6 : 12}" tabindex="-1" role="button" aria-label="${html(`${kindWords(reader, kind)}, ${label}`)}" data-row="${html(row.id)}"><title>${html(label)}</title></rect>`;
+  return `<rect class="bar ${kind}" x="${from}" y="${y}" width="${width}" height="${kind === 'lease' ? 6 : 12}" tabindex="-1" role="button" aria-label="${escapeHtml(`${kindWords(reader, kind)}, ${label}`)}" data-row="${escapeHtml(row.id)}"><title>${escapeHtml(label)}</title></rect>`;
 }
 
 function minutesAhead(atMs: EpochMs, nowMs: EpochMs): number {
@@ -167,7 +168,7 @@ function grid(height: number): string {
 function hours({ locale }: Reader, nowMs: EpochMs): string {
   return Array.from({ length: HOURS / 3 }, (_, step) => {
     const at = new Date(nowMs + step * 3 * HOUR_MS);
-    return `<span>${html(at.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' }))}</span>`;
+    return `<span>${escapeHtml(at.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' }))}</span>`;
   }).join('');
 }
 
@@ -175,8 +176,8 @@ function table(reader: Reader, rows: readonly FactRow[]): string {
   const { l10n } = reader;
   const head = [l10n.t('Who'), l10n.t('What'), l10n.t('State'), l10n.t('Ends'), l10n.t('Actions')];
   return `<table>
-<caption>${html(l10n.t('The same, line by line'))}</caption>
-<thead><tr>${head.map((text) => `<th scope="col">${html(text)}</th>`).join('')}</tr></thead>
+<caption>${escapeHtml(l10n.t('The same, line by line'))}</caption>
+<thead><tr>${head.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.map((row) => tableRow(reader, row)).join('\n')}
 </tbody>
@@ -189,13 +190,13 @@ function tableRow(
   { id, person, title, state, endsAtMs, fact }: FactRow,
 ): string {
   const ends = endsAtMs === undefined ? '' : momentWords(locale, endsAtMs, nowMs);
-  return `<tr id="${html(id)}" tabindex="-1"><th scope="row">${html(person.displayName)}</th><td>${html(title)}</td><td>${html(state)}</td><td>${html(ends)}</td><td class="actions">${actions(l10n, fact, person.displayName, title)}</td></tr>`;
+  return `<tr id="${escapeHtml(id)}" tabindex="-1"><th scope="row">${escapeHtml(person.displayName)}</th><td>${escapeHtml(title)}</td><td>${escapeHtml(state)}</td><td>${escapeHtml(ends)}</td><td class="actions">${actions(l10n, fact, person.displayName, title)}</td></tr>`;
 }
 
 function actions(l10n: Reader['l10n'], fact: TeamFact, who: string, what: string): string {
   if (fact.kind !== 'grant') return '';
   const button = (act: 'extend' | 'revoke', text: string, label: string): string =>
-    `<button type="button" id="${html(`${act}/${fact.grant.id}`)}" data-act="${act}" data-grant="${html(fact.grant.id)}" aria-label="${html(label)}">${html(text)}</button>`;
+    `<button type="button" id="${escapeHtml(`${act}/${fact.grant.id}`)}" data-act="${act}" data-grant="${escapeHtml(fact.grant.id)}" aria-label="${escapeHtml(label)}">${escapeHtml(text)}</button>`;
   return [
     ...(canBeExtended(fact.grant) && endOf(fact) !== undefined
       ? [button('extend', l10n.t('Extend'), l10n.t('Extend {0} of {1}', what, who))]
@@ -204,17 +205,4 @@ function actions(l10n: Reader['l10n'], fact: TeamFact, who: string, what: string
       ? [button('revoke', l10n.t('Revoke…'), l10n.t('Revoke {0} of {1}', what, who))]
       : []),
   ].join('');
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Text in HTML, and in the value of an attribute. */
-function html(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 
+import { escapeHtml } from '../../domain/html.ts';
+
 const STYLE = `
 :root { color-scheme: light dark; --page: #f3f4f6; --card: #fff; --text: #1f2328; --quiet: #57606a;
   --line: #8c959f; --accent: #0b62c4; --on-accent: #fff; --bad: #b3261e; --bad-ground: #fdecea; }
@@ -160,13 +162,4 @@ ${content}
 </main>
 </body>
 </html>`;
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { type Kysely, sql } from 'kysely';
 
-import { roleText } from '../../../src/control-plane/roles/snapshot.ts';
+import { roleText } from '../../../src/domain/role-text.ts';
 import type { Database } from '../../../src/control-plane/store/tables.ts';
 import { memberKey } from '../../../src/domain/membership.ts';
 import type { Role } from '../../../src/domain/role.ts';

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 
 import { isFor } from '../../../../src/control-plane/approvers/audience.ts';
 import { findRequest } from '../../../../src/control-plane/requests/rows.ts';
-import { roleText } from '../../../../src/control-plane/roles/snapshot.ts';
+import { roleText } from '../../../../src/domain/role-text.ts';
 import { migrate } from '../../../../src/control-plane/store/migrate.ts';
 import { migrations } from '../../../../src/control-plane/store/migrations/index.ts';
 import { silentLogger } from '../../../../src/domain/logger.ts';
