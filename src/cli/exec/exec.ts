@@ -47,8 +47,11 @@ export async function exec(
   if (options.roleId !== undefined && options.workspace !== undefined) {
     throw new UsageError('A role has its own workspace. Leave --workspace out.');
   }
-  await removeLeftTokenFiles(tokenFolder(invocation.env, stateFolder(invocation.env)));
-  const code = invocation.env[HAND_OVER];
+  const { env } = invocation;
+  for (const outlives of [false, true]) {
+    await removeLeftTokenFiles(tokenFolder(env, stateFolder(env), outlives));
+  }
+  const code = env[HAND_OVER];
   if (code !== undefined && code !== '') {
     if (options.fileOidc) throw noOwnSignIn();
     return takenOver(code, options, connection, invocation);

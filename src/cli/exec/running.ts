@@ -87,7 +87,7 @@ async function runWithBroker(place: ExecPlace, program: Program, invocation: Inv
 }
 
 async function runWithTokenFile(place: ExecPlace, program: Program, invocation: Invocation): Promise<number> {
-  const { clock, env: inherited, note, signals } = invocation;
+  const { clock, env: inherited, note, outlivesTerminal, signals } = invocation;
   const { host, person } = place;
   if (person?.principal === undefined) throw new TypeError('Nobody is signed in here.');
   if (person.ownSignIn?.() !== undefined) {
@@ -99,7 +99,7 @@ async function runWithTokenFile(place: ExecPlace, program: Program, invocation: 
   // Asked as the program will, so that what is wrong is said before it starts, and in our words.
   await place.source.token(signals.stop);
   await using file = await keepTokenFile({
-    folder: tokenFolder(inherited, stateFolder(inherited)),
+    folder: tokenFolder(inherited, stateFolder(inherited), outlivesTerminal),
     subjectToken: (signal) => person.session.subjectToken(signal),
     principal: person.principal,
     clock,

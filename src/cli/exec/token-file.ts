@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { startMark } from '../../control-plane/store/embedded/processes.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
-import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
+import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { SubjectToken } from '../../identity/index.ts';
 
 /** A sign-in in a file, for programs that read one and speak no metadata service. Disposing removes it. */
@@ -31,10 +32,18 @@ export interface TokenFileOptions {
   readonly everyMs?: number;
 }
 
-/** Where the files of this user lie: in memory where the system offers it, and gone with the session then. */
-export function tokenFolder(env: Readonly<Record<string, string | undefined>>, stateFolder: string): string {
+/**
+ * Where the files of this user lie: in memory where the system offers it, and gone with the session then.
+ *
+ * @param outlivesSession whether the program goes on after the person has left the machine: what is gone by then is no place for it.
+ */
+export function tokenFolder(
+  env: Readonly<Record<string, string | undefined>>,
+  stateFolder: string,
+  outlivesSession: boolean,
+): string {
   const runtime = env['XDG_RUNTIME_DIR'];
-  return runtime === undefined || runtime === ''
+  return outlivesSession || runtime === undefined || runtime === ''
     ? join(stateFolder, 'token-files')
     : join(runtime, 'databricks-ml-oam');
 }
@@ -115,26 +124,48 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFil
   };
 }
 
-/** Removes what programs left that were killed. Files of programs that run are left alone. */
+/**
+ * Removes what programs left that were killed. Files of programs that run are left alone; whether one of another machine or
+ * container does, which shares this folder, cannot be seen, so those go when nobody has renewed them for a day.
+ */
 export async function removeLeftTokenFiles(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
+  const here = await placeMark();
   for (const name of names) {
-    const [, pid, mark] = FILE_NAME.exec(name) ?? [];
+    const [, pid, mark, place] = FILE_NAME.exec(name) ?? [];
     if (pid === undefined || mark === undefined) continue;
-    if ((await markOf(Number(pid))) !== mark) await rm(join(folder, name), { force: true });
+    const file = join(folder, name);
+    const isLeft = place === here ? (await markOf(Number(pid))) !== mark : await isOld(file);
+    if (isLeft) await rm(file, { force: true });
   }
 }
 
-const FILE_NAME = /^(\d+)-([0-9a-f]{16})-[0-9a-f]{16}\.jwt$/;
+const FILE_NAME = /^(\d+)-([0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{16}\.jwt$/;
 
 async function fileName(): Promise<string> {
-  return `${String(process.pid)}-${(await markOf(process.pid)) ?? ''}-${randomBytes(8).toString('hex')}.jwt`;
+  const mark = (await markOf(process.pid)) ?? '';
+  return `${String(process.pid)}-${mark}-${await placeMark()}-${randomBytes(8).toString('hex')}.jwt`;
+}
+
+/** Tells where process numbers mean what they mean here: this machine, or this container. */
+async function placeMark(): Promise<string> {
+  const processes = await readlink('/proc/self/ns/pid').catch(() => '');
+  return shortHash(`${hostname()} ${processes}`);
+}
+
+async function isOld(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > DAY_MS;
 }
 
 /** Tells a process from a later one of the same number. */
 async function markOf(pid: number): Promise<string | undefined> {
   const mark = await startMark(pid);
-  return mark && createHash('sha256').update(mark).digest('hex').slice(0, 16);
+  return mark && shortHash(mark);
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 async function makePrivate(folder: string): Promise<void> {

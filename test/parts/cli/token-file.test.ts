@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -132,9 +132,29 @@ describe('oam exec --file-oidc: the file', () => {
     assert.deepEqual((await readdir(folder)).sort(), [own.path.slice(folder.length + 1), 'notes.txt'].sort());
   });
 
+  it('is left alone by programs of other machines and containers that share the folder, for as long as it can be of use', async () => {
+    const { options } = session();
+    await using own = await keepTokenFile(options);
+    const name = own.path.slice(folder.length + 1);
+    // A process of that number runs here, and began at another time; or none does.
+    const elsewhere = ['1', '4194304999'].map((pid) =>
+      name.replace(/^\d+-[0-9a-f]{16}-[0-9a-f]{16}/, `${pid}-${'a'.repeat(16)}-${'b'.repeat(16)}`),
+    );
+    for (const other of elsewhere) await writeFile(join(folder, other), 'jwt');
+    await removeLeftTokenFiles(folder);
+    assert.deepEqual((await readdir(folder)).sort(), [name, ...elsewhere].sort());
+    const dayBefore = new Date(Date.now() - 25 * 3_600_000);
+    for (const other of elsewhere) await utimes(join(folder, other), dayBefore, dayBefore);
+    await removeLeftTokenFiles(folder);
+    assert.deepEqual(await readdir(folder), [name]);
+  });
+
   it('lies in memory where the system offers a place there', () => {
-    assert.equal(tokenFolder({ XDG_RUNTIME_DIR: '/run/user/7' }, '/state'), '/run/user/7/databricks-ml-oam');
+    const env = { XDG_RUNTIME_DIR: '/run/user/7' };
+    assert.equal(tokenFolder(env, '/state', false), '/run/user/7/databricks-ml-oam');
+    // That one goes when the person logs out of the machine, and a job that is to go on would lose its sign-in.
+    assert.equal(tokenFolder(env, '/state', true), '/state/token-files');
     for (const env of [{}, { XDG_RUNTIME_DIR: '' }])
-      assert.equal(tokenFolder(env, '/state'), '/state/token-files');
+      assert.equal(tokenFolder(env, '/state', false), '/state/token-files');
   });
 });
