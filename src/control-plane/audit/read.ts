@@ -1,4 +1,4 @@
-import { type SelectQueryBuilder, sql } from 'kysely';
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 
 import type { Principal } from '../../domain/principal.ts';
 import type { AuditFilter, AuditRowView } from '../../protocol/audit.ts';
@@ -31,20 +31,29 @@ export async function listAudit(
   await recordReading(core, caller, filter);
   const ids = [filter.grantId, filter.requestId].filter((id) => id !== undefined);
   if (!ids.every(isId)) return { items: [], nextCursor: null };
-  let select = meeting(core.db.selectFrom('audit').selectAll(), filter)
-    .orderBy('at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(limit + 1);
-  if (after !== undefined) {
-    select = select.where(sql<boolean>`(at, id) < (${toDate(after[0])}, ${after[1]}::uuid)`);
-  }
-  const rows = await select.execute();
+  const rows = await searchAudit(core.db, { ...filter, limit: limit + 1 }, after);
   return toPage(
     rows,
     limit,
     (row) => [row.at.getTime(), row.id],
     rows.slice(0, limit).map((row) => viewAuditRow(row)),
   );
+}
+
+/** The newest rows that meet a filter, up to `limit`; those behind a place where there is one. */
+export async function searchAudit(
+  db: Kysely<Database>,
+  { limit, ...filter }: AuditFilter & { readonly limit: number },
+  after: readonly [atMs: number, id: string] | undefined,
+): Promise<AuditRow[]> {
+  let select = meeting(db.selectFrom('audit').selectAll(), filter)
+    .orderBy('at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit);
+  if (after !== undefined) {
+    select = select.where(sql<boolean>`(at, id) < (${toDate(after[0])}, ${after[1]}::uuid)`);
+  }
+  return select.execute();
 }
 
 function meeting(

@@ -26,6 +26,7 @@ import { recentlyAbsent } from './0024-recently-absent.ts';
 import { orderedLists } from './0025-ordered-lists.ts';
 import { nextTokens } from './0026-next-tokens.ts';
 import { leasesOfSessions } from './0027-leases-of-sessions.ts';
+import { auditOfActor } from './0028-audit-of-actor.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -56,4 +57,5 @@ export const migrations: readonly Migration[] = [
   orderedLists,
   nextTokens,
   leasesOfSessions,
+  auditOfActor,
 ];
