@@ -13,6 +13,7 @@ import { SEED } from '../../src/sandbox/databricks/index.ts';
 import { orSkip } from '../reporting/skip.ts';
 import { CommandLine, type Outcome } from './commandLine.ts';
 import { KernelDriver } from './kernel-driver.ts';
+import { notebookOf } from './notebook-file.ts';
 import { clientStage, type ClientStage } from './stage.ts';
 
 /** Little more than a broker hands out at all, so that waiting a token out takes seconds. */
@@ -323,15 +324,4 @@ async function until(look: () => boolean | Promise<boolean>): Promise<void> {
     if (Date.now() > giveUpAtMs) throw new Error(`This did not become so: ${look.toString()}`);
     await delay(200);
   }
-}
-
-function notebookOf(sources: readonly string[]): string {
-  return JSON.stringify({
-    cells: sources.map((source, index) => ({
-      ...{ cell_type: 'code', id: `cell-${String(index)}`, source },
-      ...{ execution_count: null, metadata: {}, outputs: [] },
-    })),
-    metadata: { kernelspec: { display_name: 'Python 3', language: 'python', name: 'python3' } },
-    ...{ nbformat: 4, nbformat_minor: 5 },
-  });
 }

@@ -6,6 +6,7 @@ import * as z from 'zod/mini';
 
 import { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
 import { CommandLine } from './commandLine.ts';
+import { notebookOf } from './notebook-file.ts';
 import { clientStage, type ClientStage } from './stage.ts';
 
 /** Little more than a broker hands out at all, so that waiting a token out takes seconds. */
@@ -100,14 +101,3 @@ describe('oam exec -- jupyter execute', () => {
     }
   });
 });
-
-function notebookOf(sources: readonly string[]): string {
-  return JSON.stringify({
-    cells: sources.map((source, index) => ({
-      ...{ cell_type: 'code', id: `cell-${String(index)}`, source },
-      ...{ execution_count: null, metadata: {}, outputs: [] },
-    })),
-    metadata: { kernelspec: { display_name: 'Python 3', language: 'python', name: 'python3' } },
-    ...{ nbformat: 4, nbformat_minor: 5 },
-  });
-}

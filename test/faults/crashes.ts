@@ -41,9 +41,11 @@ export interface CrashOptions {
   readonly onCrash: (crash: Crash) => void;
 }
 
-const LATEST_KILL_MS = 900;
+/** How long after the beginning of some work a kill comes at the latest, in milliseconds. */
+export const LATEST_KILL_MS = 900;
 
-const WAYS = [
+/** A role of each kind, and who is in its group while it is held. */
+export const WAYS = [
   { roleId: 'recsys-endpoint-query', group: SEED.jitGroups.endpointQuery.id, member: SEED.users.ana.id },
   { roleId: 'recsys-model-promote', group: SEED.jitGroups.modelPromote.id, member: SEED.users.ana.id },
   {

@@ -6,23 +6,11 @@ import type { RunningControlPlane } from '../../demo/stage/controlPlane.ts';
 import type { GrantView } from '../../src/protocol/schemas.ts';
 import { SEED } from '../../src/sandbox/databricks/index.ts';
 import type { PEOPLE } from '../../src/sandbox/identity-provider/index.ts';
-import { randomFrom } from './crashes.ts';
+import { LATEST_KILL_MS, randomFrom, WAYS } from './crashes.ts';
 import { clientOf, insist, type KillableStage, obtain, setKillableStage } from './stage.ts';
 
 /** Kills in the middle of asking, approving, provisioning and revoking. `OAM_KILLS` plays more. */
 const KILLS = Number(process.env['OAM_KILLS'] ?? '8');
-
-const LATEST_KILL_MS = 900;
-
-const WAYS = [
-  { roleId: 'recsys-endpoint-query', group: SEED.jitGroups.endpointQuery.id, member: SEED.users.ana.id },
-  { roleId: 'recsys-model-promote', group: SEED.jitGroups.modelPromote.id, member: SEED.users.ana.id },
-  {
-    roleId: 'recsys-deployer',
-    group: SEED.jitGroups.deployer.id,
-    member: SEED.servicePrincipals.recsysDeployer.id,
-  },
-] as const;
 
 const EXPIRING = {
   roleId: 'platform-cluster-operator',

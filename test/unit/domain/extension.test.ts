@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { hasCode, OamError } from '../../../src/domain/errors.ts';
+import { hasCode } from '../../../src/domain/errors.ts';
 import {
   expectExtendable,
   extensionMinutes,
@@ -21,6 +21,7 @@ import {
 } from '../../../src/domain/grant.ts';
 import { MINUTE_MS } from '../../../src/domain/time.ts';
 import { runs } from '../../reporting/properties.ts';
+import { refusalOf } from './refusal.ts';
 
 const terms = fc
   .record({
@@ -48,16 +49,6 @@ const active = (minutes: number): Grant => {
   return activate(startProvisioning(scheduleGrant(seed, 0), 0), 0, 0);
 };
 
-const code = (work: () => unknown): string => {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof OamError) return error.code;
-    throw error;
-  }
-  return 'none';
-};
-
 describe('a chain of extensions', () => {
   it('leaves no gap, holds one live grant at any moment, and keeps within both limits', () => {
     let handovers = 0;
@@ -71,7 +62,7 @@ describe('a chain of extensions', () => {
           assert.ok(last);
           if (!isExtendable(last, nowMs)) {
             assert.equal(
-              code(() => handOver(last, { id: 'x', requestId: 'x', minutes: 1 }, nowMs)),
+              refusalOf(() => handOver(last, { id: 'x', requestId: 'x', minutes: 1 }, nowMs)),
               'grant_not_active',
             );
             continue;
@@ -99,7 +90,7 @@ describe('a chain of extensions', () => {
           assert.equal(earlier.membershipAbsentAtMs, undefined);
           assert.equal(later.membershipPresentAtMs, last.membershipPresentAtMs);
           assert.equal(
-            code(() => handOver(earlier, { id: 'x', requestId: 'x', minutes }, nowMs)),
+            refusalOf(() => handOver(earlier, { id: 'x', requestId: 'x', minutes }, nowMs)),
             'already_extended',
           );
         }
@@ -118,28 +109,28 @@ describe('a chain of extensions', () => {
     const endsAtMs = grant.endsAtMs ?? 0;
     const seed = { id: 'g1', requestId: 'r1', minutes: 10 };
     assert.equal(
-      code(() => handOver(grant, seed, endsAtMs)),
+      refusalOf(() => handOver(grant, seed, endsAtMs)),
       'grant_not_active',
     );
     assert.equal(
-      code(() => handOver(grant, seed, endsAtMs - 1)),
+      refusalOf(() => handOver(grant, seed, endsAtMs - 1)),
       'none',
     );
     for (const reason of ['returned', 'revoked'] as const) {
       const ending = beginRevoking(grant, reason, undefined);
       assert.equal(
-        code(() => handOver(ending, seed, 1)),
+        refusalOf(() => handOver(ending, seed, 1)),
         'grant_not_active',
       );
     }
     assert.equal(
-      code(() => handOver(atDeadline(grant, endsAtMs, undefined), seed, 1)),
+      refusalOf(() => handOver(atDeadline(grant, endsAtMs, undefined), seed, 1)),
       'grant_not_active',
     );
     const { earlier } = handOver(grant, seed, 1);
     for (const reason of ['expired', 'returned', 'revoked'] as const) {
       assert.equal(
-        code(() => beginRevoking(earlier, reason, undefined)),
+        refusalOf(() => beginRevoking(earlier, reason, undefined)),
         'grant_not_active',
       );
     }
@@ -153,10 +144,10 @@ describe('a chain of extensions', () => {
       extensionMinutes(grant, asked, role, minute * MINUTE_MS);
     assert.equal(at(20)(), 20);
     assert.equal(at(59)(), 40);
-    assert.equal(code(at(0)), 'window_too_long');
-    assert.equal(code(at(59, 41)), 'window_too_long');
-    assert.equal(code(at(30, 1.5)), 'bad_request');
-    assert.equal(code(at(30, 0)), 'window_too_short');
+    assert.equal(refusalOf(at(0)), 'window_too_long');
+    assert.equal(refusalOf(at(59, 41)), 'window_too_long');
+    assert.equal(refusalOf(at(30, 1.5)), 'bad_request');
+    assert.equal(refusalOf(at(30, 0)), 'window_too_short');
   });
 
   it('is not for runs: their access goes on by itself while they live', () => {

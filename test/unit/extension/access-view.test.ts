@@ -19,28 +19,15 @@ import { contextValue } from '../../../src/extension/access-view/node-capabiliti
 import { nodeWords, waitsFor } from '../../../src/extension/access-view/node-words.ts';
 import { approvalContextValue, approvalWords } from '../../../src/extension/approvals/approval-words.ts';
 import { english } from './localise.ts';
-import { aGrant, aMe, ANA, aRequest, aRole, DEV, LENA, PROD, stageFor } from './views.ts';
+import { accessData, aGrant, ANA, aRequest, aRole, DEV, LENA, PROD, stageFor } from './views.ts';
 
 const NOW = Date.parse('2026-11-23T10:30:05.000Z');
 const reader = { l10n: english, locale: 'en-GB', nowMs: NOW };
 
-function data(change: Partial<AccessData> = {}): AccessData {
-  return {
-    me: aMe(),
-    roles: [aRole()],
-    requests: [],
-    grants: [],
-    toApprove: [],
-    toReview: [],
-
-    ...change,
-  };
-}
-
 describe('the tree of access', () => {
   it('shows every workspace, of roles and grants too that nobody pinned', () => {
     const other = { name: 'ml-lab', host: 'https://lab.cloud.databricks.com' };
-    const nodes = workspaceNodes([PROD, DEV], data({ roles: [aRole({ workspace: other })] }));
+    const nodes = workspaceNodes([PROD, DEV], accessData({ roles: [aRole({ workspace: other })] }));
     assert.deepEqual(
       nodes.map((node) => node.kind === 'workspace' && node.workspace.name),
       ['ml-prod', 'ml-dev', 'ml-lab'],
@@ -51,9 +38,9 @@ describe('the tree of access', () => {
     const refused = aRole({ id: 'r2', outlook: { kind: 'refused', because: ['Other team.'] } });
     const sections = (workspace: typeof PROD, d: AccessData): string[] =>
       sectionNodes(workspace, d).map((node) => (node.kind === 'section' ? node.section : ''));
-    assert.deepEqual(sections(DEV, data()), ['entitlements']);
+    assert.deepEqual(sections(DEV, accessData()), ['entitlements']);
     assert.deepEqual(
-      sections(PROD, data({ roles: [aRole(), refused], grants: [aGrant()], requests: [aRequest()] })),
+      sections(PROD, accessData({ roles: [aRole(), refused], grants: [aGrant()], requests: [aRequest()] })),
       ['grants', 'requests', 'roles', 'entitlements', 'closedRoles'],
     );
   });
@@ -62,7 +49,7 @@ describe('the tree of access', () => {
     const rows = rowNodes(
       'requests',
       PROD,
-      data({ requests: [aRequest(), aRequest({ id: 'q2', state: 'denied' })] }),
+      accessData({ requests: [aRequest(), aRequest({ id: 'q2', state: 'denied' })] }),
     );
     assert.deepEqual(rows.map(nodeId), ['request/q1']);
   });
@@ -114,12 +101,12 @@ describe('the tree of access', () => {
 
   it('has words for a screen reader and a tooltip on every line', () => {
     const nodes: AccessNode[] = [
-      ...workspaceNodes([PROD], data()),
-      ...sectionNodes(PROD, data({ grants: [aGrant()], requests: [aRequest()] })),
+      ...workspaceNodes([PROD], accessData()),
+      ...sectionNodes(PROD, accessData({ grants: [aGrant()], requests: [aRequest()] })),
       { kind: 'role', role: aRole(), taken: undefined },
       { kind: 'request', request: aRequest() },
       { kind: 'grant', grant: aGrant() },
-      ...rowNodes('entitlements', PROD, data()),
+      ...rowNodes('entitlements', PROD, accessData()),
       {
         kind: 'asset',
         asset: { kind: 'models', id: 'a.b.c', name: 'a.b.c', note: undefined },
@@ -198,12 +185,12 @@ describe('the tree of access', () => {
 
 describe('what a person is told of without looking', () => {
   it('says nothing about the first reading', () => {
-    assert.deepEqual(noticesBetween(undefined, data({ grants: [aGrant()] })), []);
+    assert.deepEqual(noticesBetween(undefined, accessData({ grants: [aGrant()] })), []);
   });
 
   it('tells of each change once', () => {
-    const pending = data({ requests: [aRequest()], grants: [aGrant({ state: 'provisioning' })] });
-    const next = data({
+    const pending = accessData({ requests: [aRequest()], grants: [aGrant({ state: 'provisioning' })] });
+    const next = accessData({
       requests: [aRequest({ state: 'denied' })],
       grants: [aGrant()],
     });
@@ -217,18 +204,18 @@ describe('what a person is told of without looking', () => {
     assert.deepEqual(noticesBetween(next, { ...next, toReview: [emergency] }), [
       { kind: 'brokeGlass', grant: emergency },
     ]);
-    assert.deepEqual(noticesBetween(next, data()), [{ kind: 'grantGone', grantId: 'g1' }]);
-    const extended = data({ grants: [aGrant({ id: 'g2', chainId: 'g1', extends: 'g1' })] });
+    assert.deepEqual(noticesBetween(next, accessData()), [{ kind: 'grantGone', grantId: 'g1' }]);
+    const extended = accessData({ grants: [aGrant({ id: 'g2', chainId: 'g1', extends: 'g1' })] });
     assert.deepEqual(
       noticesBetween(next, extended).map(({ kind }) => kind),
       ['grantActive'],
     );
-    const failed = data({ grants: [aGrant({ state: 'failed' })] });
+    const failed = accessData({ grants: [aGrant({ state: 'failed' })] });
     assert.deepEqual(
       noticesBetween(pending, failed).map(({ kind }) => kind),
       ['grantFailed'],
     );
-    assert.deepEqual(noticesBetween(failed, data()), []);
+    assert.deepEqual(noticesBetween(failed, accessData()), []);
   });
 });
 

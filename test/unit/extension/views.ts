@@ -1,3 +1,4 @@
+import type { AccessData } from '../../../src/extension/access-view/access-data.ts';
 import type { PinnedTrust } from '../../../src/extension/connection/pinned-trust.ts';
 import type { Session } from '../../../src/identity/index.ts';
 import type { CallerOptions } from '../../../src/protocol/client.ts';
@@ -152,3 +153,16 @@ export const ANA_SESSION: Session = {
   idTokenExpiresAtMs: 1_000_000,
   refreshToken: 'refresh-token-of-ana',
 };
+
+/** What the side bar knows of somebody to whom one role is open, and who has asked for nothing. */
+export function accessData(change: Partial<AccessData> = {}): AccessData {
+  return {
+    me: aMe(),
+    roles: [aRole()],
+    requests: [],
+    grants: [],
+    toApprove: [],
+    toReview: [],
+    ...change,
+  };
+}

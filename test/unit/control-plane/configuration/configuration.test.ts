@@ -9,20 +9,7 @@ import { nearest } from '../../../../src/control-plane/configuration/nearest.ts'
 import { FileProblemsError } from '../../../../src/control-plane/configuration/problems.ts';
 import { secretFromEnvironment } from '../../../../src/control-plane/configuration/secret.ts';
 import { hasCode } from '../../../../src/domain/errors.ts';
-
-const TEXT = `
-listen: { port: 0 }
-dataFolder: ./data
-policyFolder: policy
-identity:
-  issuer: https://login.example.com/realms/ml
-  clientId: oam-editor
-  audience: urn:oam:control-plane
-databricks:
-  accountId: 0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101
-  clientId: 6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8001
-  clientSecretEnv: OAM_CORE_CLIENT_SECRET
-`;
+import { SERVER_FILE } from './server-file.ts';
 
 const parse = (text: string, environment: Record<string, string> = {}) =>
   parseServerConfiguration('/etc/oam/oam.yaml', text, environment);
@@ -41,11 +28,11 @@ const problems = (text: string, environment: Record<string, string> = {}): strin
 describe('the configuration of the server', () => {
   it('has a service principal of its own for reading, which no role acts as, or none', () => {
     const named = (clientId: string): string =>
-      TEXT.replace(
+      SERVER_FILE.replace(
         /\n$/,
         `\n  reader: { clientId: ${clientId}, clientSecretEnv: OAM_READER_CLIENT_SECRET }\n`,
       );
-    const { databricks } = parse(TEXT);
+    const { databricks } = parse(SERVER_FILE);
     assert.equal(databricks.reader, undefined);
     const other = parse(named('another'));
     assert.deepEqual(catalogueTerms(other), {
@@ -57,8 +44,11 @@ describe('the configuration of the server', () => {
 
   it('has another service principal for personal access tokens, or none', () => {
     const named = (clientId: string): string =>
-      TEXT.replace(/\n$/, `\n  pat: { clientId: ${clientId}, clientSecretEnv: OAM_PAT_CLIENT_SECRET }\n`);
-    const { databricks } = parse(TEXT);
+      SERVER_FILE.replace(
+        /\n$/,
+        `\n  pat: { clientId: ${clientId}, clientSecretEnv: OAM_PAT_CLIENT_SECRET }\n`,
+      );
+    const { databricks } = parse(SERVER_FILE);
     assert.equal(databricks.pat, undefined);
     assert.deepEqual(catalogueTerms({ databricks }), {
       personalTokens: false,
@@ -77,7 +67,7 @@ describe('the configuration of the server', () => {
   });
 
   it('fills in what is left out, and takes folders from where the file is', () => {
-    const configuration = parse(TEXT);
+    const configuration = parse(SERVER_FILE);
     assert.deepEqual(configuration.listen, { host: '127.0.0.1', port: 0 });
     assert.equal(configuration.publicUrl, undefined);
     assert.equal(configuration.databaseUrl, undefined);
@@ -105,7 +95,7 @@ describe('the configuration of the server', () => {
 
   it('keeps what is given', () => {
     const configuration = parse(
-      `${TEXT}publicUrl: https://oam.example.com
+      `${SERVER_FILE}publicUrl: https://oam.example.com
 effects: { absenceConfirmMs: 200 }
 databaseUrl: env:DATABASE_URL
 `,
@@ -118,43 +108,51 @@ databaseUrl: env:DATABASE_URL
 
   it('takes a Lakebase database by its endpoint or its instance, and not beside an address', () => {
     const lakebase = `lakebase: { host: db.example.com, workspace: 'https://w.example.com', endpoint: e }\n`;
-    assert.deepEqual(parse(TEXT + lakebase).lakebase, {
+    assert.deepEqual(parse(SERVER_FILE + lakebase).lakebase, {
       ...{ host: 'db.example.com', port: 5_432, database: 'databricks_postgres' },
       ...{ workspace: 'https://w.example.com', endpoint: 'e' },
     });
-    const instance = parse(TEXT + lakebase.replace('endpoint: e', 'instance: i')).lakebase;
+    const instance = parse(SERVER_FILE + lakebase.replace('endpoint: e', 'instance: i')).lakebase;
     assert.ok(instance !== undefined && 'instance' in instance);
-    assert.match(problems(`${TEXT}${lakebase}databaseUrl: postgres://h/d\n`)[0] ?? '', /exclude each other/);
-    assert.match(problems(TEXT + lakebase.replace('https://', 'http://'))[0] ?? '', /must begin with https/);
-    assert.notEqual(problems(TEXT + lakebase.replace(', endpoint: e', '')).length, 0);
+    assert.match(
+      problems(`${SERVER_FILE}${lakebase}databaseUrl: postgres://h/d\n`)[0] ?? '',
+      /exclude each other/,
+    );
+    assert.match(
+      problems(SERVER_FILE + lakebase.replace('https://', 'http://'))[0] ?? '',
+      /must begin with https/,
+    );
+    assert.notEqual(problems(SERVER_FILE + lakebase.replace(', endpoint: e', '')).length, 0);
   });
 
   it('refuses an unknown key, says which was meant, and on which line', () => {
-    assert.deepEqual(problems(TEXT.replace('clientSecretEnv', 'clientSecretEnvv')).sort(), [
+    assert.deepEqual(problems(SERVER_FILE.replace('clientSecretEnv', 'clientSecretEnvv')).sort(), [
       "10: 'databricks.clientSecretEnv' is missing.",
       "12: Unknown key 'clientSecretEnvv' in 'databricks'. Did you mean 'clientSecretEnv'?",
     ]);
   });
 
   it('refuses a secret where the name of its variable belongs', () => {
-    const found = problems(TEXT.replace('OAM_CORE_CLIENT_SECRET', 'dose0123456789abcdef-secret'));
+    const found = problems(SERVER_FILE.replace('OAM_CORE_CLIENT_SECRET', 'dose0123456789abcdef-secret'));
     assert.match(found[0] ?? '', /name of an environment variable/);
     assert.doesNotMatch(found.join('\n'), /dose0123/);
   });
 
   it('refuses one token for two doors', () => {
     assert.match(
-      problems(TEXT.replace('urn:oam:control-plane', 'oam-editor'))[0] ?? '',
+      problems(SERVER_FILE.replace('urn:oam:control-plane', 'oam-editor'))[0] ?? '',
       /^8: 'identity.audience' must differ from 'identity.clientId'/,
     );
     assert.match(
-      problems(TEXT.replace('urn:oam:control-plane', '0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101'))[0] ?? '',
+      problems(SERVER_FILE.replace('urn:oam:control-plane', '0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101'))[0] ?? '',
       /must differ from the Databricks account id/,
     );
   });
 
   const identity = (lines: string): string[] =>
-    problems(TEXT.replace('identity:\n', `identity:\n${lines}`)).map((line) => line.replace(/^\d+: /, ''));
+    problems(SERVER_FILE.replace('identity:\n', `identity:\n${lines}`)).map((line) =>
+      line.replace(/^\d+: /, ''),
+    );
 
   it('lets Databricks be the identity provider only with scopes that open nothing of it', () => {
     const scoped = (scopes: string) => identity(`  profile: databricks\n  scopes: [${scopes}]\n`);
@@ -178,45 +176,48 @@ databaseUrl: env:DATABASE_URL
 
   it('takes plain http for the machine itself only', () => {
     const withIssuer = (issuer: string) =>
-      problems(TEXT.replace('https://login.example.com/realms/ml', issuer));
+      problems(SERVER_FILE.replace('https://login.example.com/realms/ml', issuer));
     assert.deepEqual(withIssuer('http://127.0.0.1:4100'), []);
     assert.match(withIssuer('http://login.example.com')[0] ?? '', /must begin with https/);
     assert.match(
-      problems(`${TEXT}publicUrl: http://oam.example.com\n`)[0] ?? '',
+      problems(`${SERVER_FILE}publicUrl: http://oam.example.com\n`)[0] ?? '',
       /'publicUrl' must begin with https/,
     );
-    assert.match(problems(`${TEXT}publicUrl: https://oam.example.com/x\n`)[0] ?? '', /must be an origin/);
+    assert.match(
+      problems(`${SERVER_FILE}publicUrl: https://oam.example.com/x\n`)[0] ?? '',
+      /must be an origin/,
+    );
   });
 
   it('refuses a database address that is none, without repeating it', () => {
-    assert.match(problems(`${TEXT}databaseUrl: env:NOT_SET\n`)[0] ?? '', /not set: env:NOT_SET/);
-    const found = problems(`${TEXT}databaseUrl: mysql://u:hunter22@h/d\n`);
+    assert.match(problems(`${SERVER_FILE}databaseUrl: env:NOT_SET\n`)[0] ?? '', /not set: env:NOT_SET/);
+    const found = problems(`${SERVER_FILE}databaseUrl: mysql://u:hunter22@h/d\n`);
     assert.match(found[0] ?? '', /must begin with postgres/);
     assert.doesNotMatch(found.join(), /hunter22/);
   });
 
   it('polls for due work at least every second', () => {
     assert.match(
-      problems(`${TEXT}effects: { pollMs: 5000 }\n`)[0] ?? '',
+      problems(`${SERVER_FILE}effects: { pollMs: 5000 }\n`)[0] ?? '',
       /'effects.pollMs' must be at most 1000/,
     );
   });
 
   it('lets no signing key be replaced before it was known for as long as others may keep old copies', () => {
     assert.match(
-      problems(`${TEXT}issuer: { publishAheadMinutes: 4 }\n`)[0] ?? '',
+      problems(`${SERVER_FILE}issuer: { publishAheadMinutes: 4 }\n`)[0] ?? '',
       /'issuer.publishAheadMinutes' must be at least 5/,
     );
     assert.match(
-      problems(`${TEXT}issuer: { rotateAfterDays: 1 }\n`)[0] ?? '',
+      problems(`${SERVER_FILE}issuer: { rotateAfterDays: 1 }\n`)[0] ?? '',
       /'issuer.publishAheadMinutes' must be less than 'issuer.rotateAfterDays'/,
     );
-    assert.deepEqual(problems(`${TEXT}issuer: { rotateAfterDays: 1, publishAheadMinutes: 60 }\n`), []);
+    assert.deepEqual(problems(`${SERVER_FILE}issuer: { rotateAfterDays: 1, publishAheadMinutes: 60 }\n`), []);
   });
 
   it('takes workloads by profile, and refuses an issuer that would let in everybody', () => {
     const workloads = (yaml: string): string =>
-      `${TEXT}workloads:\n  audience: urn:oam:workloads\n  issuers:\n${yaml}`;
+      `${SERVER_FILE}workloads:\n  audience: urn:oam:workloads\n  issuers:\n${yaml}`;
     const github = '    - { name: github, profile: github-actions, only: { repository_owner: [acme] } }\n';
     const trust = parse(workloads(github)).workloads;
     assert.equal(trust?.issuers[0]?.issuer, 'https://token.actions.githubusercontent.com');

@@ -9,23 +9,10 @@ import { plainLine } from '../../../../src/control-plane/notices/plain-line.ts';
 import { readReceivers } from '../../../../src/control-plane/notices/receivers.ts';
 import { NoticeSettings } from '../../../../src/control-plane/notices/settings.ts';
 import { createRedactor } from '../../../../src/domain/redaction.ts';
+import { SERVER_FILE } from '../configuration/server-file.ts';
 
-const TEXT = `
-listen: { port: 0 }
-dataFolder: ./data
-policyFolder: policy
-identity:
-  issuer: https://login.example.com/realms/ml
-  clientId: oam-editor
-  audience: urn:oam:control-plane
-databricks:
-  accountId: 0d3c8a4e-51b7-4f2e-9c66-2f6f0a7be101
-  clientId: 6a1b2c3d-0c0e-4a11-9b1e-0a0a0a0a8001
-  clientSecretEnv: OAM_CORE_CLIENT_SECRET
-notices:
-`;
-
-const parse = (notices: string) => parseServerConfiguration('/etc/oam/oam.yaml', TEXT + notices, {});
+const parse = (notices: string) =>
+  parseServerConfiguration('/etc/oam/oam.yaml', `${SERVER_FILE}notices:\n${notices}`, {});
 
 const problems = (notices: string): string[] => {
   try {
@@ -47,7 +34,7 @@ describe('the settings of notices', () => {
     assert.equal(notices?.slack[0]?.url, 'file:/etc/oam/secrets/slack');
     assert.equal(notices.mail?.caFile, '/etc/oam/ca.pem');
     assert.deepEqual([notices.remindMinutes, notices.giveUpHours, notices.editor], [60, 24, 'vscode']);
-    assert.equal(parseServerConfiguration('/x.yaml', TEXT.replace('notices:\n', ''), {}).notices, undefined);
+    assert.equal(parseServerConfiguration('/x.yaml', SERVER_FILE, {}).notices, undefined);
   });
 
   it('are strict, and say what was meant', () => {
