@@ -1,16 +1,15 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { startSandboxDatabricks, type RunningSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
+import type { RunningSandboxDatabricks } from '../../src/sandbox/databricks/index.ts';
 import {
   EDITOR_CLIENT_ID,
   EDITOR_SCOPES,
   OAM_AUDIENCE,
-  PEOPLE,
-  startIdentityProvider,
   type RunningIdentityProvider,
 } from '../../src/sandbox/identity-provider/index.ts';
 import { Cleanup } from './cleanup.ts';
+import { startCompany } from './company.ts';
 import { startControlPlane, type ControlPlaneOptions, type RunningControlPlane } from './controlPlane.ts';
 import { ROOT, temporaryFolder } from './folders.ts';
 
@@ -65,30 +64,21 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       (made) => made.remove(),
     );
 
-    const identityProvider = await cleanup.start(
-      () =>
-        startIdentityProvider({
-          ...(options.ports === undefined ? {} : { port: options.ports.identityProvider }),
-          ...(options.idTokenSeconds === undefined ? {} : { idTokenSeconds: options.idTokenSeconds }),
-          ...(options.accessTokenSeconds === undefined
-            ? {}
-            : { accessTokenSeconds: options.accessTokenSeconds }),
-        }),
-      (running) => running.close(),
-    );
-
-    const databricks = await cleanup.start(
-      () =>
-        startSandboxDatabricks({
-          identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-          people: Object.values(PEOPLE),
-          ...(options.ports === undefined ? {} : { ports: options.ports }),
-          ...(options.databricksTokenSeconds === undefined
-            ? {}
-            : { tokenSeconds: options.databricksTokenSeconds }),
-        }),
-      (running) => running.close(),
-    );
+    const { identityProvider, databricks } = await startCompany(cleanup, {
+      identityProvider: {
+        ...(options.ports === undefined ? {} : { port: options.ports.identityProvider }),
+        ...(options.idTokenSeconds === undefined ? {} : { idTokenSeconds: options.idTokenSeconds }),
+        ...(options.accessTokenSeconds === undefined
+          ? {}
+          : { accessTokenSeconds: options.accessTokenSeconds }),
+      },
+      databricks: {
+        ...(options.ports === undefined ? {} : { ports: options.ports }),
+        ...(options.databricksTokenSeconds === undefined
+          ? {}
+          : { tokenSeconds: options.databricksTokenSeconds }),
+      },
+    });
 
     const policyFolder = join(folder.path, 'policy');
     await cleanup.start(() => cp(join(ROOT, 'demo/policy'), policyFolder, { recursive: true }));

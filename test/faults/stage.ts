@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Cleanup } from '../../demo/stage/cleanup.ts';
+import { startCompany } from '../../demo/stage/company.ts';
 import {
   type ControlPlaneOptions,
   type RunningControlPlane,
@@ -16,7 +17,6 @@ import {
   type RunningSandboxDatabricks,
   type SandboxJitGroup,
   SEED,
-  startSandboxDatabricks,
 } from '../../src/sandbox/databricks/index.ts';
 import {
   EDITOR_CLIENT_ID,
@@ -24,7 +24,6 @@ import {
   OAM_AUDIENCE,
   PEOPLE,
   type RunningIdentityProvider,
-  startIdentityProvider,
 } from '../../src/sandbox/identity-provider/index.ts';
 
 /** What a control plane that can be killed stands in: a folder, who says who people are, and Databricks. */
@@ -48,19 +47,9 @@ export async function setKillableStage(
     () => temporaryFolder(o.name),
     (made) => made.remove(),
   );
-  const identityProvider = await cleanup.start(
-    () => startIdentityProvider(),
-    (running) => running.close(),
-  );
-  const databricks = await cleanup.start(
-    () =>
-      startSandboxDatabricks({
-        identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-        people: Object.values(PEOPLE),
-        ...(o.jitGroups && { jitGroups: o.jitGroups }),
-      }),
-    (running) => running.close(),
-  );
+  const { identityProvider, databricks } = await startCompany(cleanup, {
+    databricks: { ...(o.jitGroups && { jitGroups: o.jitGroups }) },
+  });
   const policyFolder = join(ROOT, 'demo/policy');
   const { prod, dev } = databricks.workspaces;
   return {

@@ -5,14 +5,10 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod/mini';
 
 import type { Cleanup } from '../../../demo/stage/cleanup.ts';
+import { startCompany } from '../../../demo/stage/company.ts';
 import { installPython } from '../../../demo/stage/python.ts';
 import { DAY_MS, SECOND_MS, toUnixSeconds } from '../../../src/domain/time.ts';
-import { startSandboxDatabricks } from '../../../src/sandbox/databricks/index.ts';
-import {
-  EDITOR_CLIENT_ID,
-  PEOPLE,
-  startIdentityProvider,
-} from '../../../src/sandbox/identity-provider/index.ts';
+import { EDITOR_CLIENT_ID, PEOPLE } from '../../../src/sandbox/identity-provider/index.ts';
 import type { Figure } from '../figure.ts';
 import { type BrokersOrder, type BrokersWord, clockOf, type Night, TROUBLE } from '../soak/night.ts';
 
@@ -43,20 +39,9 @@ export const soak: Figure = {
   what: `${String(KERNELS)} kernels of one window and ${String(JOBS)} jobs with brokers of their own, by Databricks' Python SDK, through ${String(Math.round(NIGHT_MS / 60_000))} minutes of tokens that live ${String(TOKEN_SECONDS)} s, ${String(SPEED)} times as fast; whoever makes tokens is away for ${String(TROUBLE.awayMs / SECOND_MS)} s in every ${String(TROUBLE.everyMs / SECOND_MS)} s and fails ${String(TROUBLE.failed + TROUBLE.lost)} of 100 calls besides`,
   async measure(cleanup) {
     const night: Night = { beganAtMs: Date.now(), speed: SPEED };
-    const identityProvider = await cleanup.start(
-      () => startIdentityProvider(),
-      (running) => running.close(),
-    );
-    const databricks = await cleanup.start(
-      () =>
-        startSandboxDatabricks({
-          identityProvider: { issuer: identityProvider.issuer, audience: EDITOR_CLIENT_ID },
-          people: Object.values(PEOPLE),
-          tokenSeconds: TOKEN_SECONDS,
-          clock: clockOf(night),
-        }),
-      (running) => running.close(),
-    );
+    const { identityProvider, databricks } = await startCompany(cleanup, {
+      databricks: { tokenSeconds: TOKEN_SECONDS, clock: clockOf(night) },
+    });
     databricks.tune({ rateLimitPerMinute: null });
     const { host } = databricks.workspaces.prod;
     const { sub, userName: email } = PEOPLE.ana;

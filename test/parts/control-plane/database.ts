@@ -106,6 +106,19 @@ async function storeIn(name: string): Promise<TestStore> {
   return {
     db,
     connection,
+    ...clockIn(db),
+    async close() {
+      if (closed) return;
+      closed = true;
+      await db.destroy();
+      await administer(`drop database ${name} with (force)`);
+    },
+  };
+}
+
+/** The time of a store: read, and moved ahead. */
+export function clockIn(db: Kysely<Database>): Pick<TestStore, 'advance' | 'nowMs'> {
+  return {
     async advance(ms) {
       await sql`update oam.clock set ahead_ms = ahead_ms + ${ms}`.execute(db);
     },
@@ -114,12 +127,6 @@ async function storeIn(name: string): Promise<TestStore> {
       const now = rows[0]?.now;
       if (now === undefined) throw new Error('The clock gave no answer.');
       return now.getTime();
-    },
-    async close() {
-      if (closed) return;
-      closed = true;
-      await db.destroy();
-      await administer(`drop database ${name} with (force)`);
     },
   };
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 
 import { startEmbeddedPostgres } from '../../../src/control-plane/store/embedded/server.ts';
@@ -11,7 +11,7 @@ import { migrations } from '../../../src/control-plane/store/migrations/index.ts
 import { createPool } from '../../../src/control-plane/store/store.ts';
 import type { Database } from '../../../src/control-plane/store/tables.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
-import type { TestStore } from './database.ts';
+import { clockIn, type TestStore } from './database.ts';
 
 /** A store on a server of its own, which can be taken away and brought back. */
 export interface OwnStore extends TestStore {
@@ -35,15 +35,7 @@ export async function ownStore(): Promise<OwnStore> {
   return {
     db,
     connection: { ...connection, database: 'postgres' },
-    async advance(ms) {
-      await sql`update oam.clock set ahead_ms = ahead_ms + ${ms}`.execute(db);
-    },
-    async nowMs() {
-      const { rows } = await sql<{ now: Date }>`select oam.now() as now`.execute(db);
-      const now = rows[0]?.now;
-      if (now === undefined) throw new Error('The clock gave no answer.');
-      return now.getTime();
-    },
+    ...clockIn(db),
     stopServer: () => server.close(),
     async startServer() {
       server = await start();
