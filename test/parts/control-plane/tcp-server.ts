@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -10,6 +10,7 @@ import pg from 'pg';
 
 import { clusterDataFolder, openCluster } from '../../../src/control-plane/store/embedded/cluster.ts';
 import { chooseRunner, installedPrograms } from '../../../src/control-plane/store/embedded/programs.ts';
+import { selfSign } from './self-signed.ts';
 
 /** A PostgreSQL as a company runs it: over TCP, with TLS and SCRAM only. */
 export interface TcpServer extends AsyncDisposable {
@@ -43,11 +44,13 @@ export async function startTcpServer(): Promise<TcpServer> {
   });
   if (runner.owner !== undefined) await chmod(folder, 0o711);
   const { dataFolder, password } = await openCluster(folder, runner);
-  const caFile = path.join(folder, 'server.crt');
-  certify(folder);
-  for (const name of ['server.key', 'server.crt']) {
+  const { certFile: caFile, keyFile } = await selfSign(folder, 'IP:127.0.0.1');
+  for (const [file, name] of [
+    [keyFile, 'server.key'],
+    [caFile, 'server.crt'],
+  ] as const) {
     const inside = path.join(dataFolder, name);
-    await cp(path.join(folder, name), inside);
+    await cp(file, inside);
     await chmod(inside, 0o600);
     if (runner.owner !== undefined) await chown(inside, runner.owner.uid, runner.owner.gid);
   }
@@ -98,28 +101,6 @@ export async function startTcpServer(): Promise<TcpServer> {
       ),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
-}
-
-function certify(folder: string): void {
-  execFileSync(
-    'openssl',
-    [
-      ...[
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-      ],
-      ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'],
-      ...['-keyout', path.join(folder, 'server.key'), '-out', path.join(folder, 'server.crt')],
-    ],
-    { stdio: 'ignore' },
-  );
 }
 
 async function freePort(): Promise<number> {

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { SMTPServer } from 'smtp-server';
+
+import { selfSign } from '../self-signed.ts';
 
 export const USER = 'oam';
 export const PASSWORD = 'the-password-of-the-mail-account';
@@ -29,26 +30,7 @@ export interface Mailbox extends AsyncDisposable {
 
 export async function startMailbox(): Promise<Mailbox> {
   const folder = mkdtempSync(path.join(tmpdir(), 'oam-mailbox-'));
-  const [keyFile, caFile] = [path.join(folder, 'key.pem'), path.join(folder, 'ca.pem')];
-  execFileSync(
-    'openssl',
-    [
-      ...[
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-      ],
-      ...['-keyout', keyFile, '-out', caFile, '-subj', '/CN=localhost'],
-      ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
-    ],
-    { stdio: 'ignore' },
-  );
+  const { certFile: caFile, keyFile } = await selfSign(folder, 'DNS:localhost', 'IP:127.0.0.1');
   const mails: Mail[] = [];
   const box = { putOff: 0 };
   const server = new SMTPServer({
