@@ -28,6 +28,10 @@ describe('a request that needs approval', function () {
     return items.filter((row) => row.requestId === request.id).map((row) => row.event);
   };
 
+  /** Lena's yes to a request as it was seen. */
+  const approve = ({ id, version }: RequestView): Promise<RequestView> =>
+    world.client('lena').call('approveRequest', { params: { id }, version, body: {} });
+
   /** Moves the moment at which Ana was last vouched for. */
   const seenAt = (moment: RawBuilder<unknown>) =>
     sql`update oam.principal set seen_at = ${moment} where sub = ${PEOPLE.ana.sub}`.execute(world.store.db);
@@ -127,11 +131,7 @@ describe('a request that needs approval', function () {
   it('waits for its requester where the facts about them are old, and goes on when they return', async () => {
     const request = await world.ask('ana', ROLE);
     await seenAt(sql`seen_at - interval '2 hours'`);
-    const waiting = await world.client('lena').call('approveRequest', {
-      params: { id: request.id },
-      version: request.version,
-      body: {},
-    });
+    const waiting = await approve(request);
     assert.equal(waiting.state, 'awaiting_requester');
     assert.equal(waiting.grantId, null);
     await world.client('ana').call('getMe');
@@ -143,11 +143,7 @@ describe('a request that needs approval', function () {
   it('goes on also where its requester returned at the very moment in which it began to wait', async () => {
     const request = await world.ask('ana', ROLE);
     await seenAt(sql`seen_at - interval '2 hours'`);
-    const waiting = await world.client('lena').call('approveRequest', {
-      params: { id: request.id },
-      version: request.version,
-      body: {},
-    });
+    const waiting = await approve(request);
     assert.equal(waiting.state, 'awaiting_requester');
     // What a sign-in leaves behind that looked for waiting requests just before this one was committed.
     await seenAt(sql`oam.now()`);
@@ -160,11 +156,7 @@ describe('a request that needs approval', function () {
     const request = await world.ask('ana', ROLE);
     await world.store.advance(1_000);
     await world.client('ana', { groups: ['elsewhere'] }).call('getMe');
-    const decided = await world.client('lena').call('approveRequest', {
-      params: { id: request.id },
-      version: request.version,
-      body: {},
-    });
+    const decided = await approve(request);
     assert.equal(decided.state, 'denied');
     assert.equal(decided.grantId, null);
   });
@@ -211,14 +203,7 @@ describe('a request that needs approval', function () {
       decideRequest: () => ({ kind: 'granted_at_once', because: ['Everybody gets everything.'] }),
     });
     await world.restart(permissive);
-    await refused(
-      world.client('lena').call('approveRequest', {
-        params: { id: request.id },
-        version: request.version,
-        body: {},
-      }),
-      'precondition_failed',
-    );
+    await refused(approve(request), 'precondition_failed');
     const after = await world.client('ana').call('getRequest', { params: { id: request.id } });
     assert.equal(after.state, 'denied');
     assert.match(after.because.join(' '), /your teams/);
