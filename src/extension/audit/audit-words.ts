@@ -98,7 +98,7 @@ export function grantStory(reader: Reader, { grant, rows, leases }: GrantStory):
   );
   return [
     `# ${forMarkdown(l10n.t('{0}: {1}', grant.principal.displayName, grant.role.title))}`,
-    `${forMarkdown(grantStateWords(reader, grant))}. ${forMarkdown(l10n.t('Purpose: {0}', grant.purpose))}`,
+    `${forMarkdown(l10n.t('State: {0}', grantStateWords(reader, grant)))}. ${forMarkdown(l10n.t('Purpose: {0}', grant.purpose))}`,
     `## ${forMarkdown(l10n.t('What happened'))}`,
     [`| ${head.map(forMarkdown).join(' | ')} |`, '| --- | --- | --- | --- | --- |', ...steps].join('\n'),
     `## ${forMarkdown(l10n.t('Credentials'))}`,

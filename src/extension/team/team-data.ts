@@ -61,8 +61,9 @@ export function holderOf(fact: TeamFact): PersonView {
   return fact.kind === 'token' ? fact.token.owner : fact.grant.principal;
 }
 
-/** When it ends; undefined where that is not known or never. */
+/** When it ends; undefined where that is not known or never. What does not let itself be removed ends at no time that was set. */
 export function endOf(fact: TeamFact): EpochMs | undefined {
+  if (isStuck(fact)) return undefined;
   const end = ((): string | null => {
     switch (fact.kind) {
       case 'grant':

@@ -161,6 +161,8 @@ describe('what a lead sees', () => {
     assert.match(said, /ask an administrator of Databricks/);
     const unknown = { ...grant, removingSince: null, trouble: null };
     assert.equal(factWords(reader, { kind: 'grant', grant: unknown }).description, 'removal fails');
+    // It ends at no time that anybody set.
+    assert.equal(endOf({ kind: 'grant', grant }), undefined);
   });
 
   it('is spoken of by name, nowhere as if the lead held it', () => {
