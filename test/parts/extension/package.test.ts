@@ -79,7 +79,6 @@ describe('the package of the extension', function () {
       'dist/extension/notebook/oam_access.py',
       'extension.vsixmanifest',
       'l10n/bundle.l10n.de.json',
-      'l10n/bundle.l10n.json',
       'media/activity-bar.svg',
       'media/icon.png',
       'media/timeline/timeline.css',

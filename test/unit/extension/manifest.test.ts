@@ -254,7 +254,7 @@ describe('the manifest of the extension', () => {
       'dist/extension/*.mjs',
       'dist/extension/node_modules/keytar/**',
       'dist/extension/notebook/oam_access.py',
-      'l10n/*.json',
+      'l10n/bundle.l10n.de.json',
       manifest.icon,
       'media/activity-bar.svg',
       'media/walkthrough/*.svg',
