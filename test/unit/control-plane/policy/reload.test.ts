@@ -144,6 +144,23 @@ describe('taking up a changed policy folder', function () {
     assert.deepEqual(refused, []);
   });
 
+  it('follows a link that is put in the place of another: a new folder decides whole, and not while it is written', async () => {
+    const { texts } = await readPolicyFolder(folder.path);
+    const [link, next] = [`${folder.path}/policy`, `${folder.path}/policy-next`];
+    await symlink(folder.path, link);
+    const { live, changes, compiled } = await watching({ path: link });
+    const before = live.current().hash;
+    await mkdir(next);
+    for (const [name, text] of texts) await writeFile(`${next}/${name}`, text);
+    await writeFile(`${next}/extra.cedar`, FORBIDS_ALL);
+    assert.equal(compiled.length, 1);
+    await symlink(next, `${link}.next`);
+    await rename(`${link}.next`, link);
+    await eventually(() => changes.length > 0);
+    assert.notEqual(live.current().hash, before);
+    assert.equal(compiled.length, 2);
+  });
+
   it('refuses a content once, goes on with the version before, and ends the alarm when it is taken back', async () => {
     const { live, refused, compiled } = await watching();
     const before = live.current();
