@@ -40,6 +40,8 @@ export interface RunningControlPlane {
 export interface StartOptions {
   /** Signing keys that cannot be unsealed are lost for good: new ones take their place. */
   readonly signingKeysLost?: boolean;
+  /** Calls the start off: what has been started by then is stopped in order, and the signal's reason thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function startControlPlane(
   config: ServerConfiguration,
   logger: Logger,
   print: (line: string) => void,
-  { signingKeysLost = false }: StartOptions = {},
+  { signingKeysLost = false, signal }: StartOptions = {},
 ): Promise<RunningControlPlane> {
   const redactor = createRedactor();
   const secrets = {
@@ -79,7 +81,7 @@ export async function startControlPlane(
   redactor.register(secrets.sealKeys.key);
   if (secrets.sealKeys.previous !== undefined) redactor.register(secrets.sealKeys.previous);
   const store = await openStore({
-    ...{ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger },
+    ...{ dataFolder: config.dataFolder, databaseUrl: config.databaseUrl, logger, signal },
     changing: config.lakebase && lakebaseStore(config, config.lakebase, redactor),
   });
   const { policy, policySource } = await firstPolicy(config, store, logger);
@@ -101,6 +103,7 @@ export async function startControlPlane(
     print,
   });
   try {
+    signal?.throwIfAborted();
     const bound = await listen(assembly, config);
     const url = config.publicUrl ?? bound;
     await assembly.begin(url);

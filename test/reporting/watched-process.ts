@@ -55,7 +55,7 @@ export async function startWatched(
 }
 
 /** The processes that work in the folder, or name it in their command line or their environment, which is inherited. */
-function commandsIn(folder: string): { pid: number; command: string }[] {
+export function commandsIn(folder: string): { pid: number; command: string }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => ({ pid: Number(name), ...traces(name) }))

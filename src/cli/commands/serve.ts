@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 import type { RunningControlPlane, StartOptions } from '../../control-plane/server.ts';
 import type { Invocation } from '../invocation.ts';
 import { boundServerHeap } from '../server-heap.ts';
@@ -11,8 +13,8 @@ import { boundServerHeap } from '../server-heap.ts';
 export async function serve(file: string, options: StartOptions, invocation: Invocation): Promise<void> {
   const { logger, signals, env, answer, atTerminal } = invocation;
   let running: RunningControlPlane | undefined;
-  const asked = Promise.withResolvers<void>();
-  // A signal during the start is heard too, from its first moment: what has been started is then closed in order.
+  const stop = new AbortController();
+  // A signal during the start is heard too, from its first moment: it calls off the start, and what runs by then is closed.
   const taken = signals.take((signal) => {
     if (signal === 'SIGHUP' && !atTerminal) {
       // During the start the folder is being read anyway.
@@ -20,21 +22,23 @@ export async function serve(file: string, options: StartOptions, invocation: Inv
       return;
     }
     logger.info('stopping', { signal });
-    asked.resolve();
+    stop.abort();
   });
   try {
     // The server is large and needed here only.
     const { loadServerConfiguration } = await import('../../control-plane/configuration/configuration.ts');
     const configuration = await loadServerConfiguration(file, env);
     const { startControlPlane } = await import('../../control-plane/server.ts');
-    running = await startControlPlane(configuration, logger, answer, options);
+    running = await startControlPlane(configuration, logger, answer, { ...options, signal: stop.signal });
     boundServerHeap();
     try {
       answer(JSON.stringify({ event: 'listening', url: running.url }));
-      await asked.promise;
+      if (!stop.signal.aborted) await once(stop.signal, 'abort');
     } finally {
       await running.close();
     }
+  } catch (error) {
+    if (error !== stop.signal.reason) throw error;
   } finally {
     taken[Symbol.dispose]();
   }

@@ -27,6 +27,8 @@ export interface StoreOptions {
   readonly changing?:
     { readonly connection: pg.ClientConfig; readonly password: ChangingPassword } | undefined;
   readonly logger: Logger;
+  /** Calls the opening off; what has been started by then is stopped in order, and the signal's reason thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DATABASE_NAME = 'oam';
@@ -56,6 +58,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   const server = await startEmbeddedPostgres(options);
   try {
+    options.signal?.throwIfAborted();
     await ensureDatabase(server.connection);
     const pool = createPool({ ...server.connection, database: DATABASE_NAME }, options.logger);
     return await openOn(pool, options.logger, () => server.close());

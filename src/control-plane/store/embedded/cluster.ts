@@ -3,6 +3,7 @@ import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'no
 import { join } from 'node:path';
 
 import { OamError } from '../../../domain/errors.ts';
+import { signal as send } from './processes.ts';
 import { finished, type Runner } from './programs.ts';
 
 /** The name of the database's only user. */
@@ -23,15 +24,16 @@ export function clusterDataFolder(folder: string): string {
 
 /**
  * Opens the cluster, making it first if there is none. It is built aside, password included, and moved into place
- * in one step: a start that is killed half-way leaves a draft that the next one clears away, never half a cluster.
+ * in one step: a start that is killed half-way leaves a draft that the next one clears away, never half a cluster. One that
+ * is called off ends the making, leaves nothing, and throws the signal's reason.
  *
  * @throws {OamError} `data_folder_damaged` when there are data without their password, `postgres_failed` when
  * initdb fails.
  */
-export async function openCluster(folder: string, runner: Runner): Promise<Cluster> {
+export async function openCluster(folder: string, runner: Runner, signal?: AbortSignal): Promise<Cluster> {
   await clearDrafts(folder);
   const place = join(folder, 'database');
-  if (!(await exists(join(place, 'data', 'PG_VERSION')))) await makeCluster(folder, place, runner);
+  if (!(await exists(join(place, 'data', 'PG_VERSION')))) await makeCluster(folder, place, runner, signal);
   try {
     const password = (await readFile(join(place, 'password'), 'utf8')).trim();
     return { dataFolder: clusterDataFolder(folder), password };
@@ -55,7 +57,13 @@ async function clearDrafts(folder: string): Promise<void> {
   }
 }
 
-async function makeCluster(folder: string, place: string, runner: Runner): Promise<void> {
+async function makeCluster(
+  folder: string,
+  place: string,
+  runner: Runner,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
   const draft = join(folder, DRAFT + randomBytes(6).toString('hex'));
   await mkdir(join(draft, 'data'), { recursive: true, mode: 0o700 });
   const passwordFile = join(draft, 'password');
@@ -80,9 +88,16 @@ async function makeCluster(folder: string, place: string, runner: Runner): Promi
     ],
     ['ignore', 'ignore', 'pipe'],
   );
+  // With what it has started: it leads a process group of its own.
+  const callOff = (): void => {
+    if (initdb.pid !== undefined) send(-initdb.pid, 'SIGTERM');
+  };
+  signal?.addEventListener('abort', callOff);
   const { code, complaint } = await finished(initdb);
+  signal?.removeEventListener('abort', callOff);
   if (code !== 0) {
-    await rm(draft, { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true, maxRetries: 3 });
+    signal?.throwIfAborted();
     throw new OamError(
       'postgres_failed',
       'The embedded database could not be created. Check that the data folder can be written and has room, then start again.',

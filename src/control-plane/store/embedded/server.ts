@@ -23,6 +23,8 @@ export interface EmbeddedPostgresOptions {
   readonly logger: Logger;
   /** The folder with PostgreSQL's `bin/`, `lib/` and `share/`; the one that npm installed unless told. */
   readonly programs?: string;
+  /** Calls the start off; what has been started by then is stopped in order. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running PostgreSQL that nobody else can reach. */
@@ -62,13 +64,14 @@ const LOG_MAX_BYTES = 10 * 1024 * 1024;
 
 /**
  * Starts PostgreSQL on a data folder: no TCP, a socket in a folder with mode 0700, SCRAM with a random password,
- * fsync on. What a killed control plane left behind is stopped first, and a server that dies is started again.
+ * fsync on. What a killed control plane left behind is stopped first, and a server that dies is started again. A start that
+ * is called off throws the signal's reason once nothing of it runs.
  *
  * @throws {OamError} `data_folder_in_use`, `data_folder_not_ours`, `data_folder_damaged`, `postgres_missing`,
  * `postgres_cannot_run`, `postgres_failed`, `postgres_will_not_stop`.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { logger } = options;
+  const { logger, signal: calledOff } = options;
   const folder = await ownFolder(options.dataFolder);
   const holder = await holdFolder(folder);
   try {
@@ -78,12 +81,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       dataFolder: clusterDataFolder(folder),
     });
     await chmod(folder, runner.manner === 'as another account' ? 0o711 : 0o700);
-    const cluster = await openCluster(folder, runner);
+    const cluster = await openCluster(folder, runner, calledOff);
     const formerSocketFolder = await stopOrphan(cluster.dataFolder, logger);
     if (formerSocketFolder !== undefined) await removeTemporary(formerSocketFolder);
     const socketFolder = await makeSocketFolder(folder, runner);
     const server = new SupervisedServer({ folder, cluster, runner, socketFolder, holder, logger });
-    await server.start();
+    await server.start(calledOff);
     return server;
   } catch (error) {
     await holder.release();
@@ -117,17 +120,30 @@ class SupervisedServer implements EmbeddedPostgres {
     this.connection = { host, port: PORT, user: DATABASE_USER, password: cluster.password, ssl: false };
   }
 
-  async start(): Promise<void> {
-    const { cluster, logger, runner, socketFolder } = this.#parts;
+  async start(calledOff: AbortSignal | undefined): Promise<void> {
+    const { logger, runner, socketFolder } = this.#parts;
     const begun = performance.now();
     process.on('exit', this.#atExit);
+    try {
+      await this.#startAfterRemains(begun, calledOff);
+    } catch (error) {
+      process.off('exit', this.#atExit);
+      await removeTemporary(socketFolder);
+      throw error;
+    }
+    logger.info('The embedded database runs.', {
+      manner: runner.manner,
+      ms: Math.round(performance.now() - begun),
+    });
+  }
+
+  async #startAfterRemains(begun: number, calledOff: AbortSignal | undefined): Promise<void> {
+    const { cluster, logger } = this.#parts;
     for (;;) {
-      const failure = await this.#tryToStart();
-      if (failure === undefined) break;
+      const failure = await this.#tryToStart(calledOff);
+      if (failure === undefined) return;
       const remains = /lock file ".*" already exists|shared memory block .* is still in use/.test(failure);
       if (!remains || performance.now() - begun > REMAINS_PATIENCE_MS) {
-        process.off('exit', this.#atExit);
-        await removeTemporary(socketFolder);
         throw new OamError(
           'postgres_failed',
           'The embedded database did not start. Its log is in the data folder, in postgresql.log.',
@@ -138,10 +154,6 @@ class SupervisedServer implements EmbeddedPostgres {
       await pause(POLL_MS * 5);
       await stopOrphan(cluster.dataFolder, logger);
     }
-    logger.info('The embedded database runs.', {
-      manner: runner.manner,
-      ms: Math.round(performance.now() - begun),
-    });
   }
 
   close(): Promise<void> {
@@ -162,7 +174,8 @@ class SupervisedServer implements EmbeddedPostgres {
   }
 
   /** Undefined once the server answers; otherwise what it said before it ended. */
-  async #tryToStart(): Promise<string | undefined> {
+  async #tryToStart(calledOff?: AbortSignal): Promise<string | undefined> {
+    calledOff?.throwIfAborted();
     const { folder, cluster, runner, socketFolder } = this.#parts;
     const logFile = join(folder, 'postgresql.log');
     const log = await openLog(logFile);
@@ -195,8 +208,12 @@ class SupervisedServer implements EmbeddedPostgres {
             .slice(-2_000) || 'it said nothing'
         );
       }
-      if (performance.now() > deadline) {
+      if (calledOff?.aborted === true || performance.now() > deadline) {
         if (child.pid !== undefined) await stopPostmaster(child.pid, cluster.dataFolder);
+        // One that is in its first moments is not known by its data folder yet, and ends by the signal all the same.
+        await end;
+        this.#child = undefined;
+        calledOff?.throwIfAborted();
         return 'it did not answer in time';
       }
       await pause(POLL_MS);

@@ -41,8 +41,8 @@ export interface DataFolder {
   readonly path: string;
   /** Starts from a database that was made before: making one takes most of the time. */
   startFromMade(): Promise<void>;
-  /** Opens a store in this process, on this folder unless told. */
-  open(path?: string): Promise<Store>;
+  /** Opens a store in this process, on this folder unless told; the signal calls it off. */
+  open(path?: string, signal?: AbortSignal): Promise<Store>;
   /** Starts the program that opens a store. */
   launch(args: readonly string[], options?: LaunchOptions): Launched;
   /** Starts it, and waits until it says what came of it. */
@@ -55,7 +55,8 @@ export function dataFolderForEach(): DataFolder {
   let path = '';
   let children: ChildProcess[] = [];
 
-  const open = (dataFolder = path): Promise<Store> => openStore({ dataFolder, logger: silentLogger });
+  const open = (dataFolder = path, signal?: AbortSignal): Promise<Store> =>
+    openStore({ dataFolder, logger: silentLogger, signal });
 
   const launch = (args: readonly string[], options: LaunchOptions = {}): Launched => {
     const child = spawn(process.execPath, [PROGRAM, ...args], {

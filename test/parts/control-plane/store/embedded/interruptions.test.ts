@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { startMark } from '../../../../../src/control-plane/store/embedded/processes.ts';
+import { commandsIn } from '../../../../reporting/watched-process.ts';
 import { dataFolderForEach, kill, postmasterPid, until } from './data-folder.ts';
 
 describe('the embedded database, interrupted', function () {
@@ -59,6 +60,31 @@ describe('the embedded database, interrupted', function () {
     });
   });
 
+  for (const [moment, isReached] of [
+    ['is made', (names: readonly string[]) => names.some((name) => name.startsWith('database.draft-'))],
+    ['is made, and its server begins', (names) => names.includes('postgresql.log')],
+  ] satisfies [string, (names: readonly string[]) => boolean][]) {
+    it(`leaves nothing running and nothing half-made where its start is called off while it ${moment}`, async () => {
+      const calling = new AbortController();
+      const opening = dataFolder.open(dataFolder.path, calling.signal);
+      await until(moment, async () => isReached(await readdir(dataFolder.path)));
+      calling.abort();
+      await assert.rejects(opening, { name: 'AbortError' });
+      const names = await readdir(dataFolder.path);
+      assert.deepEqual(
+        names.filter((name) => /^(database\.draft-|holder\.)/.test(name)),
+        [],
+      );
+      assert.deepEqual(programsOn(dataFolder.path), []);
+      await (await dataFolder.open()).close();
+    });
+  }
+
+  it('opens nothing where it was called off before it began', async () => {
+    await assert.rejects(dataFolder.open(dataFolder.path, AbortSignal.abort()), { name: 'AbortError' });
+    assert.deepEqual(programsOn(dataFolder.path), []);
+  });
+
   it('is not fooled by files that a machine that lost its power left behind', async () => {
     await dataFolder.startFromMade();
     // A pid that runs now, but as another process than the one that wrote it; and one that is no longer ours in shape.
@@ -76,3 +102,9 @@ describe('the embedded database, interrupted', function () {
     await (await dataFolder.open()).close();
   });
 });
+
+/** The database's programs that work on the folder. */
+function programsOn(folder: string): string[] {
+  const commands = commandsIn(folder).map(({ command }) => command);
+  return commands.filter((command) => /\b(postgres|initdb)\b/.test(command));
+}
