@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 
 import fc from 'fast-check';
-import ts from 'typescript';
 
-import { OamError } from '../../../src/domain/errors.ts';
 import { GRANT_STATES } from '../../../src/domain/lifecycle.ts';
 import { silentLogger } from '../../../src/domain/logger.ts';
 import { DAY_MS, HOUR_MS } from '../../../src/domain/time.ts';
@@ -18,63 +15,16 @@ import {
   loadTeam,
   outlives,
   overlooked,
-  type TeamData,
 } from '../../../src/extension/team/team-data.ts';
 import { teamCsv } from '../../../src/extension/team/team-csv.ts';
 import { TeamModel } from '../../../src/extension/team/team-model.ts';
-import {
-  factWords,
-  memberWords,
-  personWords,
-  teamMessage,
-  unreadWords,
-} from '../../../src/extension/team/team-words.ts';
-import { timelinePage } from '../../../src/extension/team/timeline-page.ts';
+import { factWords, memberWords, personWords, unreadWords } from '../../../src/extension/team/team-words.ts';
 import type { LeaseView } from '../../../src/protocol/leases.ts';
-import { UNREAD_REASONS, type TeamMemberView, type TeamTokenView } from '../../../src/protocol/team.ts';
+import { UNREAD_REASONS } from '../../../src/protocol/team.ts';
 import { fakeControlPlane } from './control-plane.ts';
 import { english } from './localise.ts';
-import { aGrant, aMe, ANA, LENA, PROD } from './views.ts';
-
-const NOW = Date.parse('2026-11-23T10:30:05.000Z');
-const reader = { l10n: english, locale: 'en-GB', nowMs: NOW };
-
-const at = (ms: number): string => new Date(NOW + ms).toISOString();
-
-function aLease(change: Partial<LeaseView> = {}): LeaseView {
-  return {
-    ...{ id: 'l1', grantId: 'g1', state: 'issued', issuedAt: at(-60_000), expiresAt: at(60_000) },
-    ...{ renewals: 0, renewedAt: null, revokedAt: null, outlives: null },
-    ...change,
-  };
-}
-
-function aToken(change: Partial<TeamTokenView> = {}): TeamTokenView {
-  return {
-    ...{ workspace: PROD, tokenId: 't1', owner: ANA, comment: 'laptop' },
-    ...{ createdAt: at(-400 * DAY_MS), lastUsedAt: null, expiresAt: null },
-    ...change,
-  };
-}
-
-function aMember(change: Partial<TeamMemberView> = {}): TeamMemberView {
-  return {
-    ...{ person: ANA, duty: 'data-scientist', teams: ['recsys'], seenAt: at(0) },
-    ...{ lastApprovedAt: null, waitingSince: null, openGrants: 0 },
-    ...change,
-  };
-}
-
-function aTeam(change: Partial<TeamData> = {}): TeamData {
-  return {
-    grants: [aGrant({ endsAt: at(2 * HOUR_MS) })],
-    leases: [{ lease: aLease(), grant: aGrant({ endsAt: at(2 * HOUR_MS) }) }],
-    members: [aMember()],
-    tokens: [aToken()],
-    unread: [],
-    ...change,
-  };
-}
+import { aGrant, aMe, ANA, LENA } from './views.ts';
+import { aLease, aMember, at, aTeam, aToken, NOW, reader } from './team-views.ts';
 
 describe('what a lead sees', () => {
   it('comes with the soonest end first, by person, and what has no known end last', () => {
@@ -303,96 +253,6 @@ describe('a table for a spreadsheet', () => {
     assert.equal(rows[2]?.[10], `'=HYPERLINK("http://e.x")`);
     assert.equal(rows[2]?.[7], at(2 * HOUR_MS));
   });
-});
-
-describe('the page of the timeline', () => {
-  const page = (data: TeamData | undefined, message = ''): string =>
-    timelinePage(reader, {
-      ...{ data, message },
-      ...{ nonce: 'n0nce', cspSource: 'https://file.example', scriptUri: 'x.js', styleUri: 'x.css' },
-    });
-
-  it('takes nothing that is not read for nothing that is held', () => {
-    const away = new OamError('unreachable', 'The server could not be reached.');
-    const messages = (
-      [
-        { kind: 'unknown' },
-        { kind: 'failed', error: away },
-        { kind: 'known', data: aTeam(), stale: away },
-        { kind: 'known', data: aTeam(), stale: undefined },
-      ] as const
-    ).map((state) => teamMessage(english, state));
-    assert.deepEqual(messages, [
-      'Reading what your teams hold…',
-      'The server could not be reached.',
-      'Not up to date. The server could not be reached.',
-      '',
-    ]);
-    const unread = page(undefined, messages[1]);
-    assert.match(unread, /role="status">The server could not be reached\./);
-    assert.doesNotMatch(unread, /Nobody in your teams/);
-    assert.match(page({ ...aTeam(), grants: [], leases: [] }), /Nobody in your teams/);
-    assert.match(page(aTeam(), messages[2]), /role="status">Not up to date.*<rect/s);
-  });
-
-  it('runs its own script only, and takes nothing from elsewhere', () => {
-    const text = page(aTeam());
-    const csp = /Content-Security-Policy" content="([^"]+)"/.exec(text)?.[1]?.replaceAll('&#39;', "'");
-    assert.equal(
-      csp,
-      "default-src 'none'; style-src https://file.example; script-src 'nonce-n0nce'; base-uri 'none'; form-action 'none'",
-    );
-    assert.deepEqual(text.match(/<script[^>]*>/g), ['<script nonce="n0nce" src="x.js">']);
-    assert.doesNotMatch(text, /\sstyle=|\son\w+=|javascript:/);
-  });
-
-  it('holds what people wrote as text', () => {
-    const evil = '"><img src=x onerror=alert(1)>';
-    const text = page(
-      aTeam({
-        grants: [
-          aGrant({ principal: { ...ANA, displayName: evil }, role: { ...aGrant().role, title: evil } }),
-        ],
-      }),
-    );
-    assert.doesNotMatch(text, /<img/);
-  });
-
-  it('tells the same in picture and table, and can be reached by keys', () => {
-    const text = page(
-      aTeam({ grants: [aGrant({ endsAt: at(2 * HOUR_MS) }), aGrant({ id: 'g2', state: 'revoke_stuck' })] }),
-    );
-    const bars = [...text.matchAll(/data-row="([^"]+)"/g)].map(([, id]) => id);
-    const rows = [...text.matchAll(/<tr id="([^"]+)"/g)].map(([, id]) => id);
-    assert.deepEqual([...bars].sort(), [...rows].sort());
-    assert.equal(bars.length, 3);
-    assert.equal(text.match(/<rect class="bar \w+"[^>]*role="button" aria-label="[^"]+"/g)?.length, 3);
-    assert.deepEqual(
-      [...text.matchAll(/data-act="(\w+)" data-grant="(\w+)"/g)].map(([, act, id]) => [act, id]),
-      [
-        ['extend', 'g1'],
-        ['revoke', 'g1'],
-      ],
-    );
-    assert.match(page(aTeam({ grants: [], leases: [] })), /Nobody in your teams holds anything/);
-  });
-
-  it('has a script that holds to its types', () => {
-    const file = 'media/timeline/timeline.js';
-    const program = ts.createProgram([file], {
-      ...{ allowJs: true, checkJs: true, noEmit: true, strict: true, skipLibCheck: true },
-      ...{
-        target: ts.ScriptTarget.ES2023,
-        lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
-        types: [],
-      },
-    });
-    const problems = ts
-      .getPreEmitDiagnostics(program)
-      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
-    assert.deepEqual(problems, []);
-    assert.doesNotMatch(readFileSync(file, 'utf8'), /innerHTML|eval|fetch|import\(/);
-  }).timeout(30_000);
 });
 
 /** Cells of comma-separated values (RFC 4180), by other means than what writes them. */
