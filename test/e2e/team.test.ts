@@ -71,6 +71,8 @@ describe('the team of a lead', () => {
     await lena.workbench.widenSideBar(420);
     const none = lena.approvals.getByText('No request waits for your approval.');
     await none.waitFor();
+    // Each change of the colours is kept by VS Code, and with it what the extension asked it to keep before.
+    await pictures(lena, 'approvals-empty');
     controlPlane.pause();
     try {
       await lena.page.reload();
