@@ -1,3 +1,4 @@
+import type { PathEnd } from '../../broker/index.ts';
 import type { OamError } from '../../domain/errors.ts';
 import type { PrincipalKey } from '../../domain/principal.ts';
 import {
@@ -12,6 +13,9 @@ import {
 } from '../../identity/index.ts';
 import type { SessionLimits } from '../../protocol/configuration.ts';
 import type { Clock } from '../../domain/time.ts';
+
+/** How a person leaves: by their own word, or because somebody else has signed in in their place. */
+export type Leaving = Extract<PathEnd, 'signed_out' | 'principal_changed'>;
 
 /** The session that a command works in: that of whoever acts when it begins. */
 export interface CommandSession {
@@ -37,6 +41,11 @@ export interface CommandSession {
   databricks(): Promise<DatabricksSignIns>;
   /** @returns Who was signed out, once the provider has been told. */
   signOut(): Promise<Session | undefined>;
+  /**
+   * Tells once that whoever the command works as has signed out, in whichever program that shares the session; at once
+   * where they have already. A session that ran out is none of it: the same person may come back to it.
+   */
+  onLeft(listener: (leaving: Leaving) => void): Disposable;
   /** Another program has changed the accounts. */
   changed(): Promise<void>;
 }
@@ -106,6 +115,17 @@ export function commandSession({
       const session = await current();
       if (account !== undefined) await (await accounts.signOut(account)).atProvider;
       return session;
+    },
+    onLeft(listener) {
+      const watch = new DisposableStack();
+      const look = (): void => {
+        if (account === undefined || accounts.keeperOf(account) !== undefined) return;
+        watch.dispose();
+        listener(actingIn(accounts) === undefined ? 'signed_out' : 'principal_changed');
+      };
+      watch.use(accounts.onDidChange(look));
+      look();
+      return watch;
     },
     changed: async () => (reading === undefined ? undefined : accounts.reload()),
   };

@@ -70,7 +70,8 @@ export async function exec(
     await prepare('member', host);
     const person = await personAt(host, session, connection, invocation, connection.withinLimits);
     const source = personTokenSource(person);
-    return runProgram({ host, person, source, held: undefined }, options, invocation);
+    const { session: signedIn } = connection;
+    return runProgram({ host, person, source, held: undefined, session: signedIn }, options, invocation);
   }
   const access = await obtainRole(
     { ...options, roleId: options.roleId },
@@ -144,7 +145,8 @@ async function placeOf(
   const source = hasOwnPath(grant.role.credential)
     ? roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor, person })
     : personTokenSource(person);
-  return { host, person, source, held: { grant, client } };
+  // What took its grant over has no session to end with.
+  return { host, person, source, held: { grant, client }, ...(!runner && { session: connection.session }) };
 }
 
 function noOwnSignIn(): UsageError {

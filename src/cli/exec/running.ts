@@ -16,12 +16,13 @@ import { stateFolder } from '../../identity/index.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { describeMoment } from '../duration.ts';
+import type { CommandSession, Leaving } from '../connection/session.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
 import { runChild } from './child.ts';
 import { type ChildEnvironment, childEnvironment } from './child-environment.ts';
 import { endingWords, watchGrant } from './grant-watch.ts';
-import { keepTokenFile, tokenFolder } from './token-file.ts';
+import { keepTokenFile, type TokenFile, tokenFolder } from './token-file.ts';
 
 /** Where and as whom the program works. */
 export interface ExecPlace {
@@ -31,6 +32,8 @@ export interface ExecPlace {
   readonly person?: PersonTokenOptions;
   /** The grant that the program works under, and who asks after it; absent where it has the person's everyday access only. */
   readonly held: HeldGrant | undefined;
+  /** The session that the access ends with; absent where the program goes on without one. */
+  readonly session?: Pick<CommandSession, 'onLeft'> | undefined;
 }
 
 /** The grant that a program works under. */
@@ -117,30 +120,40 @@ async function runWithTokenFile(place: ExecPlace, program: Program, invocation: 
     DATABRICKS_AUTH_TYPE: 'file-oidc',
     DATABRICKS_OIDC_TOKEN_FILEPATH: file.path,
   });
-  return await runInPlace(environment, place, undefined, program, invocation);
+  return await runInPlace(environment, place, file, program, invocation);
 }
 
 async function runInPlace(
   { env, leftOut }: ChildEnvironment,
-  { held }: ExecPlace,
-  path: BrokerPath | undefined,
+  { held, session }: ExecPlace,
+  access: BrokerPath | TokenFile,
   { command, args }: Program,
   invocation: Invocation,
 ): Promise<number> {
   const { atTerminal, note, outlivesTerminal, signals } = invocation;
   if (leftOut.length > 0) note(`Left out of the program's environment: ${leftOut.join(', ')}`);
-  const watch = held && watchWhileRunning(held, path, invocation);
-  try {
-    return await runChild({ command, args, env, signals, atTerminal, outlivesTerminal });
-  } finally {
-    watch?.[Symbol.dispose]();
-  }
+  using watches = new DisposableStack();
+  watches.use(held && watchWhileRunning(held, access, invocation));
+  watches.use(
+    session?.onLeft((leaving) => {
+      access.end(leaving);
+      note(
+        `oam: ${LEFT[leaving]} while the program runs, so it gets nothing more. Sign in and start it anew.`,
+      );
+    }),
+  );
+  return await runChild({ command, args, env, signals, atTerminal, outlivesTerminal });
 }
+
+const LEFT: Readonly<Record<Leaving, string>> = {
+  signed_out: 'You have signed out',
+  principal_changed: 'Somebody else has signed in',
+};
 
 /** Warns of a grant's end, and ends a role's path with it. A person's path stays: it answers as the person, who has less now. */
 function watchWhileRunning(
   { grant, client, endOf }: HeldGrant,
-  path: BrokerPath | undefined,
+  access: BrokerPath | TokenFile,
   { clock, note }: Pick<Invocation, 'clock' | 'note'>,
 ): Disposable {
   return watchGrant({
@@ -151,7 +164,7 @@ function watchWhileRunning(
     },
     onOver() {
       note(`oam: The access has ended while the program runs: ${oneLine(grant.role.title)}.`);
-      if (hasOwnPath(grant.role.credential)) path?.end('grant_ended');
+      if (hasOwnPath(grant.role.credential)) access.end('grant_ended');
     },
   });
 }

@@ -16,6 +16,8 @@ export interface TokenFile extends AsyncDisposable {
   readonly path: string;
   /** When what lies there now is worth nothing any more. */
   readonly expiresAtMs: EpochMs;
+  /** Removes it while the program still runs. No fresh one follows. */
+  end(): void;
 }
 
 /** What {@link keepTokenFile} needs. */
@@ -111,16 +113,21 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFil
 
   await write();
   const keeping = keepFresh();
+  const remove = async (): Promise<void> => {
+    stopped.abort();
+    await keeping;
+    await rm(path, { force: true });
+  };
   return {
     path,
     get expiresAtMs() {
       return expiresAtMs;
     },
-    async [Symbol.asyncDispose]() {
-      stopped.abort();
-      await keeping;
-      await rm(path, { force: true });
+    end() {
+      // Where it fails it is tried once more when the program has ended, and told then.
+      remove().catch(() => undefined);
     },
+    [Symbol.asyncDispose]: remove,
   };
 }
 

@@ -70,9 +70,14 @@ export async function runKernel(
       const watch = watchGrant({ grantId, client, clock, onOver, onEnding: () => undefined });
       stopped.signal.addEventListener('abort', () => watch[Symbol.dispose](), { once: true });
     };
+    /** A token in hand may be good for long after the sign-out as well. */
+    const endsWithSession = (): void => {
+      const watch = connection.session.onLeft((leaving) => path.end(leaving));
+      stopped.signal.addEventListener('abort', () => watch[Symbol.dispose](), { once: true });
+    };
     const path = broker.open({
       host: wish.host,
-      source: board.telling(sourceOf(wish, connection, around, endsWith)),
+      source: board.telling(sourceOf(wish, connection, around, { endsWith, endsWithSession })),
       onRefusal: (refusal) => {
         board.refused(refusal);
       },
@@ -129,12 +134,18 @@ async function endWithJupyter({ env }: Invocation, signal: AbortSignal): Promise
   if (!signal.aborted) process.kill(process.pid, 'SIGTERM');
 }
 
+/** What a kernel's path ends with, from the moment on at which there is such a thing. */
+interface PathWatches {
+  readonly endsWith: (grantId: string) => void;
+  readonly endsWithSession: () => void;
+}
+
 /** Nobody may be signed in yet, and the role may not be held: both are looked for at each token until they are there. */
 function sourceOf(
   { host, roleId }: KernelRun,
   connection: Connection,
   around: Invocation,
-  onGrant: (grantId: string) => void,
+  { endsWith, endsWithSession }: PathWatches,
 ): TokenSource {
   let source: TokenSource | undefined;
   const find = async (signal: AbortSignal | undefined): Promise<TokenSource> => {
@@ -149,13 +160,16 @@ function sourceOf(
     if (roleId === undefined) return personTokenSource(person);
     const { client } = connection;
     const grantId = await heldRole(roleId, host, client, signal);
-    onGrant(grantId);
+    endsWith(grantId);
     const ofSignIn = () => session.signInId;
     return roleTokenSource({ grantId, client, redactor: around.redactor, person, session: ofSignIn });
   };
   return {
     async token(signal) {
-      source ??= await find(signal);
+      if (source === undefined) {
+        source = await find(signal);
+        endsWithSession();
+      }
       return source.token(signal);
     },
   };

@@ -6,7 +6,7 @@ import type { ConnectionState } from '../connection/connection.ts';
 export type Person =
   | { readonly kind: 'restoring' }
   | { readonly kind: 'nobody' }
-  /** The session ran out: addresses stay for the same person to come back to, and refuse until then. */
+  /** The session ran out: addresses stay for the same person to come back to. Until then a token in hand is given out while it lives, and no new one comes. */
   | { readonly kind: 'expired' }
   | { readonly kind: 'signedIn'; readonly principal: PrincipalKey };
 

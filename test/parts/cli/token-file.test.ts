@@ -95,6 +95,17 @@ describe('oam exec --file-oidc: the file', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
+  it('goes while the program runs where its person leaves, and no fresh one follows', async () => {
+    const { options, clock, calls } = session();
+    await using file = await keepTokenFile(options);
+    file.end();
+    await until(async () => (await readdir(folder)).length === 0);
+    clock.now += 8 * 3_600_000;
+    await delay(20);
+    assert.equal(calls(), 1);
+    assert.deepEqual(await readdir(folder), []);
+  });
+
   it('is not written where others could read it, nor where a link leads', async () => {
     const { options } = session();
     await (await keepTokenFile(options))[Symbol.asyncDispose]();

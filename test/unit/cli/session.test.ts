@@ -147,6 +147,37 @@ describe('oam: the session', () => {
     await assert.rejects(connection.session.accessToken(), (error) => hasCode(error, 'not_signed_in'));
   });
 
+  it('tells a program that whoever it works as has signed out, and not that another account acts or a session ran out', async () => {
+    const { connection } = await command();
+    await connection.session.accept(ana);
+    const told: string[] = [];
+    connection.session.onLeft((leaving) => told.push(leaving));
+    await actFrom(stores, { ...ana, subject: 'lena' });
+    await connection.session.changed();
+    await storeOf(stores, ana).clear();
+    await connection.session.changed();
+    await connection.session.accept(ana);
+    await connection.session.changed();
+    assert.equal(told.length, 0, told.join());
+    await storeOf(stores, ana).clear();
+    await stores.list.clear();
+    await connection.session.changed();
+    await connection.session.changed();
+    assert.deepEqual(told, ['signed_out']);
+    connection.session.onLeft((leaving) => told.push(`late: ${leaving}`));
+    assert.deepEqual(told, ['signed_out', 'late: signed_out']);
+  });
+
+  it('tells a program that somebody else has signed in in the place of whoever it works as', async () => {
+    const { connection } = await command();
+    await connection.session.accept(ana);
+    const told: string[] = [];
+    connection.session.onLeft((leaving) => told.push(leaving));
+    await (await command()).connection.session.accept({ ...ana, subject: 'lena' });
+    await connection.session.changed();
+    assert.deepEqual(told, ['principal_changed']);
+  });
+
   for (const kept of [true, false]) {
     describe(kept ? 'in the keychain' : 'of the process', () => {
       it('ends after the idle time, counted from the last command, and says so', async () => {
