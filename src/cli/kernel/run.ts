@@ -12,7 +12,6 @@ import { OamError } from '../../domain/errors.ts';
 import { hasOwnPath } from '../../domain/role.ts';
 import { SECOND_MS } from '../../domain/time.ts';
 import { stateFolder } from '../../identity/index.ts';
-import type { ControlPlaneClient } from '../../protocol/client.ts';
 import type { Connection } from '../connection/connect.ts';
 import { personAt } from '../connection/person.ts';
 import { childEnvironment } from '../exec/child-environment.ts';
@@ -21,6 +20,7 @@ import { watchGrant } from '../exec/grant-watch.ts';
 import type { Invocation } from '../invocation.ts';
 import type { SignalDesk } from '../signals.ts';
 import { ACCESS_FILE, AccessBoard } from './access-board.ts';
+import { heldRole, openGrants } from './held-grants.ts';
 import { inheritedPointer } from './inherited-pointer.ts';
 
 /** What a `kernel.json` says. */
@@ -175,28 +175,6 @@ function sourceOf(
   };
 }
 
-/** The person's grant of the role, where it is there: nothing is asked for here. */
-async function heldRole(
-  roleId: string,
-  host: string,
-  client: ControlPlaneClient,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const query = { scope: 'mine', open: 'true' } as const;
-  const { items } = await client.call('listGrants', { query, ...(signal && { signal }) });
-  const grant = items.find(
-    ({ role, state }) => state === 'active' && role.id === roleId && role.workspace.host === host,
-  );
-  if (grant === undefined || !hasOwnPath(grant.role.credential)) {
-    throw new OamError(
-      'role_not_held',
-      'You do not hold the role of this kernel now. Ask for it with `oam request`, then run the cell again.',
-      { detail: roleId },
-    );
-  }
-  return grant.id;
-}
-
 /** Keeps the board up to date while the kernel runs. What cannot be asked now is asked again. */
 async function watchAccess(
   { host, roleId }: KernelRun,
@@ -210,11 +188,10 @@ async function watchAccess(
       await withinLimits.person(signal);
       const person = await session.current();
       if (person !== undefined) {
-        const query = { scope: 'mine', open: 'true' } as const;
-        const { items } = await client.call('listGrants', { query, signal });
+        const grants = await openGrants(client, signal);
         board.holds(
           person.userName,
-          items.filter(({ role }) =>
+          grants.filter(({ role }) =>
             roleId === undefined
               ? role.workspace.host === host && !hasOwnPath(role.credential)
               : role.id === roleId,

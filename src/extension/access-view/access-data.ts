@@ -2,7 +2,7 @@ import type { ControlPlaneClient } from '../../protocol/client.ts';
 import { PAGE_MAX_ROWS } from '../../protocol/limits.ts';
 import type { Me } from '../../protocol/person.ts';
 import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
-import { allPages } from '../all-pages.ts';
+import { allPages } from '../../protocol/all-pages.ts';
 
 /** What the side bar shows, as the control plane told it at one moment. */
 export interface AccessData {

@@ -2,7 +2,7 @@ import { DAY_MS, type EpochMs } from '../../domain/time.ts';
 import type { CallOutput, ControlPlaneClient } from '../../protocol/client.ts';
 import type { GrantView, PersonView } from '../../protocol/schemas.ts';
 import type { TeamLeaseView, TeamMemberView, TeamTokenView, UnreadReason } from '../../protocol/team.ts';
-import { allPages } from '../all-pages.ts';
+import { allPages } from '../../protocol/all-pages.ts';
 
 /** What a lead sees of their teams, as the control plane told it at one moment. */
 export interface TeamData {

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { AccessBoard } from '../../../src/cli/kernel/access-board.ts';
+import { heldRole } from '../../../src/cli/kernel/held-grants.ts';
 import { inheritedPointer } from '../../../src/cli/kernel/inherited-pointer.ts';
 import { isOurs, kernelFolder, kernelSpec } from '../../../src/cli/kernel/kernel-spec.ts';
 import { hasCode } from '../../../src/domain/errors.ts';
-import { grantView } from './fake-control-plane.ts';
+import { fakeControlPlane, grantView, ok, page } from './fake-control-plane.ts';
 
 const HOST = 'https://ml-prod.cloud.databricks.com';
 
@@ -141,6 +142,29 @@ describe('what the helper in a kernel may know', () => {
     one.says('still here');
     one.beat();
     await one.close();
+  });
+});
+
+describe('the role of a kernel', () => {
+  const { role } = grantView();
+  const deployer = grantView({ id: 'g9', role: { ...role, id: 'deployer', credential: 'federated' } });
+  const held = (...pages: Parameters<typeof fakeControlPlane>[0][string]): Promise<string> =>
+    heldRole('deployer', role.workspace.host, fakeControlPlane({ 'GET /grants': pages }).client, undefined);
+
+  it('is found also on a later page of what the person holds', async () => {
+    const first = ok({ items: [grantView()], nextCursor: 'c' });
+    assert.equal(await held(first, page(deployer)), 'g9');
+    await assert.rejects(held(first, page(grantView())), (error) => hasCode(error, 'role_not_held'));
+  });
+
+  it('is not held before it is active, nor in another workspace', async () => {
+    const workspace = { name: 'ml-dev', host: 'https://ml-dev.cloud.databricks.com' };
+    for (const other of [
+      grantView({ ...deployer, state: 'provisioning' }),
+      grantView({ ...deployer, role: { ...deployer.role, workspace } }),
+    ]) {
+      await assert.rejects(held(page(other)), (error) => hasCode(error, 'role_not_held'));
+    }
   });
 });
 

@@ -1,12 +1,16 @@
-import type { CallInput } from '../protocol/client.ts';
-import { PAGE_MAX_ROWS } from '../protocol/limits.ts';
+import type { CallInput } from './client.ts';
+import { PAGE_MAX_ROWS } from './limits.ts';
 
-/** More pages than a side bar is good for. */
+/** More rows than one person looks at, or holds. */
 const MAX_PAGES = 20;
 
 type PageQuery = NonNullable<CallInput<'listTeamLeases'>['query']>;
 
-/** Reads a list of the control plane's to its end. */
+/**
+ * Reads a list of the control plane's to its end, in the largest pages that there are; 20 of them at most.
+ *
+ * @param read reads one page. What it throws is thrown, and nothing is returned of the pages before.
+ */
 export async function allPages<Row>(
   read: (query: PageQuery) => Promise<{ readonly items: readonly Row[]; readonly nextCursor: string | null }>,
 ): Promise<Row[]> {
