@@ -1,7 +1,8 @@
-import { watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { access, constants, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
+import { SECOND_MS } from '../domain/time.ts';
 import { partiesKey } from './account-list.ts';
 import type { AccountStores } from './account-stores.ts';
 import type { IdentityConfiguration } from './configuration.ts';
@@ -69,16 +70,34 @@ export function keychainLock(folder: string, account = ''): RefreshLock {
   return fileRefreshLock(path.join(folder, 'session', account));
 }
 
-/** Tells of every change of the sessions, by whichever program. Does not keep a process alive. */
-export function watchKeychainSessions(folder: string, onChange: () => void): Disposable {
+/**
+ * Tells of every change of the sessions, by whichever program. Does not keep a process alive. Where the system gives no
+ * watch (Linux has 128 for each user), or takes it away, whoever listens is told to look again and again.
+ *
+ * @param everyMs between two such looks, in milliseconds; ten seconds unless given.
+ */
+export function watchKeychainSessions(
+  folder: string,
+  onChange: () => void,
+  everyMs = 10 * SECOND_MS,
+): Disposable {
+  let watcher: FSWatcher | undefined;
+  let looking: NodeJS.Timeout | undefined;
+  const lookInstead = (): void => {
+    looking ??= setInterval(onChange, everyMs).unref();
+  };
   try {
-    const watcher = watch(sealedFolder(folder), { persistent: false }, onChange);
-    // A folder that goes away tells nothing any more; the next refresh reads what is there.
-    watcher.on('error', () => undefined);
-    return { [Symbol.dispose]: () => void watcher.close() };
+    watcher = watch(sealedFolder(folder), { persistent: false }, onChange);
+    watcher.on('error', lookInstead);
   } catch {
-    return { [Symbol.dispose]: () => undefined };
+    lookInstead();
   }
+  return {
+    [Symbol.dispose]: () => {
+      watcher?.close();
+      clearInterval(looking);
+    },
+  };
 }
 
 function sealedFolder(folder: string): string {
