@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-
 import type { Insertable } from 'kysely';
 
 import type { AuditEvent } from '../../domain/audit-events.ts';
@@ -10,6 +8,7 @@ import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 import type { AuditTable } from '../store/audit-tables.ts';
+import { auditRowId } from './row-id.ts';
 
 /** Somebody as the audit trail names them: as they were called at that moment. */
 export type Actor = Pick<Principal, 'iss' | 'sub' | 'userName' | 'displayName'>;
@@ -29,7 +28,7 @@ export interface AuditEntry {
 export function auditRow(entry: AuditEntry, atMs: EpochMs) {
   const { actor } = entry;
   return {
-    id: randomUUID(),
+    id: auditRowId(atMs),
     at: toDate(atMs),
     event: entry.event,
     actor:

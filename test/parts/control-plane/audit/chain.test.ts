@@ -37,6 +37,26 @@ describe('the chain of the audit trail', function () {
     assert.deepEqual(after.chain.findings, []);
   });
 
+  it('keeps the rows of one change in the order in which they were written', async () => {
+    const numbers = Array.from({ length: 30 }, (_, number) => number);
+    await inChange(store.db, async (change) => {
+      for (const number of numbers) {
+        await recordAudit(change, { event: 'request.created', roleId: 'ordered', detail: { number } });
+      }
+    });
+    await chainAll(store.db);
+    const rows = await store.db
+      .selectFrom('audit')
+      .select('detail')
+      .where('role_id', '=', 'ordered')
+      .orderBy('sequence')
+      .execute();
+    assert.deepEqual(
+      rows.map(({ detail }) => detail),
+      numbers.map((number) => ({ number })),
+    );
+  });
+
   const TAMPERINGS: readonly (readonly [string, string])[] = [
     ['an edited detail', `update oam.audit set detail = detail || '{"number": 99}' where sequence = 3`],
     ['an edited actor', `update oam.audit set actor = '{"sub": "other"}' where sequence = 3`],
