@@ -155,8 +155,10 @@ export class Workbench {
   async press(row: Locator, button: string, o: { readonly clickCount?: number } = {}): Promise<void> {
     const deadline = performance.now() + SHOWN_WITHIN_MS;
     for (;;) {
-      await row.hover();
+      // What is told of the row that the mouse was over before may lie over this one.
+      await this.page.mouse.move(1, 1);
       try {
+        await row.hover({ timeout: 5_000 });
         await row.getByRole('button', { name: button }).click({ ...o, timeout: 3_000 });
         return;
       } catch (error) {
