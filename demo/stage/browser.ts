@@ -7,33 +7,50 @@ import { brotliDecompress } from 'node:zlib';
 
 import { chromium, type Browser } from 'playwright-core';
 
-import { fillOnce, TOOLS } from './folders.ts';
+import { fillOnce, temporaryFolder, TOOLS } from './folders.ts';
 import { MissingPrerequisite } from './preflight.ts';
 import { run } from './processes.ts';
 
 const SYSTEM_BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** A browser, and what it keeps in files. */
+export interface RunningBrowser {
+  readonly browser: Browser;
+  /** Ends it, and removes its files. */
+  close(): Promise<void>;
+}
+
 /**
  * Starts a headless Chromium: npm's `@sparticuz/chromium` with the libraries that it brings, so that a fresh
  * machine needs no packages; where it does not run, the system's.
  */
-export async function launchBrowser(fonts: string): Promise<Browser> {
+export async function launchBrowser(fonts: string): Promise<RunningBrowser> {
   const bundled = await unpack(fonts);
   const system = SYSTEM_BROWSERS.find((path) => existsSync(path));
   const problems: string[] = [];
   for (const candidate of [bundled, system === undefined ? undefined : { executable: system, env: {} }]) {
     if (candidate === undefined) continue;
+    // A page that is ended between making a piece of shared memory and taking its name away leaves that file behind.
+    const temporary = await temporaryFolder('b');
     try {
-      return await chromium.launch({
+      const browser = await chromium.launch({
         executablePath: candidate.executable,
-        env: { ...inheritedStrings(), ...candidate.env },
+        env: { ...inheritedStrings(), ...candidate.env, TMPDIR: temporary.path },
         // Our signal handlers close the browser, after what uses it.
         handleSIGINT: false,
         handleSIGTERM: false,
         handleSIGHUP: false,
         args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--font-render-hinting=none'],
       });
+      return {
+        browser,
+        async close() {
+          await browser.close();
+          await temporary.remove();
+        },
+      };
     } catch (error) {
+      await temporary.remove();
       problems.push(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
     }
   }

@@ -67,6 +67,7 @@ export async function packKernelStandIn(
     command: process.execPath,
     arguments: [vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--out', vsix],
     cwd: built,
+    env: { ...process.env, TMPDIR: folder },
     signal,
   });
   return vsix;

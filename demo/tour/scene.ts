@@ -23,7 +23,7 @@ export async function setScene(
 ): Promise<Scene> {
   const { cleanup } = o;
   const tools = await cleanup.start((signal) => installTools(o.log, signal));
-  const browser = await cleanup.start(
+  const { browser } = await cleanup.start(
     () => launchBrowser(tools.installation.fonts),
     (launched) => launched.close(),
   );

@@ -124,9 +124,9 @@ async function runWindow(
       address.searchParams.set('workspace', project.path);
     }
 
-    const browser = await launchBrowser(o.installation.fonts);
-    struck.add(() => browser.close());
-    const page = await browser.newPage();
+    const running = await launchBrowser(o.installation.fonts);
+    struck.add(() => running.close());
+    const page = await running.browser.newPage();
     const driverLines: string[] = [];
     const code = await new Promise<number | undefined>((resolve, reject) => {
       const limit = setTimeout(() => {

@@ -56,7 +56,7 @@ export async function extensionHosts(
       }),
     (running) => running.close(),
   );
-  const browser = await cleanup.start(
+  const { browser } = await cleanup.start(
     () => launchBrowser(installation.fonts),
     (launched) => launched.close(),
   );

@@ -12,7 +12,7 @@ const PORT = 17_654;
 describe('npm run demo', () => {
   it('prints where to look and who to be, and opens VS Code with OAM and a notebook there', async function () {
     this.timeout(600_000);
-    const browser = await orSkip(this, async () => {
+    const running = await orSkip(this, async () => {
       const { installation } = await installTools(console.log);
       return launchBrowser(installation.fonts);
     });
@@ -24,7 +24,7 @@ describe('npm run demo', () => {
       // Nobody gets in without the token.
       assert.equal((await fetch(new URL(url).origin)).status, 403);
 
-      const ana = await OamWindow.open(browser, url);
+      const ana = await OamWindow.open(running.browser, url);
       const { page, workbench } = ana;
       await page.getByRole('tab', { name: 'notebook.ipynb', selected: true }).waitFor();
       await workbench.notebook('WorkspaceClient()').waitFor();
@@ -33,7 +33,7 @@ describe('npm run demo', () => {
       await ana.showSideBar();
       await ana.access.getByRole('button', { name: 'Sign In' }).waitFor();
     } finally {
-      await browser.close();
+      await running.close();
       await demo.close();
     }
   });
