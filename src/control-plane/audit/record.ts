@@ -8,6 +8,7 @@ import type { EpochMs } from '../../domain/time.ts';
 import { type Change, toDate } from '../changes/change.ts';
 import { type InsertColumns, insertRows } from '../store/insert-rows.ts';
 import type { AuditTable } from '../store/audit-tables.ts';
+import { storableJson, storableText } from '../store/storable.ts';
 import { auditRowId } from './row-id.ts';
 
 /** Somebody as the audit trail names them: as they were called at that moment. */
@@ -51,26 +52,7 @@ export function auditRow(entry: AuditEntry, atMs: EpochMs) {
 
 /** Canonical JSON that the store can take: names and reasons may hold halves of characters, which it cannot. */
 function storable(value: Json): string {
-  return canonicalJson(cleaned(value));
-}
-
-function cleaned(value: Json): Json {
-  if (typeof value === 'string') return storableText(value);
-  if (value === null || typeof value !== 'object') return value;
-  if (isList(value)) return value.map(cleaned);
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, member]) =>
-      member === undefined ? [] : [[name, cleaned(member)]],
-    ),
-  );
-}
-
-function isList(value: readonly Json[] | JsonObject): value is readonly Json[] {
-  return Array.isArray(value);
-}
-
-function storableText(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\ufffd');
+  return canonicalJson(storableJson(value));
 }
 
 const COLUMNS = {

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 
 import type { Attributes, Duty, GroupFacts, Principal } from '../../domain/principal.ts';
 import { fromUnixSeconds } from '../../domain/time.ts';
+import { isStorable, storableText } from '../store/storable.ts';
 import { claimAt } from './claim-path.ts';
 import type { IdentityProfile } from './identity-profiles.ts';
 import type { IdentityTrust } from './settings.ts';
@@ -18,12 +19,12 @@ export function principalOf(
   { claims: places, duties, attributes }: Pick<IdentityTrust, 'claims' | 'duties' | 'attributes'>,
 ): Principal {
   const sub = subjectOf(claims, places) ?? '';
-  const userName = textOf(claimAt(claims, places.userName)) ?? sub;
+  const userName = nameOf(claimAt(claims, places.userName)) ?? sub;
   return {
     iss: claims.iss ?? '',
     sub,
     userName,
-    displayName: textOf(claimAt(claims, places.displayName)) ?? userName,
+    displayName: nameOf(claimAt(claims, places.displayName)) ?? userName,
     groups: groupsOf(claims, places),
     duty: dutyOf(claimAt(claims, places.duty), duties),
     attributes: attributesOf(claims, attributes),
@@ -36,7 +37,15 @@ export function subjectOf(
   claims: JWTPayload,
   { subject }: Pick<IdentityProfile, 'subject'>,
 ): string | undefined {
-  return textOf(claims[subject]);
+  const text = textOf(claims[subject]);
+  // Replaced, two that differ would be one and the same.
+  return text !== undefined && isStorable(text) ? text : undefined;
+}
+
+/** What somebody is called. Programs cut names off in the middle of a character; that shuts nobody out. */
+function nameOf(claim: unknown): string | undefined {
+  const text = textOf(claim);
+  return text && storableText(text);
 }
 
 /**
@@ -51,7 +60,7 @@ function groupsOf(
   const listed = Texts.safeParse(claimAt(claims, path));
   if (listed.success) {
     const cut = groupsCutAt !== undefined && listed.data.length >= groupsCutAt;
-    return cut ? { kind: 'overflowed' } : { kind: 'listed', names: listed.data };
+    return cut ? { kind: 'overflowed' } : { kind: 'listed', names: listed.data.filter(isStorable) };
   }
   const elsewhere = ClaimsElsewhere.safeParse(claims['_claim_names']);
   const [name = ''] = path;
@@ -89,11 +98,6 @@ function attributesOf(claims: JWTPayload, places: IdentityTrust['attributes']): 
       return list.length > 0 && list.every(isStorable) ? [[name, list]] : [];
     }),
   );
-}
-
-/** The store's texts hold neither the character NUL nor half a character. */
-function isStorable(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed();
 }
 
 /** A claim that is a text, and not an empty one. */

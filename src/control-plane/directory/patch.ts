@@ -80,7 +80,14 @@ export function standardPatch(body: unknown, resource: unknown) {
 function withNames(operation: Operation): Operation {
   if (operation.path !== undefined) return { ...operation, path: nameOf(operation.path) };
   const members = Members.safeParse(operation.value);
-  if (!members.success) return operation;
+  if (!members.success) {
+    if (operation.op === 'remove') return operation;
+    throw new SCIMMY.Types.Error(
+      400,
+      'invalidValue',
+      'An operation without a path needs attributes as its value.',
+    );
+  }
   const named = Object.entries(members.data).map(([name, value]) => [nameOf(name), value] as const);
   return { ...operation, value: Object.fromEntries(named) };
 }

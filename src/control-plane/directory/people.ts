@@ -7,6 +7,7 @@ import { canonicalJson, type Json, type JsonObject } from '../../domain/canonica
 import { type Change, toDate } from '../changes/change.ts';
 import { isId } from '../changes/ids.ts';
 import type { DirectoryUserTable } from '../store/directory-tables.ts';
+import { storableMembers } from '../store/storable.ts';
 import { conflict, noSuchResource } from './answers.ts';
 
 /** Somebody as the directory describes them. */
@@ -95,7 +96,7 @@ function columns(input: PersonInput) {
     user_name: input.userName,
     external_id: input.externalId ?? null,
     active: input.active,
-    attributes: canonicalJson(input.attributes),
+    attributes: canonicalJson(storableMembers(input.attributes)),
   };
 }
 

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 
 import type { JsonObject } from '../../domain/canonical.ts';
 import type { Change } from '../changes/change.ts';
+import { isStorable } from '../store/storable.ts';
 import { faithfully, invalidValue } from './answers.ts';
 import {
   type ConsequenceParts,
@@ -48,7 +49,14 @@ export class ScimExchange {
 /** SCIMMY keeps its resource types in one place for the process; who is served comes with each exchange. */
 const Exchange = z.instanceof(ScimExchange);
 
-const Text = z.string().check(z.minLength(1), z.maxLength(500));
+/** What names somebody or something is taken as it is or not at all: replaced, two that differ would be one. */
+const Text = z
+  .string()
+  .check(
+    z.minLength(1),
+    z.maxLength(500),
+    z.refine(isStorable, { error: 'holds a character that cannot be stored: NUL, or half of one.' }),
+  );
 
 const Input = z.record(z.string(), z.json());
 
@@ -200,15 +208,26 @@ function personKey(filter: SCIMMY.Types.Filter | undefined): PersonKey | undefin
 
 function matching<T extends object>(filter: SCIMMY.Types.Filter | undefined, resources: T[]): T[] {
   if (filter === undefined) return resources;
-  const kept = new Set<unknown>(filter.match(resources));
-  return resources.filter((resource) => kept.has(resource));
+  const alternatives = [...filter].map((alternative) => new SCIMMY.Types.Filter([alternative]));
+  return resources.filter((resource) => alternatives.some((alternative) => isMet(alternative, resource)));
+}
+
+/** SCIMMY looks into attributes that a resource does not have, and trips over that: such a resource does not meet it. */
+function isMet(filter: SCIMMY.Types.Filter, resource: object): boolean {
+  try {
+    return filter.match([resource]).length > 0;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
 }
 
 /** The value where a filter asks for nothing but one attribute's equality: that look-up has an index. */
 function soleEquality(filter: SCIMMY.Types.Filter | undefined, attribute: string): string | undefined {
   const Sole = z.tuple([z.strictObject({ [attribute]: z.tuple([z.literal('eq'), z.string()]) })]);
   const sole = Sole.safeParse(filter === undefined ? [] : JSON.parse(JSON.stringify([...filter])));
-  return sole.success ? sole.data[0][attribute]?.[1] : undefined;
+  const value = sole.success ? sole.data[0][attribute]?.[1] : undefined;
+  return value !== undefined && isStorable(value) ? value : undefined;
 }
 
 function viewPerson(person: DirectoryPerson) {

@@ -25,6 +25,7 @@ import type { Core, LiveCore } from '../core.ts';
 import { streamEvents } from '../events/stream.ts';
 import type { EventWatch } from '../events/watch.ts';
 import { confine, NotForRunners } from '../runners/confine.ts';
+import { isStorable } from '../store/storable.ts';
 import { resumeRequestsOf } from '../requests/returning.ts';
 import { MethodNotAllowed, methodsByAddress } from './allowed-methods.ts';
 import { bodies, type Call, inputs, type Operations } from './call.ts';
@@ -234,11 +235,11 @@ function parse<Output>(schema: z.ZodMiniType<Output>, value: unknown, where: str
   });
 }
 
-/** The store's texts cannot hold the character NUL nor half a character, and nobody means them. */
+/** What the store cannot hold nobody means. */
 function refuseUnstorable(...values: unknown[]): void {
   let unstorable = false;
   JSON.stringify(values, (_, value: unknown) => {
-    if (typeof value === 'string') unstorable ||= value.includes('\0') || !value.isWellFormed();
+    if (typeof value === 'string') unstorable ||= !isStorable(value);
     return value;
   });
   if (unstorable) {

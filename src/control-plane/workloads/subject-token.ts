@@ -7,7 +7,9 @@ import type { Principal, WorkloadFacts } from '../../domain/principal.ts';
 import { type EpochMs, fromUnixSeconds } from '../../domain/time.ts';
 import type { HttpTransport } from '../../protocol/transport.ts';
 import { claimAt, type ClaimPath } from '../authentication/claim-path.ts';
+import { textOf } from '../authentication/claims.ts';
 import { createProviderKeys, isUnsigned, SIGNATURE_ALGORITHMS } from '../authentication/provider-keys.ts';
+import { isStorable } from '../store/storable.ts';
 import type { WorkloadIssuer, WorkloadTrust } from './configuration.ts';
 
 /** Judges the tokens that workloads bring from where they run. */
@@ -23,9 +25,9 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 /** The longest life of a subject token that is taken: issuers give minutes, a day is a leaked file. */
 const MAX_LIFE_SECONDS = 24 * 60 * 60;
 
-/** Subjects are keys of rows; what no issuer sends is not taken. */
 const FINGERPRINT_DIGITS = 16;
 
+/** Subjects are keys of rows; what no issuer sends is not taken. */
 const MAX_SUBJECT_CHARACTERS = 1_000;
 
 /** A verifier for the issuers of a trust. Each issuer's tokens are checked by its own keys only. */
@@ -121,8 +123,8 @@ function unavailable(cause: unknown): never {
  * they are: what one of them holds is not the others', nor is it judged by what another's token said.
  */
 function principalOf(claims: JWTPayload, issuer: WorkloadIssuer): Principal {
-  const sub = claims.sub ?? '';
-  if (sub === '' || sub.length > MAX_SUBJECT_CHARACTERS) throw refused('Its subject cannot be used.');
+  const sub = textOf(claims.sub);
+  if (sub === undefined || !isStorable(sub)) throw refused('Its subject cannot be used.');
   const workload: WorkloadFacts = {
     issuer: issuer.name,
     claims: namedClaims(claims, issuer.claims),
@@ -138,9 +140,12 @@ function principalOf(claims: JWTPayload, issuer: WorkloadIssuer): Principal {
     ...(run === undefined ? [] : [`run ${run.key}`]),
     ...(Object.keys(workload.claims).length === 0 ? [] : [fingerprint(workload)]),
   ];
+  const whole = marks.length === 0 ? sub : `${sub} (${marks.join(', ')})`;
+  if (whole.length > MAX_SUBJECT_CHARACTERS)
+    throw refused('Its subject, or the name of its run, is too long.');
   return {
     iss: `urn:oam:workload:${issuer.name}`,
-    sub: marks.length === 0 ? sub : `${sub} (${marks.join(', ')})`,
+    sub: whole,
     userName: sub,
     displayName: run === undefined ? sub : `${sub}, run ${run.key}`,
     groups: { kind: 'listed', names: [] },
@@ -172,7 +177,12 @@ function namedClaims(
   return Object.fromEntries(
     Object.entries(places).flatMap(([name, path]) => {
       const value = Plain.safeParse(claimAt(claims, path));
-      return value.success ? [[name, String(value.data)]] : [];
+      if (!value.success) return [];
+      const text = String(value.data);
+      if (!isStorable(text)) {
+        throw refused(`Its claim '${name}' holds a character that cannot be stored: NUL, or half of one.`);
+      }
+      return [[name, text]];
     }),
   );
 }

@@ -189,6 +189,16 @@ describe('the doors of the control plane', function () {
     assert.deepEqual(await refusalsOf('forged'), []);
   });
 
+  it('opens to a name that was cut in the middle of a character, and to no subject that cannot be told from others', async () => {
+    const half = '\ud83d';
+    const told = { name: `Ana ${half}`, preferred_username: `ana${half}`, groups: ['recsys', half, 'a\0'] };
+    const me = await world.client('ana', told).call('getMe');
+    assert.deepEqual([me.displayName, me.userName, me.groups], ['Ana \ufffd', 'ana\ufffd', ['recsys']]);
+    for (const sub of [half, '\0', `${PEOPLE.ana.sub}\0`]) {
+      assert.equal(await codeOf(await world.token('ana', { sub })), 'wrong_token_kind');
+    }
+  });
+
   it('never reads a group list that overflowed as an empty one', async () => {
     const overflowed = world.client('ana', { groups: undefined, _claim_names: { groups: 'src1' } });
     await refused(overflowed.call('getMe'), 'groups_overflowed');

@@ -9,7 +9,7 @@ import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { DIRECTORY_TOKEN, grantOf, refused, startWorld, type World } from '../world.ts';
-import { patch, pushPerson, pushTeam, scim, TEAM, USER } from './pushes.ts';
+import { PATCH, patch, pushPerson, pushTeam, scim, TEAM, USER } from './pushes.ts';
 
 const ROLE = 'recsys-endpoint-query';
 const GROUP = SEED.jitGroups.endpointQuery.id;
@@ -253,6 +253,16 @@ describe("the company's directory", function () {
       ['GET', '/Users?filter=userName', undefined, 400, 'invalidFilter'],
       ['GET', '/Nothing', undefined, 404, undefined],
       ['GET', '/Users?count=many', undefined, 400, 'invalidValue'],
+      ['POST', '/Users', { schemas: [USER], userName: 'a\0b' }, 400, 'invalidValue'],
+      ['POST', '/Users', { schemas: [USER], userName: 'new', externalId: '\ud83d' }, 400, 'invalidValue'],
+      ['POST', '/Groups', { schemas: [TEAM], displayName: 'a\0' }, 400, 'invalidValue'],
+      [
+        'PATCH',
+        `/Users/${ana}`,
+        { schemas: [PATCH], Operations: [{ op: 'replace', value: null }] },
+        400,
+        'invalidValue',
+      ],
     ];
     for (const [method, path, body, status, scimType] of cases) {
       const answer = await scim(world, method, path, body);
@@ -262,6 +272,30 @@ describe("the company's directory", function () {
     }
     assert.equal(List.parse((await scim(world, 'GET', '/Users')).body).totalResults, 1);
     assert.equal(List.parse((await scim(world, 'GET', '/Groups')).body).totalResults, 0);
+  });
+
+  it('ends what somebody holds whose name was cut in the middle of a character', async () => {
+    const ana = await pushPerson(world, 'ana', { displayName: 'Ana \ud83d', title: 'a\0' });
+    const held = await granted();
+    const { status } = await scim(world, 'PUT', `/Users/${ana}`, {
+      ...{ schemas: [USER], userName: PEOPLE.ana.userName, externalId: PEOPLE.ana.sub, active: false },
+      name: { givenName: 'Ana \ud83d' },
+    });
+    assert.equal(status, 200);
+    await world.until(held, 'ended');
+  });
+
+  it('finds people by what not all of them have', async () => {
+    const ana = await pushPerson(world, 'ana', { emails: [{ type: 'work', value: 'ana@acme' }] });
+    await pushPerson(world, 'omar');
+    const found = async (filter: string): Promise<string[]> => {
+      const { status, body } = await scim(world, 'GET', `/Users?filter=${encodeURIComponent(filter)}`);
+      assert.equal(status, 200, JSON.stringify(body));
+      return List.parse(body).Resources.map(({ id }) => id);
+    };
+    assert.deepEqual(await found('emails[type eq "work"].value eq "ana@acme"'), [ana]);
+    assert.deepEqual(await found('name.familyName eq "Silva" or emails[type eq "work"]'), [ana]);
+    assert.deepEqual(await found('userName eq "a\\u0000"'), []);
   });
 
   it('does not say "not found" where its store fails: the client would make everybody anew', async () => {

@@ -8,7 +8,7 @@ import { DIRECTORY_TOKEN, type Name, type World } from '../world.ts';
 
 export const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
 export const TEAM = 'urn:ietf:params:scim:schemas:core:2.0:Group';
-const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
+export const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 
 const Resource = z.looseObject({ id: z.string() });
 

@@ -141,6 +141,10 @@ describe("a workload's own token", function () {
     ],
     ['does not say which run it is for', () => github({ run_id: undefined }), /which run/],
     ['has no subject', () => github({ sub: undefined }), /'sub'/],
+    ['has a subject that is no text', () => github({ sub: { repo: 'acme' } }), /subject cannot be used/],
+    ['has half a character in its subject', () => github({ sub: 'repo:\ud83d' }), /subject cannot be used/],
+    ['has the character NUL in a claim', () => github({ ref: 'refs/heads/a\0' }), /'ref' holds a character/],
+    ['names an endless run', () => github({ run_id: 'x'.repeat(1_000) }), /too long/],
     ['is older than a day', () => github({ iat: 1 }), /expired|'iat'/],
     [
       'is signed by nobody',
