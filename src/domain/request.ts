@@ -213,11 +213,12 @@ export function settle<R extends AccessRequest>(request: R, completion: Completi
   return next.state === request.state ? request : { ...next, version: request.version + 1 };
 }
 
-/** What a request was judged by anew, after its role or the policy changed. */
-export type NewGround = Pick<AccessRequest, 'hash' | 'policyVersion' | 'stages'>;
+/** What a request was judged by anew, after its role or the policy changed, and until when it can be answered from then on. */
+export type NewGround = Pick<AccessRequest, 'hash' | 'policyVersion' | 'stages' | 'lapsesAtMs'>;
 
 /**
- * Puts a request back to `pending` on new ground. The words that were given were given on other ground: they fall.
+ * Puts a request back to `pending` on new ground. The words that were given were given on other ground: they fall. One that
+ * was approved waits anew, and has the time for it; one that waits still has the time that it had.
  *
  * @throws {OamError} `already_decided` where the request ended without a grant.
  */
@@ -226,6 +227,7 @@ export function reopen<R extends AccessRequest>(request: R, ground: NewGround): 
   return {
     ...request,
     ...ground,
+    lapsesAtMs: isOpen(request) ? request.lapsesAtMs : ground.lapsesAtMs,
     version: request.version + 1,
     state: 'pending',
     approvals: [],

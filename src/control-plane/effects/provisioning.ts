@@ -10,7 +10,7 @@ import { hasLeft } from '../directory/link.ts';
 import { abandonGrant } from '../grants/close.ts';
 import { lockGrant, lockHeldGrants, saveGrant, type StoredGrant } from '../grants/rows.ts';
 import { tellOfOpening } from '../grants/tell.ts';
-import { withoutFallenWords } from '../requests/fallen-words.ts';
+import { FALLEN, withoutFallenWords } from '../requests/fallen-words.ts';
 import { judge } from '../requests/judgement.ts';
 import { judgeAnew } from '../requests/new-ground.ts';
 import { lockRequest } from '../requests/rows.ts';
@@ -77,9 +77,8 @@ export async function admit(core: Core, effect: DueEffect): Promise<StoredGrant 
       return undefined;
     }
     if ((await withoutFallenWords(core, change, request)) !== request) {
-      const trouble = 'Somebody who had approved may not approve any more. The request is judged anew.';
-      await abandonGrant(change, core.debt, grant, trouble);
-      await judgeAnew(core, change, request);
+      await abandonGrant(change, core.debt, grant, `${FALLEN} The request is judged anew.`);
+      await judgeAnew(core, change, request, FALLEN);
       return undefined;
     }
     const next = startProvisioning(grant, change.nowMs);

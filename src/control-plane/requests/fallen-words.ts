@@ -9,6 +9,9 @@ import { hasLeft } from '../directory/link.ts';
 import { mayApprove } from './judgement.ts';
 import type { StoredRequest } from './rows.ts';
 
+/** What is said of a request that waits again because of that. */
+export const FALLEN = 'Somebody who had approved may not approve any more.';
+
 /**
  * A request without the approvals of people who, by what is known about them now, may not give them any more, or who by
  * the directory's word have left. Somebody whose list of groups overflowed keeps their word: that says nothing about them.

@@ -4,6 +4,7 @@ import { areFactsFresh } from '../../domain/freshness.ts';
 import { hasLapsed, isOpen, refuse, reopen, settle } from '../../domain/request.ts';
 import { roleHash } from '../../domain/request-hash.ts';
 import type { Role } from '../../domain/role.ts';
+import { minutesToMs } from '../../domain/time.ts';
 import { findPrincipal } from '../authentication/principals.ts';
 import { type Change, inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
@@ -101,6 +102,7 @@ export async function judgeAnew(
     hash: hashOf(core.policy, request.requester, role, request),
     policyVersion: core.policy.hash,
     stages: decision.kind === 'needs_approval' ? decision.stages : [],
+    lapsesAtMs: change.nowMs + minutesToMs(core.lapseMinutes),
   });
   const judged: StoredRequest = {
     ...reopened,
@@ -131,8 +133,8 @@ async function refuseOnNewGround(
   because: readonly string[],
   why: string,
 ): Promise<void> {
-  const { hash, stages } = request;
-  const reopened = reopen(request, { hash, stages, policyVersion: core.policy.hash });
+  const { hash, stages, lapsesAtMs } = request;
+  const reopened = reopen(request, { hash, stages, lapsesAtMs, policyVersion: core.policy.hash });
   const refused: StoredRequest = { ...refuse(reopened), because: [why, ...because] };
   await saveRequest(change, request, refused);
   await tellOfRequest(change, 'request.denied', refused, undefined, {

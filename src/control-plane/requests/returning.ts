@@ -9,7 +9,7 @@ import { findPrincipal } from '../authentication/principals.ts';
 import { inChange } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import { commitGrant } from '../grants/commit.ts';
-import { withoutFallenWords } from './fallen-words.ts';
+import { FALLEN, withoutFallenWords } from './fallen-words.ts';
 import { judge } from './judgement.ts';
 import { lapseIfDue } from './lapse.ts';
 import { putOnNewGround } from './new-ground.ts';
@@ -17,8 +17,6 @@ import { lockRequest, saveRequest } from './rows.ts';
 import { tellOfRequest } from './tell.ts';
 
 const BATCH = 100;
-
-const FALLEN = 'Somebody who had approved may not approve any more.';
 
 /** Somebody came back with fresh facts: their requests that waited for nothing else are decided on them at once. */
 export async function resumeRequestsOf(core: Core, requester: PrincipalKey): Promise<void> {

@@ -104,8 +104,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       (request, atMs) =>
         settle(request, { requesterFresh: fresh, grantId: 'g2', atMs }),
   ),
-  fc.constant<Step>((request) =>
-    reopen(request, { hash: `${request.hash}'`, policyVersion: 'p2', stages: request.stages }),
+  fc.constant<Step>((request, atMs) =>
+    reopen(request, {
+      ...{ hash: `${request.hash}'`, policyVersion: 'p2', stages: request.stages, lapsesAtMs: atMs + 1_000 },
+    }),
   ),
 );
 
@@ -179,9 +181,11 @@ describe('a request, whatever befalls it', () => {
           const previous = requests[index - 1] ?? pending;
           // Step n is taken at 100 × (n - 1).
           const atMs = (index - 1) * 100;
-          if (request.state === previous.state || atMs < pending.lapsesAtMs) continue;
+          if (request.state === previous.state || atMs < previous.lapsesAtMs) continue;
+          // What was approved is no wish that waits: judged anew it has its time again.
+          if (previous.state === 'approved') continue;
           assert.ok(!['approved', 'cancelled', 'awaiting_requester'].includes(request.state), request.state);
-          const words = request.approvals.filter((word) => word.atMs >= pending.lapsesAtMs);
+          const words = request.approvals.filter((word) => word.atMs >= previous.lapsesAtMs);
           assert.deepEqual(words, []);
         }
       }),
@@ -293,6 +297,13 @@ describe('a request', () => {
   it('lapses at its time and not a millisecond before', () => {
     assert.equal(lapse(pending, 999), pending);
     assert.equal(lapse(pending, 1_000).state, 'lapsed');
+  });
+
+  it('has its time again where it was approved and is judged anew, and no more where it waits still', () => {
+    const ground = { hash: 'h2', policyVersion: 'p2', stages: pending.stages, lapsesAtMs: 9_000 };
+    const approved = { ...pending, state: 'approved' as const, grantId: 'g' };
+    assert.equal(reopen(approved, ground).lapsesAtMs, 9_000);
+    assert.equal(reopen(pending, ground).lapsesAtMs, 1_000);
   });
 });
 

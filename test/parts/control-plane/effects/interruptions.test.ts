@@ -211,6 +211,7 @@ async function leavesBeforeAccess(world: World, leaves: (world: World) => Promis
     const again = await world.client('ana').call('getRequest', { params: { id: request.id } });
     assert.equal(again.state, 'pending');
     assert.deepEqual(again.approvals, []);
+    assert.equal(again.because[0], 'Somebody who had approved may not approve any more.');
   } finally {
     await world.close();
   }

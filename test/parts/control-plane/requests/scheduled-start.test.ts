@@ -140,6 +140,27 @@ describe('access that begins later', function () {
     assert.deepEqual([again.state, again.approvals], ['pending', []]);
   });
 
+  it('is judged anew at its start, long after the request would have lapsed, with time for whoever has to answer', async () => {
+    const promote = await plan(await inMs(3 * DAY_MS), APPROVED);
+    const word = { params: { id: promote.id }, version: promote.version, body: {} };
+    const approved = await world.client('lena').call('approveRequest', word);
+    const query = await plan(await inMs(3 * DAY_MS));
+    await world.restart((policy) =>
+      withRole(APPROVED, { gives: 'Everything' })(withRole(AT_ONCE, { gives: 'Something else' })(policy)),
+    );
+    await world.store.advance(3 * DAY_MS);
+    await anaIsBack();
+    for (const id of [grantOf(approved), grantOf(query)]) await world.until(id, 'failed');
+
+    const look = (id: string) => world.client('ana').call('getRequest', { params: { id } });
+    const granted = await look(query.id);
+    assert.equal(granted.state, 'approved');
+    await world.until(grantOf(granted), 'active');
+    const waiting = await look(promote.id);
+    const again = { params: { id: promote.id }, version: waiting.version, body: {} };
+    await world.until(grantOf(await world.client('lena').call('approveRequest', again)), 'active');
+  });
+
   it('can be given back before it begins, and nothing is ever written for it', async () => {
     const id = grantOf(await plan(await inMs(HOUR_MS)));
     await world.client('ana').call('returnGrant', { params: { id } });

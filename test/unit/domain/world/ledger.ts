@@ -1,4 +1,5 @@
 import { type Name, NAMES, PEOPLE } from './company.ts';
+import { LAPSE_MINUTES } from './request-desk.ts';
 
 const MINUTE = 60_000;
 
@@ -11,7 +12,7 @@ export interface Asked {
   readonly startsAtMs: number | undefined;
   readonly breakGlass: boolean;
   readonly extended: Given | undefined;
-  readonly lapsesAtMs: number;
+  lapsesAtMs: number;
   state: string;
   yes: { readonly who: Name; readonly stage: number }[];
   approvedMinutes: number | undefined;
@@ -152,6 +153,7 @@ export class Ledger {
   judgeAnew(asked: Asked, grantId: () => string | undefined): boolean {
     if (this.factsOf(asked.requester).groups === undefined) return false;
     const { revision, stages } = this.role(asked.roleId);
+    if (asked.state === 'approved') asked.lapsesAtMs = this.nowMs + LAPSE_MINUTES * MINUTE;
     Object.assign(asked, { revision, stages: asked.breakGlass ? [] : stages, yes: [], state: 'pending' });
     asked.approvedMinutes = undefined;
     this.count('a request was judged anew');

@@ -26,7 +26,7 @@ import {
   reopen,
   settle,
 } from '../../../../src/domain/request.ts';
-import type { EpochMs } from '../../../../src/domain/time.ts';
+import { DAY_MS, type EpochMs } from '../../../../src/domain/time.ts';
 import type { Desk } from './desk.ts';
 import type { DeskGrant } from './records.ts';
 import { Versioned } from './versioned.ts';
@@ -118,7 +118,8 @@ function decisionsOnRequests(desk: Desk, nowMs: EpochMs): Decision<AccessRequest
     { name: 'refuse', on: (row) => refuse(row) },
     {
       name: 'reopen',
-      on: (row) => reopen(row, { hash: 'new', policyVersion: 'p', stages: row.stages }),
+      on: (row) =>
+        reopen(row, { hash: 'new', policyVersion: 'p', stages: row.stages, lapsesAtMs: nowMs + DAY_MS }),
     },
   ];
 }

@@ -112,6 +112,7 @@ export class RequestDesk extends Records {
       hash: this.hashNow(request),
       policyVersion: 'p',
       stages: request.breakGlass ? [] : this.role(request.roleId).approval,
+      lapsesAtMs: this.nowMs + minutesToMs(LAPSE_MINUTES),
     });
     this.requests.save(request, reopened);
     this.#commit(reopened, this.#settle(reopened));
