@@ -3,19 +3,21 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
+import { allPages } from '../../protocol/all-pages.ts';
 import type { ControlPlaneClient } from '../../protocol/client.ts';
-import type { GrantView, RoleView } from '../../protocol/schemas.ts';
+import type { GrantView, RequestView, RoleView } from '../../protocol/schemas.ts';
 import type { RequestCreate } from '../../protocol/requests.ts';
 import { describeMoment } from '../duration.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { untilActive, untilDecided, type Waiting } from '../waiting.ts';
+import type { GrantUse } from './grant-uses.ts';
 
 /** A role's grant for as long as one program runs. */
 export interface RoleAccess {
   readonly grant: GrantView;
   /**
-   * Gives the grant back if it was asked for here, and leaves it otherwise. Never throws.
+   * Gives the grant back if a program asked for it and no other one works under it, and leaves it otherwise. Never throws.
    *
    * @param as who gives it back, where that is not whoever asked: their session may be over by then.
    */
@@ -35,6 +37,8 @@ type Surroundings = Pick<Invocation, 'clock' | 'note' | 'signals'> & {
   readonly client: ControlPlaneClient;
   /** Called before anything is asked for or waited for: throws where the role could not be used to the end. */
   readonly prepare: (role: Pick<RoleView, 'credential' | 'workspace'>) => Promise<void>;
+  /** Tells the person's other programs that this one works under the grant; whether it was asked for here. */
+  readonly use: (grant: GrantView, asked: boolean) => Promise<GrantUse>;
   readonly everyMs?: number;
 };
 
@@ -55,18 +59,53 @@ export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<
     note: around.note,
     ...(around.everyMs !== undefined && { everyMs: around.everyMs }),
   };
-  const held = await openGrant(wish.roleId, around);
-  if (held !== undefined) {
-    await around.prepare(held.role);
+  for (let round = 1; ; round += 1) {
+    const held = await openGrant(wish.roleId, around);
+    try {
+      return await (held === undefined ? askFor(wish, around, waiting) : join(held, wish, around, waiting));
+    } catch (error) {
+      // Another program of the person's asked for it, or gave it back, in this very moment.
+      const crossed = hasCode(error, 'already_held') || (held !== undefined && wasReturned(error));
+      if (!crossed || round === ROUNDS) throw error;
+    }
+  }
+}
+
+const ROUNDS = 3;
+
+async function join(
+  held: GrantView,
+  wish: RoleWish,
+  around: Surroundings,
+  waiting: Waiting,
+): Promise<RoleAccess> {
+  await around.prepare(held.role);
+  const use = await around.use(held, false);
+  try {
     const grant = await untilActive(held.id, waiting);
     assertLongEnough(grant, wish, around.clock.nowMs());
     around.note(`Using your grant of ${grant.role.title}${endOf(grant, around.clock.nowMs())}.`);
-    return { grant, release: () => Promise.resolve() };
+    return { grant, release: (as) => release(use, grant, as, around) };
+  } catch (error) {
+    await use.leave(() => giveBack(held.id, around));
+    throw error;
   }
+}
 
+async function askFor(wish: RoleWish, around: Surroundings, waiting: Waiting): Promise<RoleAccess> {
   const body = await requestFor(wish, around);
-  // Without the stop signal: an answer that nobody waits for would leave a request that nobody knows of.
-  const request = await around.client.call('createRequest', { body, idempotencyKey: randomUUID() });
+  let request: RequestView;
+  try {
+    // Without the stop signal: an answer that nobody waits for would leave a request that nobody knows of.
+    request = await around.client.call('createRequest', { body, idempotencyKey: randomUUID() });
+  } catch (error) {
+    const asked = hasCode(error, 'already_requested') ? await openRequest(wish.roleId, around) : undefined;
+    if (asked === undefined) throw error;
+    around.note(`You have asked for ${asked.role.title} (request ${asked.id}); waiting for approval.`);
+    const { grantId } = await untilDecided(asked.id, waiting);
+    const held = await around.client.call('getGrant', { params: { id: grantId } });
+    return join(held, wish, around, waiting);
+  }
   let grantId = request.grantId;
   try {
     if (request.state === 'pending' || request.state === 'awaiting_requester') {
@@ -74,15 +113,48 @@ export async function obtainRole(wish: RoleWish, around: Surroundings): Promise<
     }
     grantId ??= (await untilDecided(request.id, waiting)).grantId;
     const grant = await untilActive(grantId, waiting);
+    const use = await around.use(grant, true);
     around.note(`${grant.role.title} is active${endOf(grant, around.clock.nowMs())}.`);
-    return {
-      grant,
-      release: (as) => giveBack(grant.id, as === undefined ? around : { ...around, client: as }),
-    };
+    return { grant, release: (as) => release(use, grant, as, around) };
   } catch (error) {
     await takeBack(request.id, grantId, around);
     throw error;
   }
+}
+
+async function release(
+  use: GrantUse,
+  grant: GrantView,
+  as: ControlPlaneClient | undefined,
+  around: Surroundings,
+): Promise<void> {
+  const last = await use.leave(() =>
+    giveBack(grant.id, as === undefined ? around : { ...around, client: as }),
+  );
+  if (!last) {
+    around.note(
+      `${grant.role.title} stays: other programs of yours work with it here, and the last one returns what was asked for.`,
+    );
+  }
+}
+
+function wasReturned(error: unknown): boolean {
+  return error instanceof OamError && error.code === 'grant_ended' && error.detail === 'returned';
+}
+
+/** What the person asked for elsewhere and nobody has decided yet; not what extends, or is to begin at a time of its own. */
+async function openRequest(roleId: string, around: Surroundings): Promise<RequestView | undefined> {
+  const { stop } = around.signals;
+  const requests = await allPages((page) =>
+    around.client.call('listRequests', { query: { ...page, scope: 'mine' }, signal: stop }),
+  );
+  return requests.find(
+    ({ role, state, startsAt, ...request }) =>
+      role.id === roleId &&
+      startsAt === null &&
+      request.extends === null &&
+      (state === 'pending' || state === 'awaiting_requester'),
+  );
 }
 
 async function openGrant(roleId: string, around: Surroundings): Promise<GrantView | undefined> {
@@ -150,7 +222,11 @@ async function takeBack(requestId: string, grantId: string | null, around: Surro
 
 const TRIES = 3;
 
-async function giveBack(grantId: string, around: Surroundings): Promise<void> {
+/** Returns a grant, or says how the person does. Never throws. */
+export async function giveBack(
+  grantId: string,
+  around: Pick<Surroundings, 'client' | 'note' | 'everyMs'>,
+): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const grant = await around.client.call('returnGrant', { params: { id: grantId } });

@@ -9,8 +9,9 @@ import { ensureSignedInAt, personAt } from '../connection/person.ts';
 import { UsageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
 import { oneLine } from '../table.ts';
-import { obtainRole } from './access.ts';
+import { giveBack, obtainRole } from './access.ts';
 import { HAND_OVER } from './child-environment.ts';
+import { type GrantUse, grantUses } from './grant-uses.ts';
 import { assertLasts, assertWithinLimits, worksAlone } from './lasting.ts';
 import { release } from './release.ts';
 import { type ExecPlace, runProgram } from './running.ts';
@@ -78,6 +79,7 @@ export async function exec(
     {
       ...{ ...invocation, client: connection.client },
       prepare: ({ credential, workspace }) => prepare(credential, workspace.host),
+      use: grantUses(env),
     },
   );
   let runner: RunnerSession | undefined;
@@ -91,7 +93,10 @@ export async function exec(
   }
 }
 
-/** Runs a program under a grant that somebody handed over. Nobody signs in, and the grant stays when it ends. */
+/**
+ * Runs a program under a grant that somebody handed over. Nobody signs in, and the grant stays when it ends, unless a program of this
+ * user had asked for it that has left it to this one.
+ */
 async function takenOver(
   code: string,
   options: ExecOptions,
@@ -104,16 +109,22 @@ async function takenOver(
     );
   }
   const runner = await startRunner(connection.url, code, invocation);
+  let use: GrantUse | undefined;
   try {
     const grant = await runner.client.call('getGrant', {
       params: { id: runner.grantId },
       signal: invocation.signals.stop,
     });
     const { host, client } = runner;
+    use = await grantUses(invocation.env)(grant, false);
     const source = roleTokenSource({ grantId: grant.id, client, redactor: invocation.redactor });
     return await runProgram({ host, source, held: { grant, client } }, options, invocation);
   } finally {
-    await release(() => runner.end(), invocation);
+    await release(async () => {
+      const { client, grantId } = runner;
+      await use?.leave(() => giveBack(grantId, { client, note: invocation.note }));
+      await runner.end();
+    }, invocation);
   }
 }
 

@@ -1,14 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { startMark } from '../../control-plane/store/embedded/processes.ts';
 import { OamError } from '../../domain/errors.ts';
 import { type PrincipalKey, samePrincipal } from '../../domain/principal.ts';
-import { type Clock, DAY_MS, type EpochMs, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
+import { type Clock, type EpochMs, MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import type { SubjectToken } from '../../identity/index.ts';
+import { processFileName, removeLeftFiles } from '../process-files.ts';
 
 /** A sign-in in a file, for programs that read one and speak no metadata service. Disposing removes it. */
 export interface TokenFile extends AsyncDisposable {
@@ -44,8 +42,9 @@ export function tokenFolder(
   stateFolder: string,
   outlivesSession: boolean,
 ): string {
-  const runtime = env['XDG_RUNTIME_DIR'];
-  return outlivesSession || runtime === undefined || runtime === ''
+  const runtime = env['XDG_RUNTIME_DIR'] ?? '';
+  // A program may work in another folder than we do; the XDG base directories are absolute for the same reason.
+  return outlivesSession || !isAbsolute(runtime)
     ? join(stateFolder, 'token-files')
     : join(runtime, 'databricks-ml-oam');
 }
@@ -64,7 +63,7 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFil
     );
   }
   await makePrivate(folder);
-  const path = join(folder, await fileName());
+  const path = join(folder, await processFileName(ENDING));
   const stopped = new AbortController();
   const { signal } = stopped;
   const trouble = onceEach(options.onTrouble);
@@ -81,7 +80,7 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFil
       );
     }
     // Whole or not at all, and without a line end: Go's SDK does not cut it off.
-    const draft = join(folder, await fileName());
+    const draft = join(folder, await processFileName(ENDING));
     try {
       await writeFile(draft, subject.token, { mode: 0o600, flag: 'wx' });
       if (signal.aborted) return;
@@ -131,49 +130,12 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFil
   };
 }
 
-/**
- * Removes what programs left that were killed. Files of programs that run are left alone; whether one of another machine or
- * container does, which shares this folder, cannot be seen, so those go when nobody has renewed them for a day.
- */
+/** Removes what programs left that were killed, as {@link removeLeftFiles} does. */
 export async function removeLeftTokenFiles(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  const here = await placeMark();
-  for (const name of names) {
-    const [, pid, mark, place] = FILE_NAME.exec(name) ?? [];
-    if (pid === undefined || mark === undefined) continue;
-    const file = join(folder, name);
-    const isLeft = place === here ? (await markOf(Number(pid))) !== mark : await isOld(file);
-    if (isLeft) await rm(file, { force: true });
-  }
+  await removeLeftFiles(folder, ENDING);
 }
 
-const FILE_NAME = /^(\d+)-([0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{16}\.jwt$/;
-
-async function fileName(): Promise<string> {
-  const mark = (await markOf(process.pid)) ?? '';
-  return `${String(process.pid)}-${mark}-${await placeMark()}-${randomBytes(8).toString('hex')}.jwt`;
-}
-
-/** Tells where process numbers mean what they mean here: this machine, or this container. */
-async function placeMark(): Promise<string> {
-  const processes = await readlink('/proc/self/ns/pid').catch(() => '');
-  return shortHash(`${hostname()} ${processes}`);
-}
-
-async function isOld(file: string): Promise<boolean> {
-  const found = await stat(file).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs > DAY_MS;
-}
-
-/** Tells a process from a later one of the same number. */
-async function markOf(pid: number): Promise<string | undefined> {
-  const mark = await startMark(pid);
-  return mark && shortHash(mark);
-}
-
-function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
-}
+const ENDING = '.jwt';
 
 async function makePrivate(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,9 +1,10 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Refusal, TokenSource } from '../../broker/index.ts';
-import { MINUTE_MS, type Clock } from '../../domain/time.ts';
+import { type Clock, DAY_MS, MINUTE_MS } from '../../domain/time.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
+import { placeMark } from '../place-mark.ts';
 
 /** Names the file for the helper in the kernel. */
 export const ACCESS_FILE = 'OAM_ACCESS_FILE';
@@ -51,7 +52,7 @@ export class AccessBoard {
     suffix = '',
   ) {
     this.#folder = folder;
-    this.#name = `${String(process.pid)}${suffix}.json`;
+    this.#name = `${String(process.pid)}-${placeMark()}${suffix}.json`;
     this.#clock = clock;
     this.#facts = facts;
   }
@@ -120,9 +121,12 @@ export class AccessBoard {
 
   async #sweep(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const here = placeMark();
     for (const name of await readdir(this.#folder)) {
-      const pid = Number.parseInt(name, 10);
-      if (!isRunning(pid)) await rm(join(this.#folder, name), { force: true });
+      const file = join(this.#folder, name);
+      const [, pid, place] = BOARD_NAME.exec(name) ?? [];
+      const isLeft = pid === undefined || (place === here ? !isRunning(Number(pid)) : await isOld(file));
+      if (isLeft) await rm(file, { force: true });
     }
   }
 
@@ -167,6 +171,14 @@ function heldOf(grants: readonly GrantView[]): Held[] {
     const { chainId, id, role, minutes } = active;
     return [{ id: chainId, grant: id, role: role.title, roleId: role.id, minutes, endsAt }];
   });
+}
+
+/** A process number means something else in another container that shares the folder: of it the file alone can be seen. */
+const BOARD_NAME = /^(\d+)-([0-9a-f]{16})/;
+
+async function isOld(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > DAY_MS;
 }
 
 function isRunning(pid: number): boolean {

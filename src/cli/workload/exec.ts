@@ -2,6 +2,7 @@ import { roleTokenSource } from '../../broker/index.ts';
 import { OamError } from '../../domain/errors.ts';
 import { controlPlaneUrl } from '../connection/address.ts';
 import { obtainRole } from '../exec/access.ts';
+import { grantUses } from '../exec/grant-uses.ts';
 import type { ExecOptions } from '../exec/exec.ts';
 import { worksAlone } from '../exec/lasting.ts';
 import { release } from '../exec/release.ts';
@@ -38,6 +39,7 @@ export async function execAsWorkload(
     { ...options, roleId },
     {
       ...{ ...invocation, client },
+      use: grantUses(invocation.env),
       prepare: ({ credential }) => {
         if (worksAlone(credential)) return Promise.resolve();
         throw new OamError(

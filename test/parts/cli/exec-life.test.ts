@@ -112,6 +112,20 @@ describe('oam exec: a job of a night', function () {
     await stop(running, SEED.jitGroups.deployer.id);
   });
 
+  it('leaves the access that it asked for to another job that works with it, which returns it at its own end', async () => {
+    const first = startMember();
+    await token(first);
+    const second = startMember();
+    await second.waitForLine(/Using your grant of /, 60_000);
+    await token(second);
+    process.kill(first.pid, 'SIGTERM');
+    assert.equal((await first.ended).code, 9, first.tail());
+    await first.drained;
+    assert.match(first.tail(), /stays: other programs of yours work with it/);
+    assert.equal(stage.databricks.members(SEED.jitGroups.endpointQuery.id).length, 1);
+    await stop(second, SEED.jitGroups.endpointQuery.id);
+  });
+
   it('does not begin what its session cannot carry to its end', async () => {
     const short = await stage.anotherControlPlane('short-sessions', {}, { sessions: { absoluteHours: 8 } });
     const run = (...words: string[]) =>

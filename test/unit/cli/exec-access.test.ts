@@ -32,12 +32,22 @@ function scene(script: Script, stopAt?: string) {
       ? Promise.reject(new OamError('session_too_short', 'Too short.'))
       : Promise.resolve();
   };
-  const around = { ...invocation, client: plane.client, prepare, everyMs: 1 };
+  /** Who else of the person's programs works under the grant, and whether one of them had asked for it. */
+  const others = { work: false, asked: false };
+  const use: Parameters<typeof obtainRole>[1]['use'] = (_grant, asked) =>
+    Promise.resolve({
+      async leave(giveBack) {
+        if (!others.work && (asked || others.asked)) await giveBack();
+        return !others.work;
+      },
+    });
+  const around = { ...invocation, client: plane.client, prepare, use, everyMs: 1 };
   return {
     ...plane,
     notes,
     signals,
     kinds,
+    others,
     obtain: (wish: Partial<RoleWish> = {}) => obtainRole({ ...WISH, ...wish }, around),
   };
 }
@@ -89,6 +99,83 @@ describe("oam exec: a role's access", () => {
     const access = await obtain({ purpose: undefined });
     await access.release();
     assert.ok(!calls.some((call) => call.startsWith('POST')));
+  });
+
+  it('leaves what it asked for to other programs that work with it, and returns what they asked for as the last one', async () => {
+    const asking = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    const asked = await asking.obtain();
+    asking.others.work = true;
+    await asked.release();
+    assert.ok(!asking.calls.includes(RETURN));
+    assert.match(asking.notes.at(-1) ?? '', /Query the ranker stays: other programs of yours work with it/);
+
+    const joining = scene({
+      'GET /grants': [page(grantView())],
+      'GET /grants/g1': [ok(grantView())],
+      [RETURN]: [ok(grantView({ state: 'revoking' }))],
+    });
+    const joined = await joining.obtain();
+    joining.others.asked = true;
+    await joined.release();
+    assert.ok(joining.calls.includes(RETURN));
+  });
+
+  it('uses the grant where another program asked for the role in the same moment', async () => {
+    const { obtain, calls } = scene({
+      'GET /grants': [page(), page(grantView({ state: 'provisioning', endsAt: null }))],
+      'POST /requests': [problem('already_held')],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    const access = await obtain();
+    assert.equal(access.grant.id, 'g1');
+    await access.release();
+    assert.ok(!calls.includes(RETURN));
+  });
+
+  it('waits for the request that another program of the person has sent already, and leaves it alone', async () => {
+    const mine = requestView({ state: 'pending', grantId: null });
+    const { obtain, calls, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [problem('already_requested')],
+      'GET /requests': [
+        page(
+          requestView({ id: 'r8', state: 'denied' }),
+          requestView({ id: 'r9', state: 'pending', extends: 'g0' }),
+          mine,
+        ),
+      ],
+      'GET /requests/r1': [ok(mine), ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    const access = await obtain();
+    assert.equal(access.grant.id, 'g1');
+    assert.match(notes[0] ?? '', /request r1\); waiting for approval/);
+    await access.release();
+    assert.ok(!calls.some((call) => call.endsWith('/cancel') || call === RETURN));
+  });
+
+  it('asks for its own where another program returned the grant that it was about to use', async () => {
+    const { obtain, calls } = scene({
+      'GET /grants': [page(grantView({ id: 'g0' })), page()],
+      'GET /grants/g0': [ok(grantView({ id: 'g0', state: 'revoking', endReason: 'returned' }))],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+    });
+    assert.equal((await obtain()).grant.id, 'g1');
+    assert.equal(calls.filter((call) => call === 'POST /requests').length, 1);
+  });
+
+  it('asks for nothing where somebody took away the grant that it was about to use', async () => {
+    const { obtain, calls } = scene({
+      'GET /grants': [page(grantView({ id: 'g0' }))],
+      'GET /grants/g0': [ok(grantView({ id: 'g0', state: 'revoking', endReason: 'revoked' }))],
+    });
+    await assert.rejects(obtain(), (error) => hasCode(error, 'grant_ended'));
+    assert.ok(!calls.includes('POST /requests'));
   });
 
   it('looks for a present grant on every page', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { AccessBoard } from '../../../src/cli/kernel/access-board.ts';
 import { heldRole } from '../../../src/cli/kernel/held-grants.ts';
@@ -88,16 +88,32 @@ describe('what the helper in a kernel may know', () => {
 
   it('is for this user only, and goes with kernels that were killed', async () => {
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, '4194304999.json'), '{}');
-    await writeFile(join(folder, 'rubbish'), '');
-    await writeFile(join(folder, `${String(process.ppid)}.json`), '{}');
     const one = board();
+    const here = basename(one.file).slice(String(process.pid).length);
+    await writeFile(join(folder, `4194304999${here}`), '{}');
+    await writeFile(join(folder, 'rubbish'), '');
+    await writeFile(join(folder, `${String(process.ppid)}${here}`), '{}');
     await one.open();
     assert.deepEqual(
       (await readdir(folder)).sort(),
-      [`${String(process.pid)}.json`, `${String(process.ppid)}.json`].sort(),
+      [`${String(process.pid)}${here}`, `${String(process.ppid)}${here}`].sort(),
     );
     assert.equal((await stat(one.file)).mode & 0o777, 0o600);
+    await one.close();
+  });
+
+  it('is not that of another container, which shares the folder and counts its processes by itself', async () => {
+    await mkdir(folder, { recursive: true });
+    const elsewhere = [process.pid, 4194304999].map((pid) => `${String(pid)}-${'a'.repeat(16)}.json`);
+    for (const name of elsewhere) await writeFile(join(folder, name), '{}');
+    const one = board();
+    await one.open();
+    const own = basename(one.file);
+    assert.deepEqual((await readdir(folder)).sort(), [own, ...elsewhere].sort());
+    const dayBefore = new Date(Date.now() - 25 * 3_600_000);
+    for (const name of elsewhere) await utimes(join(folder, name), dayBefore, dayBefore);
+    await one.open();
+    assert.deepEqual(await readdir(folder), [own]);
     await one.close();
   });
 
