@@ -42,7 +42,7 @@ export function commandTable(
     const { auditCommands } = await import('./audit/audit-commands.ts');
     return auditCommands({
       trail: container.auditTrail,
-      documents: container.auditDocuments,
+      documents: container.snapshots,
       memento: container.memento,
       signedIn: () => {
         if (connection.state.kind === 'signedIn') return connection.state;

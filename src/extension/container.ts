@@ -13,7 +13,6 @@ import { notSignedIn, stateFolder } from '../identity/index.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { axiosStream, axiosTransport } from '../protocol/transport.ts';
 import { AccessModel } from './access-view/access-model.ts';
-import { AuditDocuments } from './audit/audit-documents.ts';
 import { AuditTrail } from './audit/audit-trail.ts';
 import type { WorkspaceRef } from './access-view/access-nodes.ts';
 import { Arrivals } from './approvals/arrivals.ts';
@@ -71,6 +70,7 @@ import {
   TRUSTED_WORKSPACE_HOSTS,
   USE_KEYCHAIN,
 } from './product.ts';
+import { SnapshotDocuments } from './snapshot-documents.ts';
 import { TeamModel } from './team/team-model.ts';
 
 /** The parts of the extension, each made with what it needs. The only place that knows the concrete ones. */
@@ -92,7 +92,7 @@ export interface Container extends vscode.Disposable {
   /** What a lead sees of their teams. */
   readonly team: TeamModel;
   readonly auditTrail: AuditTrail;
-  readonly auditDocuments: AuditDocuments;
+  readonly snapshots: SnapshotDocuments;
   /** What VS Code keeps for the extension. */
   readonly memento: PinMemento;
   /** Where the extension's own files are. */
@@ -229,7 +229,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
   const requestDocuments = new RequestDocuments({ client, model, clock, logger });
   const team = new TeamModel({ model, client, logger });
   const auditTrail = new AuditTrail({ model, client, logger });
-  const auditDocuments = new AuditDocuments();
+  const snapshots = new SnapshotDocuments();
   const arrivals = new Arrivals({ model, clock, later });
   const expiry = new ExpiryWatch({
     access: () => model.data,
@@ -334,7 +334,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       broker: () => broker.ensure(),
       folders: () => folderFindings(vscode.l10n, editorFolders(), injection),
       environment: inherited,
-      ...{ transport, clock, redactor },
+      ...{ transport, clock, redactor, snapshots },
     });
   };
 
@@ -354,7 +354,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
     requestDocuments,
     team,
     auditTrail,
-    auditDocuments,
+    snapshots,
     memento: context.globalState,
     extensionUri: context.extensionUri,
     injection,
@@ -385,7 +385,7 @@ export function createContainer(context: vscode.ExtensionContext): Container {
       requestDocuments.dispose();
       team.dispose();
       auditTrail.dispose();
-      auditDocuments.dispose();
+      snapshots.dispose();
       model.dispose();
       keepFresh.dispose();
       sessionLimits.dispose();

@@ -118,8 +118,8 @@ export const NOTEBOOK_HELPER = ['dist', 'extension', 'notebook'] as const;
 /** The setting whether an approver is told of each request that comes. */
 export const APPROVAL_NOTICES = 'approvalNotifications';
 
-/** The scheme of documents that show what was read of the audit trail. */
-export const AUDIT_SCHEME = 'databricks-ml-oam-audit';
+/** The scheme of documents that show what was so when they were made. */
+export const SNAPSHOT_SCHEME = 'databricks-ml-oam-snapshot';
 
 /** The scheme of documents that show a request. */
 export const REQUEST_SCHEME = 'databricks-ml-oam-request';

@@ -138,8 +138,8 @@ export function createViews(container: Container): Views {
             value: waiting,
             tooltip:
               waiting === 1
-                ? vscode.l10n.t('1 request waits for your word')
-                : vscode.l10n.t('{0} requests wait for your word', waiting),
+                ? vscode.l10n.t('1 request waits for your approval')
+                : vscode.l10n.t('{0} requests wait for your approval', waiting),
           };
     accessTree.redraw();
     approvalTree.redraw();
@@ -230,6 +230,8 @@ function isApprover({ connection, model }: Container, known: KnownApprovers): bo
 /** What to say above the tree. None above an empty one: VS Code would hide the welcome. */
 function messageOf(container: Container, filter: AccessFilter): string {
   const { connection, model } = container;
+  // Welcomes are shown only once VS Code has restored its editors; what is said here, at once.
+  if (viewState(container) === 'starting') return vscode.l10n.t('Reading what you hold…');
   if (connection.state.kind !== 'signedIn' || model.state.kind !== 'known') return '';
   return [
     outdatedWords(container),
@@ -252,6 +254,7 @@ function isNothingOpen({ roles, requests, grants }: AccessData): boolean {
 
 /** What to say above the requests that wait. */
 function approvalsMessage(container: Container): string {
+  if (viewState(container) === 'starting') return vscode.l10n.t('Reading what waits for your approval…');
   return [outdatedWords(container), staleWords(container)].filter((words) => words !== '').join(' ');
 }
 

@@ -44,7 +44,7 @@ describe('an auditor in the editor', () => {
     await pictures(aude, 'audit-grant', 'table');
 
     await aude.workbench.command('Databricks ML OAM: Verify Audit Trail');
-    await aude.workbench.notification(/The trail holds: \d+ rows/).waitFor();
+    await aude.workbench.frameWith('text=/The trail holds: \\d+ rows/');
     await pictures(aude, 'audit-verified');
     await aude.workbench.command('Databricks ML OAM: Verify Audit Trail');
     await aude.workbench.frameWith('text=The keys are those that this machine saw first.');

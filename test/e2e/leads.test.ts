@@ -95,7 +95,7 @@ describe('a lead in the editor', () => {
       body: { reason: 'Version 17 stays' },
     });
     await waiting.waitFor({ state: 'detached' });
-    const handled = lena.workbench.row(lena.approvals, 'Lately handled');
+    const handled = lena.workbench.row(lena.approvals, 'Recently handled');
     await handled.waitFor();
     await handled.locator('.monaco-tl-twistie').click();
     await lena.workbench.row(lena.approvals, /denied by Max Weber/).waitFor();

@@ -148,15 +148,18 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     token: vscode.CancellationToken,
   ): Promise<vscode.TreeItem> {
     if (node.kind !== 'asset') return item;
-    const { label, tooltip } = nodeWords(this.#reader(), node);
+    const words = nodeWords(this.#reader(), node);
     try {
       await this.#options.model.rights(node.workspace.host, node.asset);
-      item.tooltip = tooltipOf({ label, tooltip: [...tooltip, ...(this.#rightsWords(node)?.lines ?? [])] });
+      item.tooltip = tooltipOf({
+        ...words,
+        tooltip: [...words.tooltip, ...(this.#rightsWords(node)?.lines ?? [])],
+      });
     } catch (error) {
       if (token.isCancellationRequested || isCancellation(error)) return item;
       item.tooltip = tooltipOf({
-        label,
-        tooltip: [...tooltip, errorWords(vscode.l10n, error).message],
+        ...words,
+        tooltip: [...words.tooltip, errorWords(vscode.l10n, error).message],
       });
     }
     return item;

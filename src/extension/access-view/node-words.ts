@@ -202,7 +202,6 @@ export function outlivingWords(
 }
 
 function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | undefined): NodeWords {
-  const upTo = l10n.t('up to {0}', durationWords(l10n, role.maxMinutes));
   const outlook = likelyOutlook(role);
   const why = outlook.because[0];
   const [description, tone] = ((): readonly [string, Tone | undefined] => {
@@ -210,10 +209,10 @@ function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | u
     if (taken === 'asked') return [l10n.t('asked for'), 'waiting'];
     switch (outlook.kind) {
       case 'granted_at_once':
-        return [l10n.t('at once, {0}', upTo), 'atOnce'];
+        return [l10n.t('granted at once'), 'atOnce'];
       case 'needs_approval': {
         const by = outlook.stages.map((stage) => approverWords(l10n, stage)).join(l10n.t(', then '));
-        return [l10n.t('approved by {0}, {1}', by, upTo), 'needsApproval'];
+        return [l10n.t('approved by {0}', by), 'needsApproval'];
       }
       case 'refused':
         return [why === undefined ? l10n.t('not for you') : l10n.t('not for you: {0}', why), 'closed'];
@@ -228,6 +227,7 @@ function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | u
     [
       role.gives,
       outlookSentence(l10n, role),
+      l10n.t('For up to {0} at a time', durationWords(l10n, role.maxMinutes)),
       credentialWords(l10n, role.credential),
       sensitivityWords(l10n, role.sensitivity),
       l10n.t('Team: {0}', role.team),
@@ -285,7 +285,7 @@ export function grantStateWords({ l10n, locale, nowMs }: Reader, grant: GrantVie
     case 'active':
       if (grant.endsAt === null) return l10n.t('active');
       return l10n.t(
-        grant.role.credential === 'member' ? '{0}, active for you everywhere until {1}' : '{0}, until {1}',
+        grant.role.credential === 'member' ? '{0}, everywhere until {1}' : '{0}, until {1}',
         timeLeftWords(l10n, Date.parse(grant.endsAt), nowMs),
         momentWords(locale, Date.parse(grant.endsAt), nowMs),
       );
@@ -336,6 +336,9 @@ function grantWords(reader: Reader, grant: GrantView): NodeWords {
     grantStateWords(reader, grant),
     grantIcon(grant),
     [
+      ...(grant.state === 'active' && grant.endsAt !== null && grant.role.credential === 'member'
+        ? [l10n.t('Active for you everywhere until {0}', at(grant.endsAt))]
+        : []),
       l10n.t('Purpose: {0}', grant.purpose),
       ...reviewWords(l10n, grant),
       credentialWords(l10n, grant.role.credential),

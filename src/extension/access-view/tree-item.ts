@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 
 import type { NodeWords } from './node-words.ts';
-import { TONE_MARKS } from './tones.ts';
+import { tooltipMarkdown, type TooltipWords } from './tooltip.ts';
 import { lineUri } from './line-marks.ts';
+import { TONE_MARKS } from './tones.ts';
 
 /** A line of a tree, with a tooltip, words for a screen reader and a mark for a glance on every one. */
 export function treeItem(options: {
@@ -25,11 +26,9 @@ export function treeItem(options: {
   return item;
 }
 
-/** The words of a tooltip: nothing that comes from elsewhere is taken for markup. */
-export function tooltipOf({ label, tooltip }: Pick<NodeWords, 'label' | 'tooltip'>): vscode.MarkdownString {
-  const text = new vscode.MarkdownString('**').appendText(label).appendMarkdown('**\n');
-  for (const line of tooltip) if (line !== label) text.appendMarkdown('\n- ').appendText(line);
-  return text;
+/** The words of a tooltip. `appendText` of VS Code would make every space one at which no line breaks. */
+export function tooltipOf(words: TooltipWords): vscode.MarkdownString {
+  return new vscode.MarkdownString(tooltipMarkdown(words));
 }
 
 /** Only what works, moves or is in trouble has a colour: in a list of many coloured icons none says anything. */

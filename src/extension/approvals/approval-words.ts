@@ -191,7 +191,7 @@ function sectionWords(l10n: Localise, section: ApprovalSection): [string, string
         l10n.t('Taken without approval: say afterwards what you think of it'),
       ];
     case 'handled':
-      return [l10n.t('Lately handled'), l10n.t('What waited for you, and was settled by somebody else')];
+      return [l10n.t('Recently handled'), l10n.t('What waited for you, and was settled by somebody else')];
   }
 }
 

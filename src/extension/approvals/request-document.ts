@@ -61,7 +61,10 @@ export function requestDocument(
     ),
     ...(request.approvals.length === 0
       ? []
-      : [heading(l10n.t('Words given')), list(request.approvals.map((word) => wordLine(reader, word)))]),
+      : [
+          heading(l10n.t('What approvers said')),
+          list(request.approvals.map((word) => wordLine(reader, word))),
+        ]),
     heading(l10n.t('Before')),
     ...(background === undefined
       ? [list([l10n.t('What they asked before could not be read. Open this again to try once more.')])]
@@ -70,13 +73,13 @@ export function requestDocument(
           ...(background.grants.length === 0
             ? []
             : [
-                forMarkdown(l10n.t('Held lately:')),
+                forMarkdown(l10n.t('Held recently:')),
                 list(background.grants.map((grant) => earlierGrantWords(reader, grant))),
               ]),
           ...(background.denials.length === 0
             ? []
             : [
-                forMarkdown(l10n.t('Denied lately:')),
+                forMarkdown(l10n.t('Denied recently:')),
                 list(background.denials.map((denial) => earlierDenialWords(reader, denial))),
               ]),
         ]),
@@ -86,8 +89,8 @@ export function requestDocument(
 
 function waitingWords({ l10n }: Reader, { actingFor }: RequestView): string {
   return actingFor === null
-    ? l10n.t('Waits for your word.')
-    : l10n.t('Waits for your word, for {0}, who named you as their delegate.', actingFor.displayName);
+    ? l10n.t('Waits for your approval.')
+    : l10n.t('Waits for your approval, for {0}, who named you as their delegate.', actingFor.displayName);
 }
 
 function wordLine({ l10n, locale, nowMs }: Reader, word: RequestView['approvals'][number]): string {

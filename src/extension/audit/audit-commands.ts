@@ -13,7 +13,7 @@ import type { SignedInState } from '../connection/connection.ts';
 import type { PinMemento } from '../connection/pinned-trust.ts';
 import { AUDIT_VIEW } from '../product.ts';
 import { askWhere, tellOfFile } from '../save-file.ts';
-import type { AuditDocuments } from './audit-documents.ts';
+import type { SnapshotDocuments } from '../snapshot-documents.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import { eventWords } from './event-words.ts';
 import type { ExportFormat } from './export-trail.ts';
@@ -22,7 +22,7 @@ import { KeptAnchors } from './kept-anchors.ts';
 /** What the commands on the trail need. */
 export interface AuditCommandParts {
   readonly trail: AuditTrail;
-  readonly documents: AuditDocuments;
+  readonly documents: SnapshotDocuments;
   readonly memento: PinMemento;
   readonly signedIn: () => SignedInState;
   readonly clock: Clock;
@@ -114,9 +114,8 @@ export function auditCommands({
         vscode.l10n.t('Audit trail verified'),
         judgementDocument(reader(), judgement, grounds),
       );
-      const words = judgementWords(vscode.l10n, judgement);
-      if (judgement.holds) void vscode.window.showInformationMessage(words);
-      else void vscode.window.showErrorMessage(words);
+      // That it holds, the page says.
+      if (!judgement.holds) void vscode.window.showErrorMessage(judgementWords(vscode.l10n, judgement));
     },
     async exportAudit() {
       const format = await chooseFormat();

@@ -53,7 +53,7 @@ function pickCriterion(filter: AuditFilter): Promise<CriterionItem | typeof BACK
       ? []
       : [
           { by: 'done' as const, label: l10n.t('$(search) Search'), description: words },
-          { by: 'clear' as const, label: l10n.t('$(clear-all) Begin anew') },
+          { by: 'clear' as const, label: l10n.t('$(clear-all) Start Over') },
         ]),
     { by: 'actor', label: l10n.t('$(person) Who…'), description: filter.actor ?? '' },
     { by: 'event', label: l10n.t('$(symbol-event) What…'), description: filter.event ?? '' },

@@ -15,8 +15,12 @@ export function rowWords(reader: Reader, row: AuditRowView): NodeWords {
   const label = eventWords(l10n, row.event);
   const when = momentWords(locale, Date.parse(row.at), nowMs);
   // Its name besides: by it auditors search here, and in every other system that has the trail.
-  const description =
-    label === row.event ? l10n.t('{0} · {1}', who, when) : l10n.t('{0} · {1} · {2}', who, when, row.event);
+  const description = [
+    who,
+    ...(row.roleId === null ? [] : [row.roleId]),
+    when,
+    ...(label === row.event ? [] : [row.event]),
+  ].join(' · ');
   const tooltip = [
     row.event,
     row.actor === null ? who : `${row.actor.displayName} (${row.actor.userName})`,
@@ -79,12 +83,12 @@ export function grantStory(reader: Reader, { grant, rows, leases }: GrantStory):
   const { l10n, locale, nowMs } = reader;
   const at = (timestamp: string): string => momentWords(locale, Date.parse(timestamp), nowMs);
   const steps = rows.map((row) => {
-    const when = new Date(row.at).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'medium' });
+    const when = whenWords(locale, row.at);
     const who = row.actor?.displayName ?? l10n.t('OAM itself');
     const place = row.sequence === null ? '' : String(row.sequence);
     const what = eventWords(l10n, row.event);
     const event = what === row.event ? what : l10n.t('{0} ({1})', what, row.event);
-    return `| ${[when, event, who, detailWords(row), place].map(forMarkdown).join(' | ')} |`;
+    return `| ${[when, event, who, detailWords(locale, row), place].map(forMarkdown).join(' | ')} |`;
   });
   const head = [l10n.t('When'), l10n.t('What'), l10n.t('Who'), l10n.t('Detail'), l10n.t('Row')];
   const tokens = leases.map((lease) =>
@@ -126,14 +130,27 @@ function leaseWords(reader: Reader, lease: LeaseView): string {
   }
 }
 
+/** Day and time to the second, which break a line between them and nowhere else. */
+function whenWords(locale: string, at: number | string): string {
+  const moment = new Date(at);
+  return [
+    moment.toLocaleDateString(locale, { dateStyle: 'medium' }),
+    moment.toLocaleTimeString(locale, { timeStyle: 'medium' }),
+  ]
+    .map((part) => part.replaceAll(/\s/g, '\u00a0'))
+    .join(' ');
+}
+
 /** What the detail of a row says, in its own words, as far as it is short. */
-function detailWords({ detail }: AuditRowView): string {
+function detailWords(locale: string, { detail }: AuditRowView): string {
   return Object.entries(detail)
-    .flatMap(([name, value]) =>
-      typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    .flatMap(([name, value]) => {
+      if (typeof value === 'number' && name.endsWith('AtMs'))
+        return [`${name.slice(0, -2)}: ${whenWords(locale, value)}`];
+      return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
         ? [`${name}: ${shortened(String(value))}`]
-        : [],
-    )
+        : [];
+    })
     .join('; ');
 }
 

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 
 import type { Redactor } from '../../domain/redaction.ts';
 import { EXTENSION_ID, PRODUCT } from '../product.ts';
+import type { SnapshotDocuments } from '../snapshot-documents.ts';
 import { diagnose, type DiagnoseParts } from './checks.ts';
 import type { Finding } from './finding.ts';
 import type { ProxyFacts } from './proxy.ts';
@@ -11,6 +12,7 @@ import { reportOf } from './report.ts';
 /** What the command needs besides what VS Code says. */
 export interface RunDiagnoseParts extends Omit<DiagnoseParts, 'l10n' | 'proxy'> {
   readonly redactor: Redactor;
+  readonly snapshots: Pick<SnapshotDocuments, 'showText'>;
   /** The environment that VS Code was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -38,8 +40,7 @@ export async function runDiagnose(parts: RunDiagnoseParts): Promise<void> {
     },
   );
   const content = reportOf({ l10n: vscode.l10n, redactor: parts.redactor }, about(), found);
-  const document = await vscode.workspace.openTextDocument({ content, language: 'plaintext' });
-  await vscode.window.showTextDocument(document, { preview: true });
+  await parts.snapshots.showText(`${vscode.l10n.t('Diagnose')}.txt`, content);
 }
 
 const Manifest = z.object({ version: z.string() });

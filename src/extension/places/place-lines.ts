@@ -53,7 +53,14 @@ function folderPlace(l10n: Localise, place: FolderPlace, places: Places): PlaceL
   const { folder, state } = place;
   const label = `$(folder) ${folder.name}`;
   if (state.kind !== 'active') {
-    return { label, description: '', detail: folderLine(l10n, state), act: mending(state) };
+    const act = mending(state);
+    const detail = folderLine(l10n, state);
+    return {
+      label,
+      description: '',
+      detail: act === 'useInFolder' ? `${detail} ${l10n.t('Press Enter to use it here.')}` : detail,
+      act,
+    };
   }
   const { workspace } = state;
   const held = places.grants

@@ -13,7 +13,7 @@ import type { Reader } from '../reader.ts';
 import type { AssetNode } from '../access-view/seen-rights.ts';
 import { BACK, pick } from '../commands/steps.ts';
 import { isCancellation } from '../commands/show-error.ts';
-import { outlookSentence } from './request-draft.ts';
+import { roleDetail } from './request-draft.ts';
 import { type Need, rolesFor } from './smallest-role.ts';
 
 /** What {@link findRole} needs. */
@@ -123,14 +123,14 @@ async function chooseLevel(
       label: level,
       description,
       iconPath: new vscode.ThemeIcon(icon),
-      ...(role !== undefined && { detail: `${role.gives} ${outlookSentence(l10n, role)}` }),
+      ...(role !== undefined && { detail: roleDetail(l10n, role) }),
       level,
       role: role !== undefined && !isHeld(level) && takesRequest(role, taken) ? role : undefined,
     };
   });
   for (;;) {
     const chosen = await pick({
-      title: `${title()}: ${name}`,
+      title: l10n.t('What Would Give Me {0}?', name),
       ...(hasBack && { step: 2, steps: 2 }),
       hasBack,
       placeholder: l10n.t(

@@ -111,6 +111,12 @@ export function outlookLines(l10n: Localise, { ifConfirmed, outlook }: Outlooks)
   ];
 }
 
+/** A role in a list to choose from: what policy says to it, then what it gives. Why is told before a request is sent. */
+export function roleDetail(l10n: Localise, role: Outlooks & Pick<RoleView, 'gives'>): string {
+  const [policySays = ''] = outlookLines(l10n, role);
+  return `${policySays} ${role.gives}`;
+}
+
 function linesOf(l10n: Localise, outlook: Outlook): string[] {
   const sentence = ((): string => {
     switch (outlook.kind) {

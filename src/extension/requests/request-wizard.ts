@@ -20,6 +20,7 @@ import {
   parseMinutes,
   purposeFault,
   type RequestDraft,
+  roleDetail,
 } from './request-draft.ts';
 import type { RequestMemory } from './request-memory.ts';
 
@@ -99,7 +100,7 @@ async function askRole(
   const item = (role: RoleView) => ({
     label: role.title,
     description: `${role.workspace.name}, ${l10n.t('up to {0}', durationWords(l10n, role.maxMinutes))}`,
-    detail: `${role.gives} ${outlookSentence(l10n, role)}`,
+    detail: roleDetail(l10n, role),
     role,
   });
   const closedItem = (role: RoleView) => {

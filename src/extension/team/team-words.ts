@@ -204,7 +204,7 @@ export function memberWords({ l10n, nowMs }: Reader, member: TeamMemberView): No
   const { person, waitingSince, lastApprovedAt, duty, teams } = member;
   const description =
     waitingSince !== null
-      ? l10n.t('waits for {0}', ageWords(l10n, Date.parse(waitingSince), nowMs))
+      ? l10n.t('waiting for {0}', ageWords(l10n, Date.parse(waitingSince), nowMs))
       : lastApprovedAt === null
         ? l10n.t('never given anything')
         : l10n.t('nothing for {0}', ageWords(l10n, Date.parse(lastApprovedAt), nowMs));
@@ -266,7 +266,7 @@ export function teamSectionWords(l10n: Localise, section: TeamSection): readonly
       return [l10n.t('Ends soonest'), l10n.t('Access and tokens by person, the soonest end first')];
     case 'overlooked':
       return [
-        l10n.t('Waits, or has nothing'),
+        l10n.t('Waiting or without access'),
         l10n.t('Whose request waits, and who was given nothing for days'),
       ];
     case 'tokens':

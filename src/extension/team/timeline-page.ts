@@ -176,7 +176,7 @@ function table(reader: Reader, rows: readonly FactRow[]): string {
   const { l10n } = reader;
   const head = [l10n.t('Who'), l10n.t('What'), l10n.t('State'), l10n.t('Ends'), l10n.t('Actions')];
   return `<table>
-<caption>${escapeHtml(l10n.t('The same, line by line'))}</caption>
+<caption>${escapeHtml(l10n.t('The same as a table'))}</caption>
 <thead><tr>${head.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.map((row) => tableRow(reader, row)).join('\n')}

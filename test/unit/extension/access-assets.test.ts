@@ -315,7 +315,8 @@ describe('a line at a glance', () => {
   it('says of a role whom a request waits for, and why one is refused', () => {
     const role = (change: Parameters<typeof aRole>[0]) =>
       nodeWords(reader, { kind: 'role', role: aRole(change), taken: undefined });
-    assert.deepEqual([role({}).description, role({}).tone], ['at once, up to 8 hours', 'atOnce']);
+    assert.deepEqual([role({}).description, role({}).tone], ['granted at once', 'atOnce']);
+    assert(role({}).tooltip.includes('For up to 8 hours at a time'));
     const refused = role({ outlook: { kind: 'refused', because: ['Other team.'] } });
     assert.deepEqual([refused.description, refused.tone], ['not for you: Other team.', 'closed']);
   });

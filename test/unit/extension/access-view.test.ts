@@ -82,8 +82,8 @@ describe('the tree of access', () => {
 
   it('says of a grant how much of it is left, and of a stuck one the truth', () => {
     const words = nodeWords(reader, { kind: 'grant', grant: aGrant() });
-    assert.match(words.description ?? '', /^30 min left, active for you everywhere until /);
-    assert.match(words.spoken, /Query the recsys ranker, 30 min left/);
+    assert.match(words.description ?? '', /^30 min left, everywhere until /);
+    assert.match(words.spoken, /Query the recsys ranker, 30 min left.*Active for you everywhere until /);
     const left = (what: 'right' | 'tokenOnly') =>
       nodeWords(reader, {
         kind: 'grant',

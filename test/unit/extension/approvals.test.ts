@@ -128,7 +128,7 @@ describe('the document of a request', () => {
     }).replaceAll('\\', '');
     for (const said of [
       '# Ana asks for Promote the ranker',
-      'Waits for your word.',
+      'Waits for your approval.',
       'Data scientist',
       'Member of the team recsys',
       'MANAGE on prod.recsys.ranker.',

@@ -93,7 +93,7 @@ describe('the trail that an auditor looks at', () => {
 
   it('reads to a screen reader, with who, when and about what', () => {
     const words = rowWords(reader, aRow());
-    assert.match(words.spoken, /^Access began, Ana · .* · grant\.active, /);
+    assert.match(words.spoken, /^Access began, Ana · r1 · .* · grant\.active, /);
     assert.equal(words.tooltip[0], 'grant.active');
     assert(words.tooltip.includes('Row 7 of the chain') && words.tooltip.includes('Grant: g1'));
     assert(rowWords(reader, aRow({ sequence: null, actor: null })).tooltip.includes('Not chained yet'));
@@ -112,7 +112,10 @@ describe('the trail that an auditor looks at', () => {
     };
     const text = grantStory(reader, {
       grant: aGrant(),
-      rows: [aRow({ event: 'request.created' }), aRow()],
+      rows: [
+        aRow({ event: 'request.created' }),
+        aRow({ detail: { purpose: '=1+1 | **bold**', minutes: 30, endsAtMs: NOW } }),
+      ],
       leases: [lease],
     });
     const [asked, began] = ['Access was requested (request.created)', 'Access began (grant.active)'];
@@ -121,6 +124,9 @@ describe('the trail that an auditor looks at', () => {
     assert.match(text, /\\\*\\\*bold\\\*\\\*/);
     assert.equal(text.split('\n').filter((line) => line.startsWith('| ')).length, 4);
     assert.match(text.replaceAll('\\', ''), /carries this right no more/);
+    // An auditor reads of somebody else, and no count of milliseconds.
+    assert.doesNotMatch(text, /\byou\b/);
+    assert.match(read.replaceAll('\u00a0', ' '), /minutes: 30; endsAt: 23 Nov 2026 \d\d:30:05/);
   });
 });
 

@@ -109,6 +109,13 @@ describe('the manifest of the extension', () => {
     }
   });
 
+  it('offers what only approvers can do to nobody else', () => {
+    for (const command of ['approve', 'deny', 'revoke', 'review'] as const) {
+      const entry = contributes.commands.find((candidate) => candidate.command === commandId(command));
+      assert(entry?.enablement.endsWith(` && ${APPROVES_CONTEXT}`), command);
+    }
+  });
+
   it('puts only its own commands into menus', () => {
     const own = new Set(COMMANDS.map(commandId));
     for (const entry of Object.values(contributes.menus).flat())
@@ -128,17 +135,18 @@ describe('the manifest of the extension', () => {
   const welcomes = (wanted: string): string[] =>
     contributes.viewsWelcome.filter(({ view }) => view === wanted).map(({ when }) => when);
 
-  it('welcomes in every state, and before there is one', () => {
+  it('welcomes in every state but the one in which it reads, and before there is one', () => {
+    const states = VIEW_STATES.filter((state) => state !== 'starting');
     assert.deepEqual(
       welcomes(ACCESS_VIEW).sort(),
-      [`!${VIEW_CONTEXT}`, ...VIEW_STATES.map((state) => `${VIEW_CONTEXT} == ${state}`)].sort(),
+      [`!${VIEW_CONTEXT}`, ...states.map((state) => `${VIEW_CONTEXT} == ${state}`)].sort(),
     );
   });
 
-  it('says of an empty Approvals whether it is read, could not be, or is none', () => {
+  it('says of an empty Approvals whether it could not be read, or is none', () => {
     assert.deepEqual(
       welcomes(APPROVALS_VIEW),
-      ['starting', 'unreachable', 'signedIn'].map((state) => `${VIEW_CONTEXT} == ${state}`),
+      ['unreachable', 'signedIn'].map((state) => `${VIEW_CONTEXT} == ${state}`),
     );
     const view = Object.values(contributes.views)
       .flat()

@@ -73,7 +73,7 @@ describe('what a lead sees', () => {
     );
     assert.deepEqual(
       shown.map((member) => memberWords(reader, member).description),
-      ['waits for 3 days', 'waits for 1 hour', 'never given anything', 'nothing for 9 days'],
+      ['waiting for 3 days', 'waiting for 1 hour', 'never given anything', 'nothing for 9 days'],
     );
   });
 

@@ -1,24 +1,27 @@
 import * as vscode from 'vscode';
 
-import { AUDIT_SCHEME } from '../product.ts';
+import { SNAPSHOT_SCHEME } from './product.ts';
 
 /** So many documents stay readable; older ones are made anew by the command that made them. */
 const KEPT = 20;
 
-/** What was read of the trail, as documents to read: they say what was so when they were made, and do not change. */
-export class AuditDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
+/**
+ * Documents to read that a command made: they say what was so when they were made, do not change, and close without a
+ * question.
+ */
+export class SnapshotDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #texts = new Map<string, string>();
   readonly #registration: vscode.Disposable;
   #number = 0;
 
   constructor() {
-    this.#registration = vscode.workspace.registerTextDocumentContentProvider(AUDIT_SCHEME, this);
+    this.#registration = vscode.workspace.registerTextDocumentContentProvider(SNAPSHOT_SCHEME, this);
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
     return (
       this.#texts.get(uri.toString()) ??
-      vscode.l10n.t('This was read in an earlier window. Look at it again from the view “Audit”.')
+      vscode.l10n.t('This was made in an earlier window. Run the command that showed it again.')
     );
   }
 
@@ -42,7 +45,7 @@ export class AuditDocuments implements vscode.TextDocumentContentProvider, vscod
     this.#number += 1;
     // VS Code tells previews apart by the path alone.
     const path = `/${this.#number}/${name.replaceAll(/[/\\?#]/g, ' ')}`;
-    const uri = vscode.Uri.from({ scheme: AUDIT_SCHEME, path });
+    const uri = vscode.Uri.from({ scheme: SNAPSHOT_SCHEME, path });
     this.#texts.set(uri.toString(), text);
     const [oldest] = this.#texts.keys();
     if (this.#texts.size > KEPT && oldest !== undefined) this.#texts.delete(oldest);
