@@ -78,6 +78,14 @@ export type ViewState = (typeof VIEW_STATES)[number];
 /** The context key of {@link ViewState}. */
 export const VIEW_CONTEXT = `${EXTENSION}.view`;
 
+/**
+ * The context keys that are true while a view of somebody who is signed in has no line. VS Code draws lines later than
+ * it learns who is signed in, and would say meanwhile of anybody that they hold nothing.
+ */
+export const ACCESS_EMPTY_CONTEXT = `${EXTENSION}.accessEmpty`;
+export const APPROVALS_EMPTY_CONTEXT = `${EXTENSION}.approvalsEmpty`;
+export const TEAM_EMPTY_CONTEXT = `${EXTENSION}.teamEmpty`;
+
 /** The context key that is true while the view "My Access" shows only what matches a search. */
 export const FILTERED_CONTEXT = `${EXTENSION}.filtered`;
 

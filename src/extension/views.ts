@@ -17,7 +17,9 @@ import type { Container } from './container.ts';
 import { personOf } from './injection/person.ts';
 import { LateView } from './late-view.ts';
 import {
+  ACCESS_EMPTY_CONTEXT,
   ACCESS_VIEW,
+  APPROVALS_EMPTY_CONTEXT,
   APPROVALS_VIEW,
   APPROVES_CONTEXT,
   FILTERED_CONTEXT,
@@ -58,9 +60,14 @@ export function createViews(container: Container): Views {
     showCollapseAll: true,
   });
   const approvals = vscode.window.createTreeView(APPROVALS_VIEW, { treeDataProvider: approvalTree });
-  let shownState: ViewState | undefined;
-  let shownApproves: boolean | undefined;
+  const said = new Map<string, unknown>();
   let reading: PromiseWithResolvers<void> | undefined;
+
+  const sayContext = (key: string, value: unknown): void => {
+    if (said.get(key) === value) return;
+    said.set(key, value);
+    void vscode.commands.executeCommand('setContext', key, value);
+  };
 
   /** A bar that moves above the view while there is nothing to show yet. */
   const showReading = (isReading: boolean): void => {
@@ -112,15 +119,10 @@ export function createViews(container: Container): Views {
 
   const redraw = (): void => {
     const state = viewState(container);
-    if (state !== shownState) {
-      shownState = state;
-      void vscode.commands.executeCommand('setContext', VIEW_CONTEXT, state);
-    }
-    const mayApprove = isApprover(container, approvers);
-    if (mayApprove !== shownApproves) {
-      shownApproves = mayApprove;
-      void vscode.commands.executeCommand('setContext', APPROVES_CONTEXT, mayApprove);
-    }
+    sayContext(ACCESS_EMPTY_CONTEXT, accessTree.isEmpty);
+    sayContext(APPROVALS_EMPTY_CONTEXT, approvalTree.isEmpty);
+    sayContext(VIEW_CONTEXT, state);
+    sayContext(APPROVES_CONTEXT, isApprover(container, approvers));
     const me = model.data?.me;
     teamView.showIf(me !== undefined && leadsTeam(me));
     auditView.showIf(me?.readsAudit === true);

@@ -76,6 +76,11 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     return this.#filter;
   }
 
+  /** True where it is known that there is no line. */
+  get isEmpty(): boolean {
+    return this.#workspaces()?.length === 0;
+  }
+
   /** The line that something is; undefined for what VS Code was not given by this tree. */
   lineOf(thing: unknown): AccessNode | undefined {
     return this.#lines.all.find((node) => node === thing);
@@ -100,12 +105,12 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
   }
 
   async getChildren(node?: AccessNode): Promise<AccessNode[]> {
-    const { state } = this.#options.connection;
     const { data } = this.#options.model;
-    if (state.kind !== 'signedIn' || data === undefined) return [];
+    const workspaces = this.#workspaces();
+    if (workspaces === undefined || data === undefined) return [];
     switch (node?.kind) {
       case undefined:
-        return workspaceNodes(state.trust.workspaces, data);
+        return workspaces;
       case 'workspace':
         return sectionNodes(node.workspace, data, this.#filter);
       case 'section':
@@ -169,6 +174,15 @@ export class AccessTree implements vscode.TreeDataProvider<AccessNode>, vscode.D
     for (const part of this.#parts) part.dispose();
     this.#growing?.dispose();
     this.#lines.dispose();
+  }
+
+  /** The first lines; undefined while they are not known. */
+  #workspaces(): AccessNode[] | undefined {
+    const { state } = this.#options.connection;
+    const { data } = this.#options.model;
+    return state.kind !== 'signedIn' || data === undefined
+      ? undefined
+      : workspaceNodes(state.trust.workspaces, data);
   }
 
   /** All that the lines hang on, but the time. */

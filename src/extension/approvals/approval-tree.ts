@@ -36,6 +36,11 @@ export class ApprovalTree implements vscode.TreeDataProvider<ApprovalNode>, vsco
     this.#lines.redrawLines(this.#lines.all.filter(({ kind }) => kind !== 'section'));
   }
 
+  /** True where it is known that there is no line. */
+  get isEmpty(): boolean {
+    return this.#model.data !== undefined && this.getChildren().length === 0;
+  }
+
   getChildren(node?: ApprovalNode): ApprovalNode[] {
     const { data } = this.#model;
     if (data === undefined) return [];

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 import type { Clock } from '../../domain/time.ts';
 import type { Stoppable } from '../changes.ts';
-import { TEAM_VIEW } from '../product.ts';
+import { TEAM_EMPTY_CONTEXT, TEAM_VIEW } from '../product.ts';
 import type { TeamModel } from './team-model.ts';
 import { TeamTree } from './team-tree.ts';
 import { teamMessage } from './team-words.ts';
@@ -35,6 +35,8 @@ export function createTeamView({ team, clock, watch, onTimes }: TeamViewParts): 
   const redraw = (): void => {
     view.message = teamMessage(vscode.l10n, team.state);
     showReading();
+    const isEmpty = team.state.kind === 'known' && tree.getChildren().length === 0;
+    void vscode.commands.executeCommand('setContext', TEAM_EMPTY_CONTEXT, isEmpty);
     tree.redraw();
   };
   const look = (): void => team.watched('view', view.visible);

@@ -10,7 +10,9 @@ import { PATH_ENDS } from '../../../src/broker/index.ts';
 import { WANTED_FLOWS } from '../../../src/extension/authentication/sign-in-flow.ts';
 import { MLFLOW_CHOICES } from '../../../src/extension/injection/mlflow-tracking.ts';
 import {
+  ACCESS_EMPTY_CONTEXT,
   ACCESS_VIEW,
+  APPROVALS_EMPTY_CONTEXT,
   APPROVAL_NOTICES,
   APPROVALS_VIEW,
   APPROVES_CONTEXT,
@@ -25,6 +27,7 @@ import {
   OFFER_ON_DENIAL,
   PURPOSE_TEMPLATES,
   SIGN_IN_FLOW,
+  TEAM_EMPTY_CONTEXT,
   TEAM_VIEW,
   TRUSTED_WORKSPACE_HOSTS,
   USE_KEYCHAIN,
@@ -35,7 +38,7 @@ import {
 
 const root = path.resolve(import.meta.dirname, '../../..');
 
-const MenuEntry = z.object({ command: z.string(), when: z.string(), group: z.string() });
+const MenuEntry = z.object({ command: z.string(), when: z.string(), group: z.optional(z.string()) });
 
 const Manifest = z.object({
   name: z.string(),
@@ -116,6 +119,12 @@ describe('the manifest of the extension', () => {
     }
   });
 
+  it('keeps out of the palette what works on a selected line alone', () => {
+    const hidden = (contributes.menus['commandPalette'] ?? []).filter(({ when }) => when === 'false');
+    const wanted = ['copyName', 'moreAuditRows', 'openInDatabricks'] as const;
+    assert.deepEqual(hidden.map(({ command }) => command).sort(), wanted.map(commandId));
+  });
+
   it('puts only its own commands into menus', () => {
     const own = new Set(COMMANDS.map(commandId));
     for (const entry of Object.values(contributes.menus).flat())
@@ -136,18 +145,23 @@ describe('the manifest of the extension', () => {
     contributes.viewsWelcome.filter(({ view }) => view === wanted).map(({ when }) => when);
 
   it('welcomes in every state but the one in which it reads, and before there is one', () => {
-    const states = VIEW_STATES.filter((state) => state !== 'starting');
+    const states = VIEW_STATES.filter((state) => state !== 'starting' && state !== 'signedIn');
     assert.deepEqual(
       welcomes(ACCESS_VIEW).sort(),
-      [`!${VIEW_CONTEXT}`, ...states.map((state) => `${VIEW_CONTEXT} == ${state}`)].sort(),
+      [
+        `!${VIEW_CONTEXT}`,
+        ...states.map((state) => `${VIEW_CONTEXT} == ${state}`),
+        `${VIEW_CONTEXT} == signedIn && ${ACCESS_EMPTY_CONTEXT}`,
+      ].sort(),
     );
   });
 
   it('says of an empty Approvals whether it could not be read, or is none', () => {
-    assert.deepEqual(
-      welcomes(APPROVALS_VIEW),
-      ['unreachable', 'signedIn'].map((state) => `${VIEW_CONTEXT} == ${state}`),
-    );
+    assert.deepEqual(welcomes(APPROVALS_VIEW), [
+      `${VIEW_CONTEXT} == unreachable`,
+      `${VIEW_CONTEXT} == signedIn && ${APPROVALS_EMPTY_CONTEXT}`,
+    ]);
+    assert.deepEqual(welcomes(TEAM_VIEW), [`${VIEW_CONTEXT} == signedIn && ${TEAM_EMPTY_CONTEXT}`]);
     const view = Object.values(contributes.views)
       .flat()
       .find(({ id }) => id === APPROVALS_VIEW);
