@@ -270,7 +270,7 @@ export function assembleControlPlane(ingredients: Ingredients): Assembly {
       await recordStart(core, config, policy.current(), ingredients.version);
       await registerGroups(db, policy.current().catalogue);
       notices = startNotices({
-        ...{ db, logger, redactor, metrics, transport, publicUrl, pollMs },
+        ...{ db, debt: core.debt, logger, redactor, metrics, transport, publicUrl, pollMs },
         ...{ random: ingredients.random, settings: config.notices, directory: config.directory },
         receivers: ingredients.secrets.noticeReceivers,
       });

@@ -65,7 +65,7 @@ interface Row {
 
 /**
  * The memberships that are to go within the time given, those included whose removal has begun and was not seen yet. One
- * that a grant demands beyond that time, as `isDemanded` has it, is none of them.
+ * that a grant demands beyond that time, as `isDemanded` has it, is none of them, nor is one that was never begun to be given.
  */
 export async function loadUpcomingRemovals(
   db: Kysely<Database>,
@@ -89,8 +89,14 @@ export async function loadUpcomingRemovals(
         and ended.member_id is not null
     )
     select group_id, member_id, workspace_host as host, min(urgency) as urgency, max(due_at) as due_at,
-      array_agg(id) as grant_ids
+      array_agg(ending.id) as grant_ids
     from ending
+    -- Who is there though no write of ours was begun was put there by somebody else.
+    cross join lateral (
+      select from oam.effect
+      where effect.grant_id = ending.id and effect.kind = 'add_member' and effect.begun_at is not null
+      limit 1
+    ) begun
     left join lateral (
       select true as is_kept from oam.access_grant longer
       where longer.group_id = ending.group_id and longer.member_key = ending.member_key

@@ -7,7 +7,6 @@ import { OamError } from '../../domain/errors.ts';
 import type { Logger } from '../../domain/logger.ts';
 import type { Redactor } from '../../domain/redaction.ts';
 import { MINUTE_MS } from '../../domain/time.ts';
-import { recordAudit } from '../audit/record.ts';
 import { type Change, inChange, toDate, toMs } from '../changes/change.ts';
 import type { Core } from '../core.ts';
 import type { Metrics } from '../http/metrics.ts';
@@ -20,7 +19,7 @@ import { NotTaken } from './post.ts';
 import type { Channel, Sending } from './send.ts';
 
 /** What delivering needs. */
-export interface DeliveryParts extends Pick<Core, 'db'> {
+export interface DeliveryParts extends Pick<Core, 'db' | 'debt'> {
   readonly logger: Logger;
   readonly redactor: Redactor;
   readonly metrics: Pick<Metrics, 'count'>;
@@ -60,7 +59,7 @@ export async function deliverNext(parts: DeliveryParts, channel: Channel): Promi
   }
   const isOurs = await inChange(db, async (change) => {
     if (!(await settle(change, row, 'sent'))) return false;
-    await record(change, row, 'notice.sent', { attempts: row.attempts + 1 });
+    await record(parts, change, row, 'notice.sent', { attempts: row.attempts + 1 });
     return true;
   });
   if (isOurs) metrics.count('oam_notices_total', { channel: channel.name, outcome: 'sent' });
@@ -203,7 +202,7 @@ export async function giveUpOverdue(parts: DeliveryParts): Promise<void> {
       .execute();
     for (const row of rows) {
       await settle(change, row, 'given_up');
-      await record(change, row, 'notice.given_up', { attempts: row.attempts, trouble: row.trouble });
+      await record(parts, change, row, 'notice.given_up', { attempts: row.attempts, trouble: row.trouble });
     }
     return rows;
   });
@@ -215,13 +214,15 @@ export async function giveUpOverdue(parts: DeliveryParts): Promise<void> {
   }
 }
 
+/** It is told, or will not be, whether or not the trail can be written: it must not be told again for that. */
 async function record(
+  { debt }: DeliveryParts,
   change: Change,
   { id, channel, kind, request_id, grant_id }: NoticeRow,
   event: 'notice.sent' | 'notice.given_up',
   detail: { readonly attempts: number; readonly trouble?: string | null },
 ): Promise<void> {
-  await recordAudit(change, {
+  await debt.record(change, {
     event,
     requestId: request_id,
     grantId: grant_id ?? undefined,

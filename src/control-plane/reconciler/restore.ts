@@ -21,10 +21,10 @@ export async function noticeRestore(
   core: Pick<Core, 'db' | 'debt' | 'logger'>,
   folder: string | undefined,
 ): Promise<boolean> {
-  const anchor = folder === undefined ? undefined : await lastAnchor(folder);
-  if (anchor === undefined) return false;
+  if (folder === undefined) return false;
   const { epoch } = await core.db.selectFrom('store').select('epoch').executeTakeFirstOrThrow();
-  if (anchor.epoch !== epoch) return false;
+  const anchor = await lastAnchorOf(epoch, folder);
+  if (anchor === undefined) return false;
   const row = await core.db
     .selectFrom('audit')
     .select('hash')
@@ -67,7 +67,8 @@ async function markRestored(core: Pick<Core, 'db' | 'debt'>, anchor: AnchorLine)
   });
 }
 
-async function lastAnchor(folder: string): Promise<AnchorLine | undefined> {
+/** The store's own last one: after a restore another store signs there, and a backup may be restored a second time. */
+async function lastAnchorOf(epoch: string, folder: string): Promise<AnchorLine | undefined> {
   let files: string[];
   try {
     files = (await readdir(folder)).filter((name) => /^anchors-\d{4}-\d{2}\.jsonl$/.test(name)).sort();
@@ -78,7 +79,7 @@ async function lastAnchor(folder: string): Promise<AnchorLine | undefined> {
     const lines = (await readFile(path.join(folder, file), 'utf8')).split('\n').reverse();
     for (const line of lines) {
       const anchor = AnchorLine.safeParse(parseJson(line));
-      if (anchor.success) return anchor.data;
+      if (anchor.success && anchor.data.epoch === epoch) return anchor.data;
     }
   }
   return undefined;

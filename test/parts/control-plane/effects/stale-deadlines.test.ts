@@ -12,6 +12,7 @@ import { createRedactor } from '../../../../src/domain/redaction.ts';
 import { MINUTE_MS } from '../../../../src/domain/time.ts';
 import type { HttpRequest } from '../../../../src/protocol/transport.ts';
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { administrator } from '../administrator.ts';
 import { freshStore, type TestStore } from '../database.ts';
 import { grantOf, startWorld, type World, type WorldOptions } from '../world.ts';
 import { otherGuard, wayTo } from './cut-off.ts';
@@ -40,9 +41,10 @@ describe('a guard that knows the deadlines of a moment ago', function () {
     await world.until(id, 'active');
     return id;
   };
-  const endsSoon = (id: string): Promise<unknown> =>
-    sql`update oam.access_grant set deadline_at = oam.now() + ${SOON_MS} * interval '1 millisecond'
-      where id = ${id}`.execute(world.store.db);
+  const endsSoon = (...ids: readonly string[]): Promise<unknown> =>
+    sql`update oam.access_grant
+      set deadline_at = present.now + ${SOON_MS} * interval '1 millisecond' from (select oam.now() as now) present
+      where id = any(${ids}::uuid[])`.execute(world.store.db);
   const members = () => world.databricks.members(GROUP);
   const eventually = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
     const start = performance.now();
@@ -82,6 +84,37 @@ describe('a guard that knows the deadlines of a moment ago', function () {
     await world.client('ana').call('returnGrant', { params: { id: second } });
     await world.until(second, 'ended');
     assert.deepEqual(members(), []);
+  });
+
+  it('takes away nobody whom OAM was only about to add, and somebody else did', async () => {
+    await begin();
+    const body = { roleId: ROLE, purpose: 'Look into the drop in clicks', minutes: 30 };
+    const lena = grantOf(
+      await world.client('lena', { duty: 'data-scientist' }).call('createRequest', { body }),
+    );
+    await world.until(lena, 'active');
+    const { db } = world.store;
+    await eventually('a group that nobody writes to', async () => {
+      const { numAffectedRows } = await sql`update oam.jit_group
+        set lease_until = oam.now() + interval '1 hour', lease_holder = gen_random_uuid()
+        where group_id = ${GROUP} and lease_until is null`.execute(db);
+      return numAffectedRows === 1n;
+    });
+    const ana = grantOf(await world.ask('ana', ROLE, 30));
+    await sql`update oam.access_grant set member_id = ${ANA} where id = ${ana}`.execute(db);
+    await (await administrator(world)).addGroupMembers(GROUP, [ANA]);
+    await endsSoon(lena, ana);
+
+    await using other = otherGuard(world);
+    await other.loaded();
+    other.way.isCut = true;
+    await eventually('the removal of what OAM added', () => !members().includes(SEED.users.lena.id));
+    assert.deepEqual(members(), [ANA]);
+    other.way.isCut = false;
+    await sql`update oam.jit_group set lease_until = null where group_id = ${GROUP}`.execute(db);
+    await world.until(lena, 'ended');
+    await world.until(ana, 'failed');
+    assert.deepEqual(members(), [ANA]);
   });
 
   it('of another replica puts back what was given meanwhile as soon as it can tell the store', async () => {

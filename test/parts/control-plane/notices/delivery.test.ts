@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { sql } from 'kysely';
+
 import { HOUR_MS, SECOND_MS } from '../../../../src/domain/time.ts';
 import { grantOf } from '../world.ts';
 import { HOOK, idsOf, noticeStage, OPS, OTHER, ROLE, SLACK, TEAMS, told, until } from './notice-stage.ts';
@@ -81,6 +83,31 @@ describe('notices', function () {
     assert.ok(given.length >= 3, String(given.length));
     const { text } = await world.http({ method: 'GET', path: '/metrics' });
     assert.match(text, /^oam_notices_total\{channel="recsys-hook",outcome="given_up"\} \d/m);
+  });
+
+  it('are sent once, and on record later, where the trail cannot be written', async () => {
+    stage.chat.answers(HOOK, { status: 500 });
+    const world = await start();
+    const request = await world.ask('ana', ROLE);
+    await until(() => stage.chat.came.some(({ path }) => path === HOOK));
+    await until(async () => (await metric('oam_notices_in_trouble')) === 1);
+    await sql`create function oam.no_audit() returns trigger language plpgsql as
+      $$ begin raise exception 'the trail is full'; end $$`.execute(world.store.db);
+    await sql`create trigger no_audit before insert on oam.audit execute function oam.no_audit()`.execute(
+      world.store.db,
+    );
+    await until(async () => {
+      await world.advance(30 * SECOND_MS);
+      return stage.chat.taken(HOOK).length > 0;
+    });
+    await settled();
+    assert.equal(stage.chat.taken(HOOK).length, 1);
+    await sql`drop trigger no_audit on oam.audit`.execute(world.store.db);
+    await until(async () => {
+      const query = { requestId: request.id, event: 'notice.sent' };
+      const { items } = await world.client('aude').call('listAudit', { query });
+      return items.some(({ detail }) => detail['channel'] === 'recsys-hook');
+    });
   });
 
   it('are sent once by many replicas, in order for each request', async () => {
