@@ -62,6 +62,7 @@ export const credentialEndpoints = {
       'not_found',
       'not_allowed',
       'grant_not_active',
+      'sign_in_again',
       'too_many_credentials',
       'role_unavailable',
       'databricks_unavailable',

@@ -23,7 +23,12 @@ export interface SessionLimitCheck {
  * What goes on for as long as a grant lives, and no longer, whatever became of the session: a job that runs through the
  * night draws its credentials and gives back what it does not need. It is no use of the session either.
  */
-const BOUND_TO_A_GRANT: ReadonlySet<OperationId> = new Set(['issueCredential', 'getGrant', 'returnGrant']);
+const BOUND_TO_A_GRANT: ReadonlySet<OperationId> = new Set([
+  'issueCredential',
+  'getGrant',
+  'returnGrant',
+  'returnCredentials',
+]);
 
 /** A use is written down when the one before is older than this. */
 const USE_EVERY_MS = MINUTE_MS / 2;

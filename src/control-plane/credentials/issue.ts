@@ -11,6 +11,7 @@ import { findGrant, lockGrant, type StoredGrant } from '../grants/rows.ts';
 import type { Intent } from '../http/idempotency.ts';
 import { timestamp } from '../requests/view.ts';
 import { commitToken, makeToken } from '../personal-tokens/make.ts';
+import { expectSignInGoesOn } from './ended-sign-ins.ts';
 import { openLease } from './leases.ts';
 import type { Commitment, CredentialParts } from './parts.ts';
 import { mintRoleToken } from './role-token.ts';
@@ -20,7 +21,7 @@ import { mintRoleToken } from './role-token.ts';
  * token exists; the token itself is kept nowhere, so the same key names the same lease and mints afresh.
  *
  * @throws {OamError} `not_found`, `not_allowed`, `bad_request` (a `member` role has no credential of its own),
- * `grant_not_active`, `idempotency_key_reused`, `too_many_credentials`, `role_unavailable`, `databricks_unavailable`, `audit_unavailable`.
+ * `grant_not_active`, `sign_in_again` (the sign-in that it is for is over), `idempotency_key_reused`, `too_many_credentials`, `role_unavailable`, `databricks_unavailable`, `audit_unavailable`.
  */
 export async function issueCredential(
   parts: CredentialParts,
@@ -55,6 +56,7 @@ async function commit(
   grantId: string,
 ): Promise<() => Promise<CredentialView>> {
   const grant = await lockUsableGrant(parts.core, change, intent, grantId);
+  await expectSignInGoesOn(change, intent.caller, intent.session);
   const { role } = grant;
   switch (role.credential) {
     case 'member':

@@ -5,6 +5,7 @@ import { HOUR_MS } from '../../domain/time.ts';
 import { forgetOldReadings } from '../audit/reading.ts';
 import { forgetExpiredSessions } from '../audit/sessions.ts';
 import { forgetOldSessions } from '../authentication/session-limits.ts';
+import { forgetEndedSignIns } from '../credentials/ended-sign-ins.ts';
 import { forgetOldAnswers } from '../http/idempotency.ts';
 import { forgetOldNotices } from '../notices/deliver.ts';
 import { forgetOldLinks } from '../notices/links.ts';
@@ -23,6 +24,7 @@ export function startHousekeeping(db: Kysely<Database>, logger: Logger): Loop {
       await forgetExpiredSessions(db);
       await forgetOldSessions(db);
       await forgetExpiredTokens(db);
+      await forgetEndedSignIns(db);
       await forgetOldReadings(db);
       await forgetOldLinks(db);
       await forgetOldNotices(db);

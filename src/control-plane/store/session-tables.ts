@@ -15,6 +15,14 @@ export interface SessionSeenTable {
   expires_at: Date;
 }
 
+/** A sign-in that its person ended. */
+export interface EndedSignInTable {
+  iss: string;
+  sub: string;
+  session: string;
+  ended_at: Date;
+}
+
 /** A person's session, where sessions are limited. */
 export interface PersonSessionTable {
   session_hash: string;

@@ -29,7 +29,12 @@ import type {
   RequestLinkTable,
 } from './notice-tables.ts';
 import type { RunnerNextTokenTable, RunnerSpentTokenTable, RunnerTable } from './runner-tables.ts';
-import type { PersonSessionTable, SessionSeenTable, WorkloadTokenTable } from './session-tables.ts';
+import type {
+  EndedSignInTable,
+  PersonSessionTable,
+  SessionSeenTable,
+  WorkloadTokenTable,
+} from './session-tables.ts';
 
 /** The one row that moves the store's time; zero except in tests. */
 export interface ClockTable {
@@ -266,6 +271,7 @@ export interface Database {
   audit_reading: AuditReadingTable;
   session_seen: SessionSeenTable;
   person_session: PersonSessionTable;
+  ended_sign_in: EndedSignInTable;
   signing_key: SigningKeyTable;
   stranger: StrangerTable;
   workload_token: WorkloadTokenTable;

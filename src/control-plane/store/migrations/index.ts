@@ -27,6 +27,8 @@ import { orderedLists } from './0025-ordered-lists.ts';
 import { nextTokens } from './0026-next-tokens.ts';
 import { leasesOfSessions } from './0027-leases-of-sessions.ts';
 import { auditOfActor } from './0028-audit-of-actor.ts';
+import { endedSignIns } from './0029-ended-sign-ins.ts';
+import { auditOfRole } from './0030-audit-of-role.ts';
 
 /** Every change of the schema, oldest first. A change that has been applied anywhere is never edited. */
 export const migrations: readonly Migration[] = [
@@ -58,4 +60,6 @@ export const migrations: readonly Migration[] = [
   nextTokens,
   leasesOfSessions,
   auditOfActor,
+  endedSignIns,
+  auditOfRole,
 ];

@@ -16,10 +16,10 @@ import {
   type SessionKeeper,
 } from '../../../../src/identity/index.ts';
 import { axiosTransport, type HttpTransport } from '../../../../src/protocol/transport.ts';
-import { OamError } from '../../../../src/domain/errors.ts';
+import { hasCode, OamError } from '../../../../src/domain/errors.ts';
 import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { withRole } from '../changed-role.ts';
-import { startWorld, type World } from '../world.ts';
+import { refused, startWorld, type World } from '../world.ts';
 import { granted } from './granted.ts';
 
 const ROLE = 'recsys-deployer';
@@ -118,6 +118,43 @@ describe('what a sign-in was issued, when it is over', function () {
     assert.equal(await back('ana'), 0);
     await sql`alter table oam.audit drop constraint closed`.execute(world.store.db);
     await tokensAre(0);
+  });
+
+  it('gets nothing more, also where it asks in the very moment of the sign-out', async () => {
+    const { id } = await granted(world, 'ana', ROLE, 60);
+    const ana = world.client('ana');
+    const session = 'the-sign-in-on-the-laptop';
+    const ask = () => ana.call('issueCredential', { params: { id }, body: { session } });
+    // The grant is held, so that it is asked before and after the sign-out is told, and both wait.
+    const { db } = world.store;
+    const waiting = async (count: number): Promise<void> => {
+      for (;;) {
+        const { rows } = await sql<{ count: number }>`select count(*)::integer as count from pg_stat_activity
+          where wait_event_type = 'Lock' and datname = current_database()`.execute(db);
+        if (rows[0]?.count === count) return;
+        await delay(10);
+      }
+    };
+    const calls = await db.transaction().execute(async (trx) => {
+      await sql`select from oam.access_grant where id = ${id} for update`.execute(trx);
+      const before = ask();
+      await waiting(1);
+      const back = ana.call('returnCredentials', { body: { session } });
+      await waiting(2);
+      const after = ask();
+      await waiting(3);
+      // What is not awaited here must not be taken for an error that nobody looked at.
+      return { settled: Promise.allSettled([before, back, after]) };
+    });
+    const [before, back, after] = await calls.settled;
+    assert.ok(back.status === 'fulfilled', 'the sign-out went through');
+    assert.equal(after.status === 'rejected' && hasCode(after.reason, 'sign_in_again'), true);
+    // Whatever came of the first, there is no token left of it.
+    assert.ok(before.status === 'fulfilled' || before.reason instanceof Error);
+    await tokensAre(0);
+    await refused(ask(), 'sign_in_again');
+    await ana.call('issueCredential', { params: { id }, body: { session: 'the-next-sign-in' } });
+    assert.equal(tokens(), 1);
   });
 
   it('ends with its access where the control plane is away at the sign-out, which goes through', async () => {

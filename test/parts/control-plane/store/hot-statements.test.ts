@@ -65,7 +65,7 @@ describe('statements that are sent all the time, or over all that ever was', fun
             'iss', 'https://idp.example', 'sub', 'sub-' || n % 1000, 'userName', 'user-' || n % 1000) end,
           ('00000000-0000-4000-8000-' || lpad((n % 1000)::text, 12, '0'))::uuid,
           ('00000000-0000-4000-8000-' || lpad((n % 1000)::text, 12, '0'))::uuid,
-          'role', '{}'
+          case when n % 2000 = 1 then 'rare-role' else 'role' end, '{}'
         from generate_series(1, ${ROWS}::integer) as n`.execute(store.db);
       await sql`analyze oam.audit`.execute(store.db);
     });
@@ -79,6 +79,8 @@ describe('statements that are sent all the time, or over all that ever was', fun
       ['a family of events', { event: 'runner.*' }, ['audit_of_event']],
       ['a grant', { grantId: SOME_ID }, ['audit_of_grant']],
       ['a request', { requestId: SOME_ID }, ['audit_of_request']],
+      ['a role that is seldom asked for', { roleId: 'rare-role' }, ['audit_of_role']],
+      ['a role that there never was', { roleId: 'no-role' }, ['audit_of_role']],
       ['a time', { from: '2027-01-01T00:10:00.000Z', to: '2027-01-01T00:11:00.000Z' }, ['audit_newest']],
     ];
     for (const [what, filter, indexes] of searches) {
