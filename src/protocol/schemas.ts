@@ -163,6 +163,11 @@ export const ReviewView = z.object({
 /** See {@link ReviewView}. */
 export type ReviewView = z.infer<typeof ReviewView>;
 
+/** Who ended somebody's access before its time, and what they said of it; null where the record does not have it yet. */
+export const RevocationView = z.object({ by: z.nullable(PersonView), reason: z.nullable(z.string()) });
+/** See {@link RevocationView}. */
+export type RevocationView = z.infer<typeof RevocationView>;
+
 /** A grant with the facts that were read, not hoped. */
 export const GrantView = z.object({
   id: z.string(),
@@ -171,6 +176,8 @@ export const GrantView = z.object({
   requestId: z.string(),
   state: z.enum(GRANT_STATES),
   endReason: z.nullable(z.enum(END_REASONS)),
+  /** Null where nobody revoked it. */
+  revocation: z.nullable(RevocationView),
   principal: PersonView,
   role: z.object({
     id: z.string(),

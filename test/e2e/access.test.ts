@@ -138,7 +138,9 @@ describe('access in the editor', () => {
     await line.waitFor({ state: 'detached' });
 
     await ana.gone(QUERY_ROLE);
-    await ana.workbench.noticed(`Revoked: ${QUERY_ROLE}`);
+    await ana.workbench.noticed(
+      `Revoked by ${PEOPLE.lena.displayName}: ${QUERY_ROLE}. The experiment is over.`,
+    );
     assert.deepEqual(there().stage.databricks.members(SEED.jitGroups.endpointQuery.id), []);
     await terminal.runAlone('python score.py');
     await terminal.waitForText(/PERMISSION_DENIED/);

@@ -119,7 +119,7 @@ describe('what runs in the editor, as its user sees it', function () {
     const line = await lena.teamLine('Ana Silva', QUERY_ROLE);
     await lena.workbench.press(line, 'Revoke Access');
     await lena.workbench.answer('Why does it end now? Ana Silva reads this.', 'The comparison is over');
-    await ana.workbench.notification(`Revoked: ${QUERY_ROLE}`).waitFor();
+    await ana.workbench.notification(`Revoked by ${PEOPLE.lena.displayName}: ${QUERY_ROLE}`).waitFor();
     const revoked = await runUntil(/OAM: The access has ended: Query the recsys ranker\./);
     await picture(ana, 'kernel-6-revoked');
     assert.match(revoked, /PermissionDenied/);

@@ -135,9 +135,15 @@ function describeRemains({ membershipAbsentAt, outlives }: GrantView, now: Epoch
     : `${membership}, a token without the right lasts until ${until}`;
 }
 
+function describeEnding({ revocation }: GrantView): string {
+  if (revocation === null) return 'ended';
+  const by = revocation.by === null ? '' : ` by ${oneLine(revocation.by.displayName)}`;
+  return `revoked${by}${revocation.reason === null ? '' : ` (${oneLine(revocation.reason)})`}`;
+}
+
 function describeEnd(grant: GrantView, now: EpochMs): string {
   if (grant.endReason === 'extended') return 'extended';
-  if (grant.state === 'ended') return `ended, ${describeRemains(grant, now)}`;
+  if (grant.state === 'ended') return `${describeEnding(grant)}, ${describeRemains(grant, now)}`;
   if (grant.state === 'scheduled' && grant.startsAt !== null) {
     return `starts ${describeMoment(Date.parse(grant.startsAt), now)}`;
   }

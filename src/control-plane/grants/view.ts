@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely';
+import * as z from 'zod/mini';
 
 import type { PrincipalKey } from '../../domain/principal.ts';
 import type { Review } from '../../domain/review.ts';
 import type { EpochMs } from '../../domain/time.ts';
-import type { GrantView, PersonView, ReviewView } from '../../protocol/schemas.ts';
+import { type GrantView, PersonView, type ReviewView, type RevocationView } from '../../protocol/schemas.ts';
 import { findPrincipals } from '../authentication/principals.ts';
 import { toMs } from '../changes/change.ts';
 import { personFinder, timestamp } from '../requests/view.ts';
@@ -22,12 +23,14 @@ export async function viewGrants(db: Kysely<Database>, grants: readonly StoredGr
     ),
   );
   const removals = await removalsBegun(db, grants);
+  const revocations = await revocationsOf(db, grants);
   return grants.map((grant) => ({
     id: grant.id,
     version: grant.version,
     requestId: grant.requestId,
     state: grant.state,
     endReason: grant.endReason ?? null,
+    revocation: revocations.get(grant.id) ?? null,
     principal: personOf(grant.principal),
     role: {
       id: grant.role.id,
@@ -73,6 +76,36 @@ async function removalsBegun(
     .where('grant_id', '=', among('uuid', ids))
     .execute();
   return new Map(rows.map(({ grant_id, created_at }) => [grant_id, toMs(created_at)]));
+}
+
+const Said = z.object({ reason: z.string() });
+
+/**
+ * Who revoked grants and why, by the id of the grant. The record has it from the change that began the end; where that
+ * could not be written then, it comes later.
+ */
+async function revocationsOf(
+  db: Kysely<Database>,
+  grants: readonly StoredGrant[],
+): Promise<ReadonlyMap<string, RevocationView>> {
+  const ids = grants.filter(({ endReason }) => endReason === 'revoked').map(({ id }) => id);
+  if (ids.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('audit')
+    .select(['grant_id', 'actor', 'detail'])
+    .where('grant_id', '=', among('uuid', ids))
+    .where('event', '=', 'grant.revoking')
+    .execute();
+  const said = new Map(
+    rows.map(({ grant_id, actor, detail }) => [
+      grant_id,
+      {
+        by: PersonView.safeParse(actor).data ?? null,
+        reason: Said.safeParse(detail).data?.reason ?? null,
+      },
+    ]),
+  );
+  return new Map(ids.map((id) => [id, said.get(id) ?? { by: null, reason: null }]));
 }
 
 function viewReview(review: Review, personOf: (key: PrincipalKey) => PersonView): ReviewView {

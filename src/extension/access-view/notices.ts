@@ -41,12 +41,15 @@ export async function showNotice(
       return;
     }
     case 'grantFailed':
-      void vscode.window.showErrorMessage(
+      await offerAgain(
+        vscode.window.showErrorMessage,
         l10n.t(
           'Databricks could not be made to give you {0}, and nothing is left of it. Ask again, or ask your platform team. ({1})',
           notice.grant.role.title,
           notice.grant.trouble ?? l10n.t('no reason was given'),
         ),
+        notice.grant.role.id,
+        roles,
       );
       return;
     case 'grantGone': {
@@ -72,11 +75,14 @@ export async function showNotice(
       return;
     }
     case 'requestLapsed':
-      void vscode.window.showWarningMessage(
+      await offerAgain(
+        vscode.window.showWarningMessage,
         l10n.t(
           'Nobody answered your request for {0} in time. Ask again if you still need it.',
           notice.request.role.title,
         ),
+        notice.request.role.id,
+        roles,
       );
       return;
   }
@@ -111,11 +117,35 @@ async function showEnded(
     void vscode.window.showInformationMessage(text);
     return;
   }
+  await offerAgain(vscode.window.showWarningMessage, text, grant.role.id, roles);
+}
+
+/** Says that somebody has a role no more, or did not get it, with the way to ask for it again. */
+async function offerAgain(
+  show: (text: string, button: string) => Thenable<string | undefined>,
+  text: string,
+  roleId: string,
+  roles: readonly RoleView[],
+): Promise<void> {
   const again = vscode.l10n.t('Request Access');
-  if ((await vscode.window.showWarningMessage(text, again)) === again) {
-    const role = roles.find(({ id }) => id === grant.role.id);
-    await vscode.commands.executeCommand(commandId('requestAccess'), role && { role });
-  }
+  if ((await show(text, again)) !== again) return;
+  const role = roles.find(({ id }) => id === roleId);
+  await vscode.commands.executeCommand(commandId('requestAccess'), role && { role });
+}
+
+function revokedWords({ revocation, role: { title } }: GrantView): string {
+  const { l10n } = vscode;
+  const { by = null, reason = null } = revocation ?? {};
+  const ended =
+    by === null
+      ? l10n.t('Revoked: {0}.', title)
+      : l10n.t('Revoked by {0}: {1}.', forNotice(by.displayName), title);
+  return reason === null ? ended : `${ended} ${sentence(forNotice(reason))}`;
+}
+
+/** What somebody wrote, so that what follows does not run into it. */
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 function endedWords(grant: GrantView, at: (timestamp: string | null) => string): string {
@@ -126,7 +156,7 @@ function endedWords(grant: GrantView, at: (timestamp: string | null) => string):
       case 'returned':
         return l10n.t('Given back: {0}.', title);
       case 'revoked':
-        return l10n.t('Revoked: {0}.', title);
+        return revokedWords(grant);
       case 'expired':
       case 'extended':
       case null:

@@ -28,7 +28,10 @@ export function requestDocument(
   const heading = (text: string): string => `## ${forMarkdown(text)}`;
   const list = (lines: readonly string[]): string => lines.map((line) => `- ${forMarkdown(line)}`).join('\n');
   const link = request.codeContext === null ? undefined : codeLink(request.codeContext);
-  const asked = l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs));
+  const asked = [
+    l10n.t('Asked {0}', momentWords(locale, Date.parse(request.createdAt), nowMs)),
+    ...(waitsForReader ? [l10n.t('Approve or deny it on its line under “Approvals”.')] : []),
+  ].join('. ');
   const parts = [
     `# ${forMarkdown(l10n.t('{0} asks for {1}', requester.displayName, role.title))}`,
     `**${forMarkdown(waitsForReader ? waitingWords(reader, request) : stateWords(l10n, request))}** ${forMarkdown(asked)}`,

@@ -23,7 +23,15 @@ const GRANT = {
     workspace: { name: 'ml-prod', host: HOST },
   },
   ...{ createdAt: new Date(NOW_MS).toISOString(), startsAt: null, activatedAt: null, heldSince: null },
-  ...{ membershipPresentAt: null, membershipAbsentAt: null, outlives: null, trouble: null, removingSince: null, review: null },
+  ...{
+    membershipPresentAt: null,
+    membershipAbsentAt: null,
+    outlives: null,
+    trouble: null,
+    removingSince: null,
+    revocation: null,
+    review: null,
+  },
   ...{ chainId: 'g1', extends: null, successor: null },
 };
 

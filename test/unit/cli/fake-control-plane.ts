@@ -39,6 +39,7 @@ export function grantView(changes: Partial<GrantView> = {}): GrantView {
     successor: null,
     heldSince: null,
     removingSince: null,
+    revocation: null,
     review: null,
     startsAt: null,
     ...changes,

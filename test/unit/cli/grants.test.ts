@@ -29,6 +29,13 @@ describe('oam grants', () => {
     );
   });
 
+  it('says who revoked an access, and why', async () => {
+    const by = { ...grantView().principal, displayName: 'Lena Fischer' };
+    const line = await lineOf(ended({ endReason: 'revoked', revocation: { by, reason: 'Incident\n42' } }));
+    assert.match(line, /revoked by Lena Fischer \(Incident 42\), membership/);
+    assert.match(await lineOf(ended({ revocation: { by: null, reason: null } })), /revoked, membership/);
+  });
+
   it('says nothing of a token that has expired since', async () => {
     const line = await lineOf(
       ended({ membershipAbsentAt: moment(-9), outlives: { until: moment(-1), what: 'tokenOnly' } }),

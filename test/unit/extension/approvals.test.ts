@@ -129,6 +129,7 @@ describe('the document of a request', () => {
     for (const said of [
       '# Ana asks for Promote the ranker',
       'Waits for your approval.',
+      'Approve or deny it on its line under “Approvals”.',
       'Data scientist',
       'Member of the team recsys',
       'MANAGE on prod.recsys.ranker.',

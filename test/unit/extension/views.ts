@@ -114,6 +114,7 @@ export function aGrant(change: Partial<GrantView> = {}): GrantView {
     successor: null,
     heldSince: null,
     removingSince: null,
+    revocation: null,
     review: null,
     startsAt: null,
     ...change,

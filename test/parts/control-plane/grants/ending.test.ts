@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { SEED } from '../../../../src/sandbox/databricks/index.ts';
+import { PEOPLE } from '../../../../src/sandbox/identity-provider/index.ts';
 import { grantOf, refused, startWorld, type World } from '../world.ts';
 
 const ROLE = 'recsys-endpoint-query';
@@ -32,6 +33,7 @@ describe('an access', function () {
     await refused(ana.call('returnGrant', { params: { id } }), 'grant_not_active');
     const ended = await world.until(id, 'ended');
     assert.equal(ended.endReason, 'returned');
+    assert.equal(ended.revocation, null);
     assert.ok(ended.membershipAbsentAt);
     assert.deepEqual(world.databricks.members(GROUP), []);
     await active();
@@ -65,7 +67,13 @@ describe('an access', function () {
       [id],
     );
     await world.client('lena').call('revokeGrant', revoke);
-    assert.equal((await world.until(id, 'ended')).endReason, 'revoked');
+    const ended = await world.until(id, 'ended');
+    assert.equal(ended.endReason, 'revoked');
+    // Its holder reads who ended it, and why.
+    assert.deepEqual(
+      [ended.revocation?.by?.displayName, ended.revocation?.reason],
+      [PEOPLE.lena.displayName, 'Incident 42'],
+    );
     const trail = await world.client('aude').call('listAudit', { query: { grantId: id } });
     assert.ok(trail.items.some((row) => row.detail['reason'] === 'Incident 42'));
     await refused(world.client('ana').call('listAudit'), 'not_allowed');
