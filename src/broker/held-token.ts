@@ -34,6 +34,12 @@ const JITTER = 0.2;
 /** What the person mends and no network is asked for: the next try is free, and may be the one that succeeds. */
 const FREE_OF_PAUSE: readonly string[] = ['not_signed_in', 'session_expired', 'cancelled'];
 
+/**
+ * Nobody waits longer than this for the moment at which a token is due: a machine that slept wakes up to a timer that did not
+ * run meanwhile, and a token of a month lives longer than a timer can.
+ */
+const LONGEST_LOOK_MS = MINUTE_MS;
+
 /** A source that has not answered by then is given up. */
 const SOURCE_TIMEOUT_MS = 60 * SECOND_MS;
 
@@ -127,7 +133,9 @@ export function holdToken(options: HeldTokenOptions): HeldToken {
    * a token is to be in hand always.
    */
   const replaceWhenDue = async (mine: Held): Promise<void> => {
-    await wait(mine.replaceFromMs - clock.nowMs(), dropped.signal);
+    while (held === mine && clock.nowMs() < mine.replaceFromMs) {
+      await wait(Math.min(mine.replaceFromMs - clock.nowMs(), LONGEST_LOOK_MS), dropped.signal);
+    }
     if (held === mine && (isAskedFor || keepsFed)) await replace();
   };
 

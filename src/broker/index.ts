@@ -3,7 +3,14 @@ export { type Broker, type BrokerOptions, type BrokerPath, type OpenPath, startB
 export type { UidOf } from './peer.ts';
 export { pointerEnvironment, type PointerEnvironment } from './pointer.ts';
 export { type RoleTokenOptions, roleTokenSource } from './role-tokens.ts';
-export { BROKER_CODES, type BrokerCode, PATH_ENDS, type PathEnd, type Refusal } from './refusal.ts';
+export {
+  BROKER_CODES,
+  type BrokerCode,
+  isPassing,
+  PATH_ENDS,
+  type PathEnd,
+  type Refusal,
+} from './refusal.ts';
 export {
   type OwnSignIn,
   type PersonTokenOptions,

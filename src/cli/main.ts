@@ -20,7 +20,12 @@ for (const signal of [...STOP_SIGNALS, ...PROGRAM_SIGNALS]) {
 }
 // Whoever closed the pipe has read enough: `oam grants | head`. And a terminal that is gone reads nothing, but what is to be
 // given back at the end is given back.
-process.stdout.on('error', () => undefined);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' || error.code === 'EIO') return;
+  process.stderr.write(`oam: The answer could not be written: ${error.code ?? error.message}.\n`);
+  // Whoever reads the answer from a file, as that of `oam token`, would take half of it, or nothing, for all of it.
+  process.once('exit', () => (process.exitCode = 1));
+});
 process.stderr.on('error', () => undefined);
 
 const clock = { nowMs: () => Date.now() };

@@ -5,11 +5,12 @@ export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 export type StopSignal = (typeof STOP_SIGNALS)[number];
 
 /**
- * Signals that mean something to the program that is run, as "save your work" does to many, and nothing to us. They are heard
- * here all the same: the first would open Node's debugger, where every user of the machine could read what we hold, and the
- * second would end us.
+ * Signals that mean something to the program that is run, as "save your work" does to many, and nothing to us: schedulers send them
+ * ahead of an end, the third where time on the processor runs out, and `timeout` by the fourth. They are heard here all the same:
+ * the first would open Node's debugger, where every user of the machine could read what we hold, and the others would end
+ * us, while the program goes on without anybody who feeds it and gives its access back.
  */
-export const PROGRAM_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
+export const PROGRAM_SIGNALS = ['SIGUSR1', 'SIGUSR2', 'SIGXCPU', 'SIGALRM'] as const;
 
 /** One of {@link PROGRAM_SIGNALS}. */
 export type ProgramSignal = (typeof PROGRAM_SIGNALS)[number];
@@ -53,7 +54,7 @@ export function createSignalDesk({ outlivesTerminal = false } = {}): SignalDesk 
     take: (listener) => listed(takers, listener),
     pass: (listener) => listed(programs, listener),
     deliver(signal) {
-      if (signal === 'SIGUSR1' || signal === 'SIGUSR2') {
+      if (isProgramSignal(signal)) {
         programs.at(-1)?.(signal);
         return;
       }
@@ -67,6 +68,10 @@ export function createSignalDesk({ outlivesTerminal = false } = {}): SignalDesk 
       stop.abort();
     },
   };
+}
+
+function isProgramSignal(signal: StopSignal | ProgramSignal): signal is ProgramSignal {
+  return PROGRAM_SIGNALS.some((one) => one === signal);
 }
 
 function listed<T>(list: T[], one: T): Disposable {

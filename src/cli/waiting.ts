@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { CancelledError, hasCode, OamError } from '../domain/errors.ts';
+import { isPassing } from '../broker/index.ts';
+import { CancelledError, OamError } from '../domain/errors.ts';
 import { SECOND_MS } from '../domain/time.ts';
 import type { ControlPlaneClient } from '../protocol/client.ts';
 import { latestGrant } from '../protocol/latest-grant.ts';
@@ -16,10 +17,11 @@ export interface Waiting {
   readonly everyMs?: number;
 }
 
-/** So many looks may fail in a row before waiting is given up: a control plane that restarts is not the end. */
-const PATIENCE = 30;
-
-const PASSING = ['unreachable', 'timed_out', 'store_unavailable', 'identity_provider_unavailable'];
+/**
+ * So many looks may fail in a row before waiting is given up, an hour at least: an approval is waited for through an evening, in
+ * which a control plane is brought up to date and a machine sleeps, and what is given up is approved later for nobody.
+ */
+const PATIENCE = 3_600;
 
 /**
  * Waits until a request is decided.
@@ -94,7 +96,7 @@ async function watch<T>(waiting: Waiting, look: () => Promise<T | undefined>): P
       if (seen !== undefined) return seen;
       failures = 0;
     } catch (error) {
-      const passing = PASSING.some((code) => hasCode(error, code));
+      const passing = error instanceof OamError && isPassing(error.code);
       failures += 1;
       if (!passing || failures > PATIENCE) throw error;
       if (failures === 1 && error instanceof OamError) waiting.note(`${error.sentence} Still waiting.`);

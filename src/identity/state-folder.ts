@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,13 +12,18 @@ export function stateFolder(env: Environment, platform = process.platform): stri
 }
 
 function base(env: Environment, platform: NodeJS.Platform): string {
-  const home = env['HOME'] ?? homedir();
+  // What is relative, or empty, would be another folder in each place that a program is started from.
+  const home = absolute(env['HOME']) ?? userInfo().homedir;
   switch (platform) {
     case 'win32':
-      return env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local');
+      return absolute(env['LOCALAPPDATA']) ?? join(home, 'AppData', 'Local');
     case 'darwin':
       return join(home, 'Library', 'Application Support');
     default:
-      return env['XDG_STATE_HOME'] ?? join(home, '.local', 'state');
+      return absolute(env['XDG_STATE_HOME']) ?? join(home, '.local', 'state');
   }
+}
+
+function absolute(folder: string | undefined): string | undefined {
+  return folder !== undefined && isAbsolute(folder) ? folder : undefined;
 }

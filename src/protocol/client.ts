@@ -124,21 +124,38 @@ function queryOf(query: unknown): string {
   return search.size === 0 ? '' : `?${search.toString()}`;
 }
 
-/** What an answer says. @throws {ControlPlaneError} @throws {OamError} `not_the_control_plane`. */
+/** What a proxy or a load balancer answers with while what stands behind it is away, in words and pages of its own. */
+const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
+
+/**
+ * What an answer says.
+ *
+ * @throws {ControlPlaneError}
+ * @throws {OamError} `not_the_control_plane`; `unreachable` where something that stands before it says that it is away.
+ */
 export function parseAnswer<Output>(schema: z.ZodMiniType<Output>, status: number, text: string): Output {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    throw notTheControlPlane(`status ${status}, not JSON`);
+    throw noProblem(status, `status ${status}, not JSON`);
   }
   if (status >= 400) {
     const problem = Problem.safeParse(json);
-    throw problem.success ? new ControlPlaneError(problem.data) : notTheControlPlane(`status ${status}`);
+    throw problem.success ? new ControlPlaneError(problem.data) : noProblem(status, `status ${status}`);
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw notTheControlPlane(z.prettifyError(parsed.error));
   return parsed.data;
+}
+
+function noProblem(status: number, detail: string): OamError {
+  if (!GATEWAY_STATUSES.includes(status)) return notTheControlPlane(detail);
+  return new OamError(
+    'unreachable',
+    'What stands before the control plane says that it is away. Try again in a moment.',
+    { detail },
+  );
 }
 
 function notTheControlPlane(detail: string): OamError {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import * as z from 'zod/mini';
@@ -125,7 +125,7 @@ async function readPins(folder: string): Promise<z.infer<typeof Pins>> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     // No file, or a home that is none and can hold no file.
-    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(code)) return {};
     throw unreadable(file, error);
   }
   try {
@@ -144,7 +144,12 @@ function unreadable(file: string, cause: unknown): OamError {
   );
 }
 
-/** Where nothing can be written (a container's read-only home) each use is the first one. */
+const NOT_WRITABLE = [
+  ...['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG'],
+  ...['ENOSPC', 'EDQUOT'],
+];
+
+/** Where nothing can be written (a container's read-only home, a full disk) each use is the first one. */
 async function writePins(folder: string, pins: z.infer<typeof Pins>): Promise<void> {
   const draft = join(folder, `${FILE}.${randomUUID()}`);
   try {
@@ -152,7 +157,8 @@ async function writePins(folder: string, pins: z.infer<typeof Pins>): Promise<vo
     await writeFile(draft, JSON.stringify(pins, undefined, 2), { mode: 0o600 });
     await rename(draft, join(folder, FILE));
   } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR'].includes(code)) throw error;
+    if (!NOT_WRITABLE.includes(code)) throw error;
   }
 }

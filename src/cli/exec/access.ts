@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { isPassing } from '../../broker/index.ts';
 import { CancelledError, hasCode, OamError } from '../../domain/errors.ts';
 import { MINUTE_MS, SECOND_MS } from '../../domain/time.ts';
 import { allPages } from '../../protocol/all-pages.ts';
@@ -220,7 +221,8 @@ async function takeBack(requestId: string, grantId: string | null, around: Surro
   }
 }
 
-const TRIES = 3;
+/** A control plane that is brought up to date is back within a minute, and who waits for it has nothing else to do. */
+const TRIES = 60;
 
 /** Returns a grant, or says how the person does. Never throws. */
 export async function giveBack(
@@ -234,7 +236,8 @@ export async function giveBack(
       return;
     } catch (error) {
       if (hasCode(error, 'grant_not_active')) return;
-      if (attempt < TRIES) {
+      if (attempt < TRIES && error instanceof OamError && isPassing(error.code)) {
+        if (attempt === 1) around.note(`${error.sentence} Trying for a minute to return the access.`);
         await pause(around.everyMs ?? SECOND_MS);
         continue;
       }

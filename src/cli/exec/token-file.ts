@@ -52,7 +52,7 @@ export function tokenFolder(
 /**
  * Writes the person's sign-in into a file of theirs alone, and a fresh one at half its life.
  *
- * @throws {OamError} `token_folder_unsafe`; `no_private_files` on Windows; `principal_changed`; the session's.
+ * @throws {OamError} `token_folder_unsafe`; `token_file_not_written`; `no_private_files` on Windows; `principal_changed`; the session's.
  */
 export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFile> {
   const { folder, clock, principal } = options;
@@ -110,7 +110,9 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<TokenFil
     }
   };
 
-  await write();
+  await write().catch((error: unknown) => {
+    throw error instanceof OamError ? error : noPlace(folder, error);
+  });
   const keeping = keepFresh();
   const remove = async (): Promise<void> => {
     stopped.abort();
@@ -138,7 +140,11 @@ export async function removeLeftTokenFiles(folder: string): Promise<void> {
 const ENDING = '.jwt';
 
 async function makePrivate(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw noPlace(folder, error);
+  }
   const found = await lstat(folder);
   const isOurs = found.isDirectory() && found.uid === process.geteuid?.() && (found.mode & 0o077) === 0;
   if (isOurs) return;
@@ -147,6 +153,18 @@ async function makePrivate(folder: string): Promise<void> {
     'Others could read what is written to this folder, so nothing is. Make it yours alone: chmod 700.',
     { detail: folder },
   );
+}
+
+function noPlace(folder: string, cause: unknown): OamError {
+  return new OamError(
+    'token_file_not_written',
+    'The file with your sign-in cannot be written, so nothing was started. Let XDG_RUNTIME_DIR name a folder that is yours alone and has room.',
+    { detail: `${folder}, ${codeOf(cause)}`, cause },
+  );
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
 }
 
 function notWritten(cause: unknown): OamError {

@@ -107,7 +107,7 @@ function read(text: string): unknown {
 
 function refusal(status: number, said: unknown): OamError {
   const refused = Refused.safeParse(said);
-  if (!refused.success) return unexpected();
+  if (!refused.success) return status >= 500 ? away(status) : unexpected();
   const { error, error_description: why } = refused.data;
   if (status >= 500) {
     return new OamError('temporarily_unavailable', why ?? 'The control plane cannot judge the job now.', {
@@ -118,6 +118,15 @@ function refusal(status: number, said: unknown): OamError {
     'workload_refused',
     'The control plane does not take this job for one that may ask. See `workloads` in its configuration.',
     { detail: why ?? error },
+  );
+}
+
+/** A proxy or a load balancer says so in pages of its own. */
+function away(status: number): OamError {
+  return new OamError(
+    'temporarily_unavailable',
+    'What stands before the control plane says that it is away. Try again in a moment.',
+    { detail: `status ${status}` },
   );
 }
 

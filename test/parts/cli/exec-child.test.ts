@@ -160,7 +160,8 @@ describe('oam exec: the program', function () {
     const signals = createSignalDesk();
     try {
       const ended = run(
-        `for (const [name, code] of [['SIGINT', 11], ['SIGTERM', 12], ['SIGHUP', 13], ['SIGQUIT', 14], ['SIGUSR1', 15], ['SIGUSR2', 16]])
+        `for (const [name, code] of [['SIGINT', 11], ['SIGTERM', 12], ['SIGHUP', 13], ['SIGQUIT', 14], ['SIGUSR1', 15], ['SIGUSR2', 16],
+                                    ['SIGXCPU', 17], ['SIGALRM', 18]])
            process.on(name, () => process.exit(code));
          require('fs').writeFileSync(${JSON.stringify(ready)}, 'yes');
          setInterval(() => {}, 1000);`,
@@ -182,6 +183,8 @@ describe('oam exec: the program', function () {
     ['SIGQUIT', 14],
     ['SIGUSR1', 15],
     ['SIGUSR2', 16],
+    ['SIGXCPU', 17],
+    ['SIGALRM', 18],
   ] as const) {
     it(`gets ${signal} from us and decides itself what to do`, async () => {
       const outcome = await withSignal(false, (desk) => {

@@ -4,22 +4,9 @@ import { ROOT } from '../../../demo/stage/folders.ts';
 import { type Stage, startStage } from '../../../demo/stage/stage.ts';
 import { PEOPLE } from '../../../src/sandbox/identity-provider/index.ts';
 import { CommandLine } from '../../clients/commandLine.ts';
+import { ASKING } from './oam-process.ts';
 
 const ROLE = 'recsys-deployer';
-
-/** Stands for a kernel: asks the pointer again and again, and says what came of it. */
-const ASKING = `
-  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url } = process.env;
-  const headers = { 'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host, connection: 'close' };
-  let last;
-  for (;;) {
-    const { error } = await (await fetch(url, { headers })).json();
-    const said = error === undefined ? 'got a token' : 'refused ' + error;
-    if (said !== last) console.log(said);
-    last = said;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-`;
 
 describe('a kernel that works as a role', function () {
   this.timeout(120_000);
@@ -54,6 +41,6 @@ describe('a kernel that works as a role', function () {
     const returned = await as('ana').run(['return', grant]);
     assert.equal(returned.code, 0, returned.output);
     await kernel.waitForLine(/^refused grant_ended/m, 60_000);
-    await kernel.stop();
+    await kernel.ended;
   });
 });

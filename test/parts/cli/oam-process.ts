@@ -85,3 +85,23 @@ export const WHO_AM_I = `
   console.log(JSON.stringify({ me: me.userName, env: Object.keys(rest).filter((name) => /DATABRICKS/.test(name)) }));
   process.exit(7);
 `;
+
+/**
+ * A program that asks the pointer again and again, says what came of it where it is another than before, and ends with the first
+ * refusal after it had a token.
+ */
+export const ASKING = `
+  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url } = process.env;
+  const headers = { 'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host, connection: 'close' };
+  let last;
+  let hadToken = false;
+  for (;;) {
+    const { error } = await (await fetch(url, { headers })).json();
+    const said = error === undefined ? 'got a token' : 'refused ' + error;
+    if (said !== last) console.log(said);
+    last = said;
+    hadToken ||= error === undefined;
+    if (hadToken && error !== undefined) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+`;

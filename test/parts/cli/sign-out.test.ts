@@ -15,21 +15,7 @@ import {
 } from '../../../src/sandbox/identity-provider/index.ts';
 import { type Keyring, noKeyring, startKeyring } from '../identity/keyring.ts';
 import { type ConfigurationServer, serveConfiguration } from './configuration-server.ts';
-import { endPrograms, oam, type Run } from './oam-process.ts';
-
-/** Asks the pointer again and again, says what came of it, and ends with the first refusal. */
-const ASKING = `
-  const { DATABRICKS_HOST: host, DATABRICKS_METADATA_SERVICE_URL: url } = process.env;
-  const headers = { 'X-Databricks-Metadata-Version': '1', 'X-Databricks-Host': host, connection: 'close' };
-  let last;
-  do {
-    const { error } = await (await fetch(url, { headers })).json();
-    const said = error === undefined ? 'got a token' : 'refused ' + error;
-    if (said !== last) console.log(said);
-    last = said;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  } while (last === 'got a token');
-`;
+import { ASKING, endPrograms, oam, type Run } from './oam-process.ts';
 
 /** Ends once the file with the sign-in is gone. */
 const LOOKING = `

@@ -120,6 +120,20 @@ describe('oam exec --file-oidc: the file', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
+  it('is not written where there is no place for it, which is said with the folder', async () => {
+    const { options } = session();
+    await writeFile(join(parent, 'a file'), '');
+    for (const name of ['a file', 'x'.repeat(300)]) {
+      await assert.rejects(
+        keepTokenFile({ ...options, folder: join(parent, name, 'token-files') }),
+        (error) => {
+          assert.ok(hasCode(error, 'token_file_not_written'));
+          return error instanceof OamError && error.detail?.includes(name) === true;
+        },
+      );
+    }
+  });
+
   it('is removed at the next start when its program was killed, and left alone while it runs', async () => {
     const script = `
       const { keepTokenFile } = await import(${JSON.stringify(join(import.meta.dirname, '../../../src/cli/exec/token-file.ts'))});
@@ -165,7 +179,7 @@ describe('oam exec --file-oidc: the file', () => {
     assert.equal(tokenFolder(env, '/state', false), '/run/user/7/databricks-ml-oam');
     // That one goes when the person logs out of the machine, and a job that is to go on would lose its sign-in.
     assert.equal(tokenFolder(env, '/state', true), '/state/token-files');
-    for (const env of [{}, { XDG_RUNTIME_DIR: '' }])
+    for (const env of [{}, { XDG_RUNTIME_DIR: '' }, { XDG_RUNTIME_DIR: 'relative' }])
       assert.equal(tokenFolder(env, '/state', false), '/state/token-files');
   });
 });

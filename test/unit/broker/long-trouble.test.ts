@@ -12,15 +12,20 @@ const HOUR_MS = 3_600_000;
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('broker: whoever makes tokens is away while nobody asks', () => {
-  function held(o: { readonly keepsFed: boolean; readonly code?: string }) {
+  function held(o: { readonly keepsFed: boolean; readonly code?: string; readonly lifeMs?: number }) {
     const clock = standingClock();
+    const longest = { waitMs: 0 };
+    const wait: typeof clock.wait = (ms, signal) => {
+      longest.waitMs = Math.max(longest.waitMs, ms);
+      return clock.wait(ms, signal);
+    };
     const away = { yes: false };
     const source = countingSource((call) => {
       if (away.yes) throw new OamError(o.code ?? 'unreachable', 'Down.');
-      return { accessToken: `token-${call}`, expiresAtMs: clock.nowMs() + HOUR_MS };
+      return { accessToken: `token-${call}`, expiresAtMs: clock.nowMs() + (o.lifeMs ?? HOUR_MS) };
     });
     const token = holdToken({
-      ...{ source, clock, wait: clock.wait, logger: silentLogger, keepsFed: o.keepsFed },
+      ...{ source, clock, wait, logger: silentLogger, keepsFed: o.keepsFed },
       onFailure: () => undefined,
     });
     const pass = async (ms: number): Promise<void> => {
@@ -29,7 +34,7 @@ describe('broker: whoever makes tokens is away while nobody asks', () => {
         await settle();
       }
     };
-    return { clock, away, source, token, pass };
+    return { clock, away, source, token, pass, longest };
   }
 
   it('keeps a token in hand for hours where a program will ask, so that it is there in trouble too', async () => {
@@ -52,6 +57,18 @@ describe('broker: whoever makes tokens is away while nobody asks', () => {
     await pass(40_000);
     assert.ok(token.inHand());
     assert.equal(source.calls, calls + 1);
+  });
+
+  it('looks at the clock again and again: a timer does not run while a machine sleeps, nor for a month', async () => {
+    const { clock, source, token, longest } = held({ keepsFed: true, lifeMs: 30 * 24 * HOUR_MS });
+    await token.get();
+    clock.advance(29.5 * 24 * HOUR_MS);
+    await settle();
+    assert.equal(source.calls, 1);
+    clock.advance(0.5 * 24 * HOUR_MS - 60_000);
+    await settle();
+    assert.equal(source.calls, 2);
+    assert.ok(longest.waitMs <= 60_000, `waited for ${longest.waitMs} ms at a stretch`);
   });
 
   it('leaves a source in peace for good that refuses', async () => {

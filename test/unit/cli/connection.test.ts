@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import path, { isAbsolute } from 'node:path';
 
 import { controlPlaneUrl, trustedHosts } from '../../../src/cli/connection/address.ts';
 import { chooseWorkspace } from '../../../src/cli/connection/connect.ts';
@@ -153,6 +153,12 @@ describe('oam: the keychain', () => {
   it('has its files in a folder of the user', () => {
     assert.equal(stateFolder({ HOME: '/h' }, 'linux'), '/h/.local/state/databricks-ml-oam');
     assert.equal(stateFolder({ HOME: '/h', XDG_STATE_HOME: '/s' }, 'linux'), '/s/databricks-ml-oam');
+    // The folder in which somebody happens to work, perhaps a repository, is no place for it.
+    assert.equal(
+      stateFolder({ HOME: '/h', XDG_STATE_HOME: 's' }, 'linux'),
+      stateFolder({ HOME: '/h' }, 'linux'),
+    );
+    for (const HOME of ['', 'home/ana']) assert.ok(isAbsolute(stateFolder({ HOME }, 'linux')));
     assert.equal(stateFolder({ HOME: '/h' }, 'darwin'), '/h/Library/Application Support/databricks-ml-oam');
   });
 });

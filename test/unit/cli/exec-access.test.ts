@@ -344,17 +344,47 @@ describe("oam exec: a role's access", () => {
     );
   });
 
-  it('goes on waiting while the control plane restarts', async () => {
-    const down = new OamError('unreachable', 'Down.');
-    const { obtain } = scene({
+  it('goes on waiting while the control plane is away for minutes', async () => {
+    const away = [new OamError('unreachable', 'Down.'), problem('audit_unavailable')];
+    const { obtain, calls } = scene({
       'GET /grants': [page()],
       'POST /requests': [ok(requestView())],
-      'GET /grants/g1': [down, down, ok(grantView())],
+      'GET /grants/g1': [...Array.from({ length: 100 }, () => away).flat(), ok(grantView())],
     });
     assert.equal((await obtain()).grant.state, 'active');
+    assert.ok(!calls.includes(RETURN));
   });
 
-  it('tries three times to return, then says how to, and does not fail', async () => {
+  it('returns the access once a control plane that was away is back', async () => {
+    const { obtain, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+      [RETURN]: [
+        ...Array.from({ length: 40 }, () => new OamError('unreachable', 'Down.')),
+        ok(grantView({ state: 'revoking' })),
+      ],
+    });
+    await (await obtain()).release();
+    assert.deepEqual(notes.slice(-2), [
+      'Down. Trying for a minute to return the access.',
+      'Returned Query the ranker.',
+    ]);
+  });
+
+  it('does not try again what the next try cannot mend', async () => {
+    const { obtain, calls, notes } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+      [RETURN]: [new OamError('not_signed_in', 'You are not signed in.')],
+    });
+    await (await obtain()).release();
+    assert.equal(calls.filter((call) => call === RETURN).length, 1);
+    assert.match(notes.at(-1) ?? '', /could not be returned; .* oam return g1/);
+  });
+
+  it('tries for a minute to return, then says how to, and does not fail', async () => {
     const { obtain, calls, notes } = scene({
       'GET /grants': [page()],
       'POST /requests': [ok(requestView())],
@@ -362,7 +392,7 @@ describe("oam exec: a role's access", () => {
       [RETURN]: [new OamError('unreachable', 'Down.')],
     });
     await (await obtain()).release();
-    assert.equal(calls.filter((call) => call === RETURN).length, 3);
+    assert.equal(calls.filter((call) => call === RETURN).length, 60);
     assert.match(notes.at(-1) ?? '', /oam return g1/);
   });
 

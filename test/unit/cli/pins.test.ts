@@ -120,6 +120,17 @@ describe('oam: what a control plane said first', () => {
     assert.equal((await stat(join(folder, 'control-planes.json'))).mode & 0o777, 0o600);
   });
 
+  it('keeps nobody from working where nothing can be written: each use is the first one', async () => {
+    const nowhere = join(folder, 'x'.repeat(300));
+    const place = {
+      folder: nowhere,
+      controlPlaneUrl: 'https://oam',
+      configuration: SAID,
+      acceptChange: false,
+    };
+    for (let use = 0; use < 2; use += 1) assert.equal(await checkPin(place), undefined);
+  });
+
   it('is not forgotten because somebody damaged the file', async () => {
     await check(SAID);
     const file = join(folder, 'control-planes.json');

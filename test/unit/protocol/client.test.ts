@@ -75,11 +75,20 @@ describe('control-plane client', () => {
   for (const [what, answer] of Object.entries({
     HTML: { text: '<html>' },
     'JSON of another shape': { text: '{"items":"no"}' },
-    'an error that is no problem document': { status: 502, text: '{"error":"bad gateway"}' },
+    'an error that is no problem document': { status: 500, text: '{"error":"failed"}' },
   })) {
     it(`says that this is no control plane when it answers with ${what}`, async () => {
       const { client } = clientOver(answer);
       await assert.rejects(client.call('listRoles'), (error) => hasCode(error, 'not_the_control_plane'));
     });
   }
+
+  it('is away where a proxy or a load balancer says so, in whatever form', async () => {
+    for (const status of [502, 503, 504]) {
+      for (const text of ['<html>Bad Gateway</html>', '', '{"error":"bad gateway"}']) {
+        const { client } = clientOver({ status, text });
+        await assert.rejects(client.call('listRoles'), (error) => hasCode(error, 'unreachable'));
+      }
+    }
+  });
 });
