@@ -23,7 +23,7 @@ describe('the side bar', () => {
     await ana.line(
       'ml-prod',
       'Roles you can ask for',
-      /Deploy the recsys endpoints.*approved by ml-recsys-leads/,
+      /Deploy the recsys endpoints.*needs approval from ml-recsys-leads/,
     );
 
     // The right of the grant and the standing one, each with its source.

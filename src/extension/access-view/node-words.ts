@@ -212,7 +212,7 @@ function roleWords({ l10n }: Reader, role: RoleView, taken: 'asked' | 'held' | u
         return [l10n.t('granted at once'), 'atOnce'];
       case 'needs_approval': {
         const by = outlook.stages.map((stage) => approverWords(l10n, stage)).join(l10n.t(', then '));
-        return [l10n.t('approved by {0}', by), 'needsApproval'];
+        return [l10n.t('needs approval from {0}', by), 'needsApproval'];
       }
       case 'refused':
         return [why === undefined ? l10n.t('not for you') : l10n.t('not for you: {0}', why), 'closed'];
