@@ -148,6 +148,14 @@ export async function runCommandLine(
       await giveBack(id, flags, connection, invocation);
     }),
   );
+  command('revoke <grant>', "end somebody's access, as a lead of its team")
+    .requiredOption('--reason <text>', 'why, for the holder and the record')
+    .action((id: string, flags: CommonFlags & { reason: string }) =>
+      talk(flags, async (connection) => {
+        const { revoke } = await import('./commands/grants.ts');
+        await revoke(id, flags, connection, invocation);
+      }),
+    );
   command('reviews', 'emergency access that waits for your review').action((flags: CommonFlags) =>
     talk(flags, async (connection) => {
       const { reviews } = await import('./commands/reviews.ts');

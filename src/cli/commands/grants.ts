@@ -84,6 +84,28 @@ export async function giveBack(
   );
 }
 
+/** `oam revoke` */
+export async function revoke(
+  id: string,
+  flags: CommonFlags & { readonly reason: string },
+  connection: Pick<Connection, 'client' | 'signedIn'>,
+  invocation: Invocation,
+): Promise<void> {
+  await connection.signedIn();
+  const grant = await connection.client.call('revokeGrant', {
+    params: { id },
+    body: { reason: flags.reason },
+  });
+  if (flags.json) {
+    invocation.answer(JSON.stringify(grant));
+    return;
+  }
+  const { id: ended, role, principal } = grant;
+  invocation.answer(`Revoked: ${oneLine(role.title)} of ${oneLine(principal.displayName)} (grant ${ended}).`);
+  // Facts, not hopes: that the membership is gone is known once a read has shown it.
+  invocation.note('When its removal was seen is said by: oam grants --team --all');
+}
+
 /** `oam extend` */
 export async function extend(
   id: string,

@@ -218,9 +218,12 @@ describe('oam, with a real control plane', function () {
     const extended = await as(PEOPLE.lena, ['extend', grant.id, '--for', '10m']);
     assert.equal(extended.code, 0, extended.stderr);
     assert.match(extended.stdout, /^Extended until .*Deploy the recsys endpoints/);
-    // By the name of the grant that was there first: what is returned is what it became.
-    const returned = await as(PEOPLE.ana, ['return', grant.id]);
-    assert.equal(returned.code, 0, returned.stderr);
+    const why = ['--reason', 'The rollout is off'];
+    assert.equal((await as(PEOPLE.omar, ['revoke', grant.id, ...why])).code, 1);
+    // By the name of the grant that was there first: what is ended is what it became.
+    const revoked = await as(PEOPLE.lena, ['revoke', grant.id, ...why]);
+    assert.equal(revoked.code, 0, revoked.stderr);
+    assert.match(revoked.stdout, /^Revoked: Deploy the recsys endpoints of Ana Silva \(grant /);
     const run = await running;
     assert.deepEqual([run.code, run.stdout], [0, 'running\ngrant_ended\n'], run.stderr);
     assert.match(run.stderr, /The access has ended while the program runs/);

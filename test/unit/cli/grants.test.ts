@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 
-import { grants } from '../../../src/cli/commands/grants.ts';
+import { grants, revoke } from '../../../src/cli/commands/grants.ts';
 import type { GrantView } from '../../../src/protocol/schemas.ts';
 import { ANA_SESSION } from '../extension/views.ts';
-import { fakeControlPlane, fakeInvocation, grantView, NOW, page } from './fake-control-plane.ts';
+import { fakeControlPlane, fakeInvocation, grantView, NOW, ok, page } from './fake-control-plane.ts';
 
 describe('oam grants', () => {
   const lineOf = async (grant: GrantView): Promise<string> => {
@@ -74,5 +74,19 @@ describe('oam grants', () => {
     ].entries()) {
       assert.match(said[index] ?? '', words);
     }
+  });
+});
+
+describe('oam revoke', () => {
+  it('ends the access with the reason that is given, and says whose it was and no more than is known', async () => {
+    const { client, bodies } = fakeControlPlane({
+      'POST /grants/g1/revoke': [ok(grantView({ state: 'revoking', endReason: 'revoked' }))],
+    });
+    const { invocation, answers, notes } = fakeInvocation();
+    const signedIn = () => Promise.resolve(ANA_SESSION);
+    await revoke('g1', { keychain: false, reason: 'Incident 42' }, { client, signedIn }, invocation);
+    assert.deepEqual(answers, ['Revoked: Query the ranker of Ana (grant g1).']);
+    assert.match(notes.join(), /oam grants --team --all/);
+    assert.deepEqual(bodies, [{ reason: 'Incident 42' }]);
   });
 });
