@@ -153,6 +153,15 @@ describe('oam exec in a pipeline: its way to the control plane', () => {
     );
   });
 
+  it('takes the page of a load balancer for a control plane that is away, and for no wrong address', async () => {
+    for (const status of [500, 502, 503]) {
+      await assert.rejects(
+        opened(() => Promise.resolve({ status, headers: {}, text: '<html>Bad Gateway</html>' })),
+        (error) => hasCode(error, 'temporarily_unavailable'),
+      );
+    }
+  });
+
   it('is refused in the words of the control plane', async () => {
     const why = { error: 'invalid_grant', error_description: 'Its issuer is none that is trusted.' };
     await assert.rejects(
