@@ -47,7 +47,7 @@ export async function addNextToken(
 /**
  * A next token is used for the first time: its program has it, and the ones before and beside it are done with.
  *
- * @returns undefined where nobody was given such a token.
+ * @returns undefined where nobody was given such a token. One that has come into use meanwhile is found too.
  */
 export async function takeUpNextToken(
   db: Kysely<Database>,
@@ -58,7 +58,8 @@ export async function takeUpNextToken(
     .select('runner_id')
     .where('sha256', '=', sha256)
     .executeTakeFirst();
-  if (given === undefined) return undefined;
+  // It may have come into use since its caller looked for it among those that are.
+  if (given === undefined) return findByToken(db, sha256);
   return inChange(db, async (change) => {
     const runner = await lockRunner(change, given.runner_id);
     if (runner === undefined) return undefined;

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 
 import { startRunner } from '../../../../src/cli/exec/runner-session.ts';
 import { createSignalDesk } from '../../../../src/cli/signals.ts';
+import { takeUpNextToken } from '../../../../src/control-plane/runners/next-tokens.ts';
+import { sha256Hex } from '../../../../src/domain/canonical.ts';
 import { OamError } from '../../../../src/domain/errors.ts';
 import { createRedactor } from '../../../../src/domain/redaction.ts';
 import { MINUTE_MS, SECOND_MS } from '../../../../src/domain/time.ts';
@@ -160,6 +162,16 @@ describe('the renewal of a program that took a grant over', function () {
     const { rows, waiting } = await storedTokens();
     assert.deepEqual(waiting, []);
     for (const each of [former, ...given, last]) assert.ok(!rows.includes(each));
+  });
+
+  it('finds a token that came into use between the two looks for it', async () => {
+    await using program = await takeOver();
+    const token = await program.renew(await program.redeem());
+    await program.use(token);
+    // Whoever looks here found it nowhere among those in use, as another call with it was not through yet.
+    const found = await takeUpNextToken(world.store.db, sha256Hex(token));
+    assert.equal(found?.id, (await program.runner())?.id);
+    assert.equal(await takeUpNextToken(world.store.db, sha256Hex('oamr_that-nobody-was-given')), undefined);
   });
 
   it('tells a program whose grant ended what became of it, also where it had not come back since', async () => {
