@@ -177,7 +177,7 @@ export const GrantView = z.object({
   state: z.enum(GRANT_STATES),
   endReason: z.nullable(z.enum(END_REASONS)),
   /** Null where nobody revoked it. */
-  revocation: z.nullable(RevocationView),
+  revocation: z._default(z.nullable(RevocationView), null),
   principal: PersonView,
   role: z.object({
     id: z.string(),
