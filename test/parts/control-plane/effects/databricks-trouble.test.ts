@@ -84,7 +84,10 @@ describe('while Databricks is in trouble', function () {
 
   it('a removal that OAM is refused is said so, not as if its holder were', async () => {
     const { detail } = await stuckBy(403);
-    assert.match(String(detail['trouble']), /^Databricks does not let OAM change the group .* Tell your admin/);
+    assert.match(
+      String(detail['trouble']),
+      /^Databricks does not let OAM change the group .* Tell your admin/,
+    );
   });
 
   it('a member that comes back between the two reads is removed again', async () => {
