@@ -122,7 +122,7 @@ async function takenOver(
   } finally {
     await release(async () => {
       const { client, grantId } = runner;
-      await use?.leave(() => giveBack(grantId, { client, note: invocation.note }));
+      await use?.leave(() => giveBack(grantId, { ...invocation, client }));
       await runner.end();
     }, invocation);
   }

@@ -26,7 +26,7 @@ const TO_RETURN = 'to-return';
 
 const LOOK_EVERY_MS = 50;
 /** Longer than giving back takes. One that stopped in the middle keeps nobody from working. */
-const LOOKS = 600;
+const LOOKS = 1_800;
 
 /** Where this user's programs tell each other what they work under. */
 export function grantUses(

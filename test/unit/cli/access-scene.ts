@@ -12,7 +12,11 @@ const WISH: RoleWish = { roleId: 'ranker-query', purpose: 'A check', ticket: und
  */
 export function scene(script: Script, stopAt?: string) {
   const { invocation, notes, signals } = fakeInvocation();
+  /** How long each answer takes. */
+  const pace = { answerMs: 0 };
+  let nowMs = invocation.clock.nowMs();
   const plane = fakeControlPlane({ 'GET /roles': [ok({ items: [ROLE] })], ...script }, (operation) => {
+    nowMs += pace.answerMs;
     if (operation === stopAt) signals.deliver('SIGINT');
   });
   const kinds: CredentialKind[] = [];
@@ -31,13 +35,15 @@ export function scene(script: Script, stopAt?: string) {
         return !others.work;
       },
     });
-  const around = { ...invocation, client: plane.client, prepare, use, everyMs: 1 };
+  const clock = { nowMs: () => nowMs };
+  const around = { ...invocation, clock, client: plane.client, prepare, use, everyMs: 1 };
   return {
     ...plane,
     notes,
     signals,
     kinds,
     others,
+    pace,
     obtain: (wish: Partial<RoleWish> = {}) => obtainRole({ ...WISH, ...wish }, around),
   };
 }

@@ -131,6 +131,19 @@ describe("oam exec: a role's access, where it is called off or in trouble", () =
     assert.match(notes.at(-1) ?? '', /oam return g1/);
   });
 
+  it('tries no longer than a minute where nothing answers in time', async () => {
+    const { obtain, calls, pace } = scene({
+      'GET /grants': [page()],
+      'POST /requests': [ok(requestView())],
+      'GET /grants/g1': [ok(grantView())],
+      [RETURN]: [new OamError('timed_out', 'It did not answer in time.')],
+    });
+    const access = await obtain();
+    pace.answerMs = 15_000;
+    await access.release();
+    assert.equal(calls.filter((call) => call === RETURN).length, 4);
+  });
+
   it('is quiet when the grant has ended by itself', async () => {
     const { obtain, notes } = scene({
       'GET /grants': [page()],
