@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+
+import { sha256Hex } from '../domain/canonical.ts';
 
 /** Tells where process numbers mean what they mean here: this machine, or this container. Folders may be shared with others. */
 export function placeMark(): string {
@@ -9,7 +10,7 @@ export function placeMark(): string {
 
 /** Sixteen hexadecimal digits that stand for a text. */
 export function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return sha256Hex(text).slice(0, 16);
 }
 
 function processNamespace(): string {

@@ -37,7 +37,8 @@ export async function removeLeftFiles(folder: string, ending: string): Promise<r
 
 const FILE_NAME = /^(\d+)-([0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{16}\.\w+$/;
 
-async function isOld(file: string): Promise<boolean> {
+/** Of a file of another machine or container: nobody has written it for a day. */
+export async function isOld(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);
   return found !== undefined && Date.now() - found.mtimeMs > DAY_MS;
 }

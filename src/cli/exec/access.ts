@@ -159,16 +159,11 @@ async function openRequest(roleId: string, around: Surroundings): Promise<Reques
 }
 
 async function openGrant(roleId: string, around: Surroundings): Promise<GrantView | undefined> {
-  let cursor: string | undefined;
-  for (;;) {
-    const page = await around.client.call('listGrants', {
-      query: { scope: 'mine', open: 'true', ...(cursor !== undefined && { cursor }) },
-      signal: around.signals.stop,
-    });
-    const found = page.items.find((grant) => grant.role.id === roleId && isThere(grant));
-    if (found !== undefined || page.nextCursor === null) return found;
-    cursor = page.nextCursor;
-  }
+  const { stop } = around.signals;
+  const grants = await allPages((page) =>
+    around.client.call('listGrants', { query: { ...page, scope: 'mine', open: 'true' }, signal: stop }),
+  );
+  return grants.find((grant) => grant.role.id === roleId && isThere(grant));
 }
 
 /** What waits for a start of its own is not for this program. */

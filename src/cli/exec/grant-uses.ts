@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { sha256Hex } from '../../domain/canonical.ts';
 import { stateFolder } from '../../identity/index.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { processFileName, removeLeftFiles } from '../process-files.ts';
@@ -45,7 +45,7 @@ export function grantUses(
  */
 export async function useGrant(folder: string, chainId: string, asked: boolean): Promise<GrantUse> {
   // It is the control plane's word, and no name of a file.
-  const place = join(folder, createHash('sha256').update(chainId).digest('hex'));
+  const place = join(folder, sha256Hex(chainId));
   try {
     await mkdir(place, { recursive: true, mode: 0o700 });
     if (asked) await writeFile(join(place, TO_RETURN), '', { mode: 0o600 });

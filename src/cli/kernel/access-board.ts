@@ -1,10 +1,11 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Refusal, TokenSource } from '../../broker/index.ts';
-import { type Clock, DAY_MS, MINUTE_MS } from '../../domain/time.ts';
+import { type Clock, MINUTE_MS } from '../../domain/time.ts';
 import type { GrantView } from '../../protocol/schemas.ts';
 import { placeMark } from '../place-mark.ts';
+import { isOld } from '../process-files.ts';
 
 /** Names the file for the helper in the kernel. */
 export const ACCESS_FILE = 'OAM_ACCESS_FILE';
@@ -175,11 +176,6 @@ function heldOf(grants: readonly GrantView[]): Held[] {
 
 /** A process number means something else in another container that shares the folder: of it the file alone can be seen. */
 const BOARD_NAME = /^(\d+)-([0-9a-f]{16})/;
-
-async function isOld(file: string): Promise<boolean> {
-  const found = await stat(file).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs > DAY_MS;
-}
 
 function isRunning(pid: number): boolean {
   try {
