@@ -114,14 +114,23 @@ export class Workbench {
 
   /** Changes the colours of the window, by the name of a theme, and waits for its kind: `vs`, `vs-dark`, `hc-black`. */
   async theme(name: string, kind: string): Promise<void> {
-    await this.command('Preferences: Color Theme');
     const { root, input, row } = this.quickInput();
-    await root
+    const list = root
       .filter({ hasText: 'Select Color Theme' })
-      .or(root.filter({ has: this.page.getByPlaceholder(/Color Theme/) }))
-      .waitFor();
-    await input.fill(name);
-    await row(name).first().click();
+      .or(root.filter({ has: this.page.getByPlaceholder(/Color Theme/) }));
+    const deadline = performance.now() + SHOWN_WITHIN_MS;
+    for (;;) {
+      await this.command('Preferences: Color Theme');
+      try {
+        await list.waitFor({ timeout: 10_000 });
+        await input.fill(name, { timeout: 5_000 });
+        await row(name).first().click({ timeout: 10_000 });
+        break;
+      } catch (error) {
+        // VS Code closes the list where something else takes the focus in that moment.
+        if (performance.now() > deadline) throw error;
+      }
+    }
     await root.waitFor({ state: 'hidden' });
     await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
   }
